@@ -1,0 +1,1 @@
+"""Dataflow: an actor-based concurrent runtime for database workflows."""

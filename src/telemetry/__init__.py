@@ -1,0 +1,7 @@
+"""Telemetry: the one place through which other rooms report events."""
+
+from __future__ import annotations
+
+from ._log import Log, get_log
+
+__all__ = ["Log", "get_log"]

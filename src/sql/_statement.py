@@ -1,0 +1,43 @@
+"""One SQL statement, and what running it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+__all__ = ["Result", "Statement"]
+
+
+class Statement(msgspec.Struct, frozen=True, eq=False):
+    """One SQL statement, ready for a driver.
+
+    Attributes:
+        text: SQL with ``$1`` (PostgreSQL) or ``?1`` (SQLite) placeholders.
+        parameters: One value per placeholder, encoded for the dialect; with
+            *many*, one such sequence per execution, in order.
+        returns_rows: Whether the rows it yields are wanted, or only the count.
+        many: Run once per element of *parameters*.
+    """
+
+    text: str
+    parameters: Sequence[Any] = ()
+    returns_rows: bool = False
+    many: bool = False
+
+
+class Result(msgspec.Struct, frozen=True, eq=False):
+    """What one statement gave.
+
+    Attributes:
+        rows: The rows, each a sequence in column order; empty when not wanted.
+            With *many*, those of all executions in order, without gaps for
+            executions that yielded none.
+        count: Rows returned, or changed when none are returned.
+        columns: Names of the columns, in order, when rows are wanted.
+    """
+
+    rows: Sequence[Sequence[Any]]
+    count: int
+    columns: tuple[str, ...] = ()

@@ -146,18 +146,20 @@ def _classes(annotation: object) -> tuple[type, ...] | None:
         return (NoneType,)
     if is_typeddict(annotation):
         return (dict,)
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
+    found: Any = get_origin(annotation) or annotation
+    arguments: tuple[object, ...] = get_args(annotation)
+    if found is Annotated:
         return _classes(arguments[0])
-    if origin is Literal:
-        return tuple({type(each) for each in arguments})
-    if origin in {Union, UnionType}:
-        parts = [_classes(each) for each in arguments]
-        known = [each for each in parts if each is not None]
-        return None if len(known) < len(parts) else sum(known, ())
-    found = origin or annotation
-    is_class = isinstance(found, type) and not getattr(found, "_is_protocol", False)
-    return (found,) if is_class and found is not Any else None
+    if found is Literal:
+        return tuple(type(each) for each in arguments)
+    if found in {Union, UnionType}:
+        members = [_classes(each) for each in arguments]
+        known = [each for each in members if each is not None]
+        complete = len(known) == len(members)
+        return tuple(each for some in known for each in some) if complete else None
+    if found is Any or getattr(found, "_is_protocol", False):
+        return None
+    return (found,) if isinstance(found, type) else None
 
 
 def _fits(given: type, wanted: type) -> bool:

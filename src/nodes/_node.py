@@ -153,13 +153,21 @@ def _classes(annotation: object) -> tuple[type, ...] | None:
     if found is Literal:
         return tuple(type(each) for each in arguments)
     if found in {Union, UnionType}:
-        members = [_classes(each) for each in arguments]
-        known = [each for each in members if each is not None]
-        complete = len(known) == len(members)
-        return tuple(each for some in known for each in some) if complete else None
-    if found is Any or getattr(found, "_is_protocol", False):
-        return None
-    return (found,) if isinstance(found, type) else None
+        return _classes_of_all(arguments)
+    is_protocol = getattr(found, "_is_protocol", False)
+    is_class = isinstance(found, type) and found is not Any and not is_protocol
+    return (found,) if is_class else None
+
+
+def _classes_of_all(members: tuple[object, ...]) -> tuple[type, ...] | None:
+    """Return the classes that any of *members* allows, None if one is unknown."""
+    found: list[type] = []
+    for member in members:
+        classes = _classes(member)
+        if classes is None:
+            return None
+        found.extend(classes)
+    return tuple(found)
 
 
 def _fits(given: type, wanted: type) -> bool:

@@ -1,0 +1,157 @@
+"""From a class to a model."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from ..errors import ModelError
+from ._annotation import AnnotationError, read_annotation
+from ._digits import Digits
+from ._field import Default, Field
+from ._index import collect_indexes
+from ._key import with_key
+from ._kind import Kind
+from ._mismatch import MismatchError
+from ._model import Model
+from ._name import check_names, check_table, table_name
+from ._options import Options, read_options
+from ._source import read_source
+from ._specifier import Specifier
+from ._type import FieldType
+
+__all__ = ["declare"]
+
+_CREATED: Final = "created_at"
+_UPDATED: Final = "updated_at"
+_TIMESTAMP: Final = FieldType(Kind.DATETIME, datetime)
+
+
+def declare(cls: type) -> Model:
+    """Return the model that *cls* declares; the class itself is left as it is.
+
+    A class without fields is a model too: its rows have an ``id`` and no more.
+
+    Raises:
+        ModelError: Something in it cannot be stored as written.
+    """
+    _check_class(cls)
+    name, options, source = cls.__name__, read_options(cls), read_source(cls)
+    check_names(name, source)
+    specifiers = {field: specifier for field, (_, specifier) in source.items()}
+    fields = {
+        field: _field(name, field, annotation, specifier)
+        for field, (annotation, specifier) in source.items()
+    }
+    fields, key = with_key(name, fields, _declared_key(name, specifiers, options))
+    fields = _with_timestamps(name, fields, options)
+    indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
+    return Model(
+        name=name,
+        table=check_table(name, options.table or table_name(name)),
+        fields=tuple(_with_unique(fields, uniques)),
+        key=key,
+        python_type=cls,
+        generated_key=key[0] if fields[key[0]].is_generated else None,
+        indexes=indexes,
+        uniques=uniques,
+        options=options.given,
+        created_field=_managed(fields, _CREATED),
+        updated_field=_managed(fields, _UPDATED),
+    )
+
+
+def _check_class(cls: object) -> None:
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), None, "a class declares a model")
+    if issubclass(cls, msgspec.Struct | Enum):
+        problem = "a Struct or an Enum is the type of a field: declare a plain class"
+        raise ModelError(cls.__name__, None, problem)
+
+
+def _field(model: str, name: str, annotation: object, specifier: Specifier) -> Field:
+    try:
+        digits = None if specifier.digits is None else Digits(*specifier.digits)
+        type_, is_nullable = read_annotation(annotation, digits)
+    except (AnnotationError, ValueError) as error:
+        raise ModelError(model, name, str(error)) from None
+    default = _default(model, name, type_, specifier)
+    has_none = default is not None and default.is_none
+    if is_nullable and default is None:
+        default = Default()
+    return Field(
+        model=model,
+        name=name,
+        type=type_,
+        default=default,
+        is_nullable=is_nullable or has_none,
+        is_unique=specifier.is_unique,
+    )
+
+
+def _default(
+    model: str, name: str, type_: FieldType, specifier: Specifier
+) -> Default | None:
+    if specifier.has_factory:
+        if specifier.has_default or not callable(specifier.default_factory):
+            problem = "give a default or a default_factory (a callable), not both"
+            raise ModelError(model, name, problem)
+        return Default(factory=specifier.default_factory)
+    if not specifier.has_default:
+        return None
+    if specifier.default is None:
+        return Default()
+    try:
+        return Default(type_.check(specifier.default))
+    except MismatchError as error:
+        raise ModelError(model, name, f"its default {error}") from None
+
+
+def _declared_key(
+    model: str, specifiers: dict[str, Specifier], options: Options
+) -> tuple[str, ...]:
+    marked = tuple(name for name, each in specifiers.items() if each.is_key)
+    if marked and options.key and set(marked) != set(options.key):
+        problem = (
+            f"primary_key=True marks {', '.join(marked)}, __dataflow__ says "
+            f"{', '.join(options.key)}: keep one of them"
+        )
+        raise ModelError(model, None, problem)
+    return options.key or marked
+
+
+def _with_timestamps(
+    model: str, fields: dict[str, Field], options: Options
+) -> dict[str, Field]:
+    """Mark the managed timestamps, and add them when the options ask for them."""
+    fields = dict(fields)
+    for name in (_CREATED, _UPDATED):
+        if name not in fields and options.has_timestamps:
+            fields[name] = Field(model=model, name=name, type=_TIMESTAMP)
+        field = fields.get(name)
+        if field is None or field.is_key:
+            continue
+        if field.type.kind is Kind.DATETIME:
+            fields[name] = msgspec.structs.replace(field, is_managed=True, default=None)
+        elif options.has_timestamps:
+            problem = f"timestamps=True makes it a datetime, not {field.describe()}"
+            raise ModelError(model, name, problem)
+    return fields
+
+
+def _managed(fields: dict[str, Field], name: str) -> str | None:
+    return name if name in fields and fields[name].is_managed else None
+
+
+def _with_unique(
+    fields: dict[str, Field], uniques: tuple[tuple[str, ...], ...]
+) -> list[Field]:
+    """Mark the fields that are unique on their own."""
+    alone = {group[0] for group in uniques if len(group) == 1}
+    return [
+        msgspec.structs.replace(field, is_unique=field.name in alone)
+        for field in fields.values()
+    ]

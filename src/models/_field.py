@@ -1,0 +1,114 @@
+"""A field of a model, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+from ..errors import FieldValueError
+from ._mismatch import MismatchError
+from ._type import FieldType
+
+__all__ = ["Default", "Field"]
+
+
+class Default(msgspec.Struct, frozen=True, eq=False):
+    """What a field holds when a create does not say.
+
+    Attributes:
+        value: The value, in its normal form; None with a factory too.
+        factory: Makes the value, or None when *value* is it.
+    """
+
+    value: Any = None
+    factory: Callable[[], Any] | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the default is None itself."""
+        return self.value is None and self.factory is None
+
+
+class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
+    """One field of a model.
+
+    Attributes:
+        model: Name of the model.
+        name: Name of the field, and of its column.
+        type: What it holds.
+        default: What it holds when a create does not say, or None if it must.
+        is_nullable: Whether it may hold None.
+        is_key: Whether it is the key, or part of it.
+        is_unique: Whether no two rows hold the same value.
+        is_generated: The database makes the value of a new row.
+        is_managed: A timestamp that nodes set, not the caller.
+    """
+
+    model: str
+    name: str
+    type: FieldType
+    default: Default | None = None
+    is_nullable: bool = False
+    is_key: bool = False
+    is_unique: bool = False
+    is_generated: bool = False
+    is_managed: bool = False
+
+    @property
+    def column(self) -> str:
+        """Name of the column."""
+        return self.name
+
+    @property
+    def has_default(self) -> bool:
+        """Whether `default_value` gives one."""
+        return self.default is not None
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a create must give it."""
+        return self.default is None and not (self.is_generated or self.is_managed)
+
+    def describe(self) -> str:
+        """Say in a few words what it takes."""
+        words = self.type.describe()
+        return f"{words} or None" if self.is_nullable else words
+
+    def default_value(self) -> Any:  # noqa: ANN401  # its type's
+        """Return the default: a fresh one, safe to change.
+
+        Raises:
+            FieldValueError: The default factory made a value of the wrong type.
+            LookupError: There is no default.
+        """
+        if self.default is None:
+            msg = f"{self.model}.{self.name} has no default"
+            raise LookupError(msg)
+        if self.default.factory is not None:
+            return self.check(self.default.factory(), self.model)
+        if self.type.is_compound:
+            return deepcopy(self.default.value)
+        return self.default.value
+
+    def check(self, value: object, owner: str) -> Any:  # noqa: ANN401  # its type's
+        """Return *value* in its normal form.
+
+        Args:
+            value: What a sender gave.
+            owner: The node or model it was given to, for the error.
+
+        Raises:
+            FieldValueError: Wrong type, or more than both databases hold.
+        """
+        if value is None and self.is_nullable:
+            return None
+        try:
+            return self.type.check(value)
+        except MismatchError as error:
+            alternative = " or None" if self.is_nullable else ""
+            raise FieldValueError(
+                owner, self.name, error.came, f"{error.expected}{alternative}"
+            ) from None

@@ -1,0 +1,70 @@
+"""Indexes and unique groups of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import ModelError, nearest
+from ._field import Field
+from ._model import Index
+from ._options import Options
+from ._specifier import Specifier
+
+__all__ = ["check_group", "collect_indexes"]
+
+
+def collect_indexes(
+    model: str,
+    fields: Mapping[str, Field],
+    key: tuple[str, ...],
+    specifiers: Mapping[str, Specifier],
+    options: Options,
+) -> tuple[tuple[Index, ...], tuple[tuple[str, ...], ...]]:
+    """Return the indexes and the unique groups, each once and in order.
+
+    What repeats the key, or an index already asked for, is left out.
+
+    Raises:
+        ModelError: A group names an unknown field, or one that has no order.
+    """
+    alone = [Index((name,)) for name, each in specifiers.items() if each.is_indexed]
+    groups = [(name,) for name, each in specifiers.items() if each.is_unique]
+    for group in (*options.uniques, *(index.fields for index in options.indexes)):
+        check_group(model, group, fields)
+    for group in (*groups, *(index.fields for index in alone)):
+        check_group(model, group, fields)
+    named = [index for index in options.indexes if index.is_unique]
+    uniques = _once([*groups, *options.uniques, *(each.fields for each in named)], key)
+    plain = [index for index in (*alone, *options.indexes) if not index.is_unique]
+    indexes: dict[tuple[str, ...], Index] = {}
+    for index in (*named, *plain):
+        if index.fields != key:
+            indexes.setdefault(index.fields, index)
+    return tuple(indexes.values()), uniques
+
+
+def check_group(
+    model: str, group: tuple[str, ...], fields: Mapping[str, Field]
+) -> None:
+    """Check that *group* can be indexed on both databases.
+
+    Raises:
+        ModelError: It names nothing, the unknown, a field twice or a compound.
+    """
+    if not group or len(set(group)) != len(group):
+        problem = f"an index names each of its fields once, not {list(group)}"
+        raise ModelError(model, None, problem)
+    for name in group:
+        if name not in fields:
+            near = nearest(name, tuple(fields))
+            hint = f"did you mean {near!r}?" if near else "declare it"
+            raise ModelError(model, None, f"there is no field {name!r}: {hint}")
+        if fields[name].type.is_compound:
+            words = fields[name].type.describe()
+            raise ModelError(model, name, f"{words} cannot be unique or indexed")
+
+
+def _once(
+    groups: Iterable[tuple[str, ...]], key: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(group for group in groups if group != key))

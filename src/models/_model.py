@@ -1,0 +1,84 @@
+"""A declared model, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from ..errors import UnknownFieldError
+from ._field import Field
+
+__all__ = ["Index", "Model"]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index that a model asks for.
+
+    Attributes:
+        fields: What it covers, in order.
+        name: As the user named it, or None.
+        is_unique: Whether no two rows hold the same values.
+    """
+
+    fields: tuple[str, ...]
+    name: str | None = None
+    is_unique: bool = False
+
+
+class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
+    """A declared model; equal only to itself, so it can be a key of caches.
+
+    Attributes:
+        name: Name of the class.
+        table: Name of the table.
+        fields: In order of declaration; an added ``id`` is the first.
+        key: Names of the key fields.
+        generated_key: The int key whose values the database makes, or None.
+        indexes: Indexes asked for, unique ones too.
+        uniques: Groups of fields that no two rows share, beside the key.
+        options: What ``__dataflow__`` said.
+        python_type: The user's class.
+        created_field: Name of the managed time of creation, or None.
+        updated_field: Name of the managed time of the last change, or None.
+        names: Names of the fields, in their order.
+    """
+
+    name: str
+    table: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    python_type: type
+    generated_key: str | None = None
+    indexes: tuple[Index, ...] = ()
+    uniques: tuple[tuple[str, ...], ...] = ()
+    options: Mapping[str, Any] = {}
+    created_field: str | None = None
+    updated_field: str | None = None
+    names: tuple[str, ...] = ()
+    _by_name: Mapping[str, Field] = {}
+
+    def __post_init__(self) -> None:
+        by_name = {field.name: field for field in self.fields}
+        force_setattr(self, "names", tuple(by_name))
+        force_setattr(self, "_by_name", by_name)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}({', '.join(self.names)})>"
+
+    def field(self, name: str, owner: str | None = None) -> Field:
+        """Return the field called *name*.
+
+        Args:
+            name: Name of the field.
+            owner: Who was asked for it, for the error; the model by default.
+
+        Raises:
+            UnknownFieldError: There is none; the nearest name is told.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownFieldError(owner or self.name, name, self.names) from None

@@ -1,0 +1,89 @@
+"""What is written behind a field's annotation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["Specifier", "field", "read_specifier"]
+
+_MISSING: Final[Any] = object()
+
+
+class Specifier(msgspec.Struct, frozen=True, eq=False):
+    """What `field` was given.
+
+    Attributes:
+        default: The default, or a mark that there is none.
+        default_factory: Makes the default, or a mark that there is none.
+        is_key: Whether the field is the key, or part of it.
+        is_unique: Whether no two rows hold the same value.
+        is_indexed: Whether the field has an index of its own.
+        digits: Precision and scale of a Decimal, or None.
+    """
+
+    default: Any = _MISSING
+    default_factory: Any = _MISSING
+    is_key: bool = False
+    is_unique: bool = False
+    is_indexed: bool = False
+    digits: tuple[int, int] | None = None
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a default value was given; None is one."""
+        return self.default is not _MISSING
+
+    @property
+    def has_factory(self) -> bool:
+        """Whether a factory was given."""
+        return self.default_factory is not _MISSING
+
+
+def field(
+    *,
+    default: object = _MISSING,
+    default_factory: Callable[[], Any] = _MISSING,
+    primary_key: bool = False,
+    unique: bool = False,
+    index: bool = False,
+    digits: tuple[int, int] | None = None,
+) -> Any:  # noqa: ANN401  # it stands for a value of any type
+    """Say more of a field than its annotation does.
+
+    Args:
+        default: Its value when a create does not say.
+        default_factory: Makes that value anew for each row, such as `uuid4`.
+        primary_key: It is the key; on several fields, they are it together.
+        unique: No two rows hold the same value.
+        index: Give it an index of its own.
+        digits: Of a Decimal: digits altogether, and after the point.
+    """
+    return Specifier(default, default_factory, primary_key, unique, index, digits)
+
+
+def read_specifier(written: object) -> Specifier:
+    """Return what *written*, the value in the class body, says.
+
+    Fields of dataclasses and of msgspec are understood as far as they say a
+    default; anything else is the default itself.
+    """
+    if isinstance(written, Specifier):
+        return written
+    if isinstance(written, _FIELDS):
+        of_other: Any = written
+        default, factory = of_other.default, of_other.default_factory
+        return Specifier(_present(default), _present(factory))
+    return Specifier(written)
+
+
+_msgspec_field: object = msgspec.field()
+_FIELDS: Final[Any] = (dataclasses.Field, type(_msgspec_field))
+
+
+def _present(default: object) -> object:
+    absent = (dataclasses.MISSING, msgspec.NODEFAULT)
+    return _MISSING if any(default is each for each in absent) else default

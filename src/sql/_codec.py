@@ -1,0 +1,215 @@
+"""From checked values to what a client takes, and back from what it gives.
+
+Rules of this file: a value was checked by its `FieldType` before it is encoded,
+so encoding cannot fail; None never gets here; a codec of None and None lets
+values pass as they are. What SQLite has no type for is stored so that it sorts
+by itself (ISO text of fixed width, scaled integers), and an element of a list is
+stored in JSON as it would be in a column. What does not decode raises one of
+`UNDECODABLE`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Context, Decimal
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from ..models import FieldType, Kind, encode_json
+from ._column import is_scaled
+from ._dialect import Dialect
+
+__all__ = ["UNDECODABLE", "Codec", "codec"]
+
+Convert = Callable[[Any], Any]
+
+UNDECODABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a decoder raises on a value that its type never stores.
+
+`msgspec.DecodeError` is a ValueError, `decimal.InvalidOperation` arithmetic.
+"""
+
+
+class Codec(msgspec.Struct, frozen=True, eq=False):
+    """How values of one type travel to and from one database.
+
+    Attributes:
+        encode: Makes what the client takes; None when values pass as they are.
+        decode: Makes the value from what the client gives; None likewise.
+    """
+
+    encode: Convert | None = None
+    decode: Convert | None = None
+
+
+def codec(type_: FieldType, dialect: Dialect) -> Codec:
+    """Return the codec for values of *type_* on the database of *dialect*."""
+    if dialect.name == "sqlite":
+        return _sqlite(type_)
+    return _postgresql(type_)
+
+
+# -- PostgreSQL: asyncpg knows the types; jsonb travels as text and comes parsed --
+
+
+def _postgresql(type_: FieldType) -> Codec:
+    match type_.kind:
+        case Kind.ENUM:
+            return _enum(type_)
+        case Kind.JSON:
+            return Codec(encode_json)
+        case Kind.STRUCT:
+            return Codec(
+                _encode_struct, partial(msgspec.convert, type=type_.python_type)
+            )
+        case Kind.LIST if type_.element is not None:
+            element = _postgresql(type_.element)
+            return Codec(_mapped(element.encode), _mapped(element.decode))
+        case _:
+            return _AS_IT_IS
+
+
+def _mapped(convert: Convert | None) -> Convert | None:
+    if convert is None:
+        return None
+
+    def convert_list(values: list[Any]) -> list[Any]:
+        return [convert(value) for value in values]
+
+    return convert_list
+
+
+# -- SQLite: five storage classes -------------------------------------------------
+
+
+def _sqlite(type_: FieldType) -> Codec:
+    match type_.kind:
+        case Kind.ENUM:
+            return _enum(type_)
+        case Kind.DECIMAL if is_scaled(type_):
+            return _scaled(type_.scale or 0)
+        case Kind.JSON:
+            return Codec(encode_json, _parse(type_.python_type))
+        case Kind.STRUCT:
+            return Codec(_encode_struct, _parse(type_.python_type))
+        case Kind.LIST if type_.element is not None:
+            return _json_list(type_.element)
+        case _:
+            return _PLAIN.get(type_.stored_kind, _AS_IT_IS)
+
+
+def _parse(python_type: Any) -> Convert:  # noqa: ANN401  # list[int] is no type
+    return msgspec.json.Decoder(python_type).decode
+
+
+def _enum(type_: FieldType) -> Codec:
+    return Codec(attrgetter("value"), type_.stored_choices.__getitem__)
+
+
+def _encode_struct(value: msgspec.Struct) -> str:
+    return encode_json(msgspec.to_builtins(value))
+
+
+def _scaled(scale: int) -> Codec:
+    def encode(value: Decimal) -> int:
+        return int(value.scaleb(scale, _EXACT))
+
+    def decode(stored: int) -> Decimal:
+        return Decimal(_integer(stored)).scaleb(-scale, _EXACT)
+
+    return Codec(encode, decode)
+
+
+def _json_list(element: FieldType) -> Codec:
+    inner = _IN_JSON.get(element.kind) or _sqlite(element)
+    kind = element.stored_kind
+    wire = int if is_scaled(element) else _WIRE.get(kind, str)
+    encode, decode = _mapped(inner.encode), _mapped(inner.decode)
+    parse = _parse(list[wire])  # type: ignore[valid-type]
+
+    def encode_list(values: list[Any]) -> str:
+        return encode_json(values if encode is None else encode(values))
+
+    def decode_list(stored: str) -> list[Any]:
+        values: list[Any] = parse(stored)
+        return values if decode is None else decode(values)
+
+    return Codec(encode_list, decode_list)
+
+
+_EXACT: Final = Context(prec=40)  # over twice the digits of a scaled integer
+_BOOLS: Final = {0: False, 1: True}
+_SECOND: Final = 1_000_000  # microseconds
+
+
+def _integer(stored: object) -> int:
+    if type(stored) is not int:
+        raise TypeError(type(stored).__name__)
+    return stored
+
+
+def _encode_decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _decode_decimal(stored: str) -> Decimal:
+    value = Decimal(stored)
+    if not value.is_finite():
+        raise ValueError(stored)
+    return value
+
+
+def _encode_iso(value: datetime | time) -> str:
+    return value.isoformat(timespec="microseconds")
+
+
+def _decode_datetime(stored: str) -> datetime:
+    value = datetime.fromisoformat(stored)
+    if value.tzinfo is UTC:
+        return value
+    if value.tzinfo is None:
+        # Others write so: CURRENT_TIMESTAMP and datetime('now') are in UTC.
+        # Source: sqlite.org/lang_datefunc.html.
+        return value.replace(tzinfo=UTC)
+    return value.astimezone(UTC)
+
+
+def _encode_timedelta(value: timedelta) -> int:
+    return (value.days * 86_400 + value.seconds) * _SECOND + value.microseconds
+
+
+def _decode_timedelta(stored: int) -> timedelta:
+    return timedelta(microseconds=_integer(stored))
+
+
+def _encode_base64(value: bytes) -> str:
+    return b64encode(value).decode()
+
+
+_AS_IT_IS: Final = Codec()
+_PLAIN: Final = {
+    Kind.BOOL: Codec(int, _BOOLS.__getitem__),
+    Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
+    Kind.DATE: Codec(date.isoformat, date.fromisoformat),
+    Kind.TIME: Codec(_encode_iso, time.fromisoformat),
+    Kind.DATETIME: Codec(_encode_iso, _decode_datetime),
+    Kind.TIMEDELTA: Codec(_encode_timedelta, _decode_timedelta),
+    Kind.UUID: Codec(str, UUID),
+}
+_IN_JSON: Final = {
+    Kind.BOOL: _AS_IT_IS,
+    Kind.BYTES: Codec(_encode_base64, partial(b64decode, validate=True)),
+}
+_WIRE: Final[dict[Kind, Any]] = {
+    Kind.INT: int,
+    Kind.FLOAT: float,
+    Kind.BOOL: bool,
+    Kind.TIMEDELTA: int,
+}
+"""What JSON holds of a list's element; text when not said."""

@@ -1,0 +1,39 @@
+"""Actors: tasks that own their state and talk through mailboxes."""
+
+from __future__ import annotations
+
+from ._actor import Actor, ActorContext, ActorCrash
+from ._dead_letters import DeadLetter, DeadLetters, Reason
+from ._interceptor import Handler, Interceptor, compose
+from ._mailbox import Overflow
+from ._ref import ActorRef
+from ._restart import Restart, RestartPolicy, Strategy
+from ._snapshot import Snapshot, State
+from ._supervisor import SupervisorRef
+from ._system import ActorSystem
+from ._turn import MessageAbandonedError, Turn, UnansweredError, current_turn
+
+__all__ = [
+    "Actor",
+    "ActorContext",
+    "ActorCrash",
+    "ActorRef",
+    "ActorSystem",
+    "DeadLetter",
+    "DeadLetters",
+    "Handler",
+    "Interceptor",
+    "MessageAbandonedError",
+    "Overflow",
+    "Reason",
+    "Restart",
+    "RestartPolicy",
+    "Snapshot",
+    "State",
+    "Strategy",
+    "SupervisorRef",
+    "Turn",
+    "UnansweredError",
+    "compose",
+    "current_turn",
+]

@@ -1,0 +1,166 @@
+"""One life of an actor, from `setup` to `teardown`.
+
+Everything that interrupts a handler goes through one cancel scope around the
+serving, which costs nothing per message. Once it was cancelled no further turn
+starts in it: so a cancellation can never hit a message that it is not meant for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence, Sized
+from contextlib import contextmanager
+from typing import final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ._actor import Actor
+from ._backlog import Backlog
+from ._interceptor import Interceptor, compose
+from ._runtime import log
+from ._turn import Turn, current_turn
+
+__all__ = ["Incarnation"]
+
+_BURST = 64
+"""Messages served before other tasks get their turn."""
+_BURST_S = 0.001
+"""Seconds served before other tasks get their turn."""
+
+
+@final
+class Incarnation:
+    """An actor at work.
+
+    Args:
+        actor: A new one.
+        backlog: Its messages.
+        interceptors: Around its handler, the first outermost.
+        orders: System messages, looked at before each turn.
+        obey: Carries these out; False when this life is to end.
+        teardown_s: Longest teardown, in seconds.
+
+    Attributes:
+        turn: What is in hand, or None.
+        since: When the turn began, in seconds on the clock of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        backlog: Backlog,
+        *,
+        interceptors: Sequence[Interceptor],
+        orders: Sized,
+        obey: Callable[[], Awaitable[bool]],
+        teardown_s: float,
+    ) -> None:
+        self.turn: Turn | None = None
+        self.since = 0.0
+        self._actor = actor
+        self._backlog = backlog
+        self._handler = compose(interceptors, actor.handle)
+        self._orders = orders
+        self._obey = obey
+        self._teardown_s = teardown_s
+        self._scope: anyio.CancelScope | None = None
+        self._is_interrupted = False
+        self._is_leaving = False
+
+    async def live(self, ready: Callable[[], None]) -> None:
+        """Set up, serve until there is nothing left to serve, tear down.
+
+        Args:
+            ready: Called when `setup` has returned.
+
+        Raises:
+            Exception: What crashed the actor; nothing is in hand any more.
+        """
+        is_ready = False
+        try:
+            with self._interruptible():
+                await self._actor.setup()
+                is_ready = True
+                ready()
+            while not self._is_leaving:
+                with self._interruptible():
+                    self._is_leaving = await self._serve()
+        finally:
+            if is_ready:
+                await self._tear_down()
+
+    def interrupt(self) -> None:
+        """Cancel the handler; what it has in hand is settled without it."""
+        self._is_interrupted = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def leave(self) -> None:
+        """End this life now; what it has in hand is settled without it."""
+        self._is_leaving = True
+        self.interrupt()
+
+    @contextmanager
+    def _interruptible(self) -> Generator[None]:
+        """Let `interrupt` cancel the block, and settle what it leaves in hand."""
+        self._is_interrupted = False
+        crash: Exception | None = None
+        try:
+            with anyio.CancelScope() as self._scope:
+                yield
+        except Exception as error:
+            crash = error
+            raise
+        finally:
+            self._scope = None
+            turn, self.turn = self.turn, None
+            if turn is not None:
+                self._backlog.cut_short(turn, crash)
+
+    async def _serve(self) -> bool:
+        """Deliver turn after turn; True when there is no more to come."""
+        backlog, orders, size = self._backlog, self._orders, self._actor.turn_size
+        n_served, until = 0, time.monotonic() + _BURST_S
+        while not self._is_interrupted:
+            if orders and not await self._obey():
+                return True
+            turn = backlog.next_turn(size)
+            if turn is not None:
+                await self._deliver(turn)
+                n_served += len(turn.taken)
+                if n_served < _BURST and self.since < until:
+                    continue
+                await checkpoint()
+            elif backlog.is_drained:
+                return True
+            elif not orders:
+                current_turn.set(None)
+                await backlog.mailbox.arrival()
+            n_served, until = 0, time.monotonic() + _BURST_S
+        return self._is_leaving
+
+    async def _deliver(self, turn: Turn) -> None:
+        """Let the handler work on a turn."""
+        self.turn = turn
+        self.since = time.monotonic()
+        current_turn.set(turn)
+        try:
+            await self._handler(turn)
+        except self._actor.crash_on:
+            raise
+        except Exception as error:  # noqa: BLE001  it is the senders' to handle
+            turn.fail(error)
+        self.turn = None
+        self._backlog.conclude(turn)
+
+    async def _tear_down(self) -> None:
+        """Let the actor release what it holds, within limits."""
+        actor = type(self._actor).__name__
+        with anyio.move_on_after(self._teardown_s, shield=True) as scope:
+            try:
+                await self._actor.teardown()
+            except Exception as error:  # noqa: BLE001  the next life must not suffer
+                log.error("teardown_failed", actor=actor, error=type(error).__name__)
+        if scope.cancelled_caught:
+            log.error("teardown_timed_out", actor=actor, limit_s=self._teardown_s)

@@ -1,0 +1,123 @@
+"""What all actors of one system share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from random import Random
+from typing import Any, final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..messages import Envelope
+from ..telemetry import get_log
+from ._dead_letters import DeadLetter, DeadLetters, Reason
+
+__all__ = ["Runtime", "log", "watch"]
+
+log = get_log("dataflow.actors")
+
+_ALWAYS_TOLD = frozenset({Reason.DROPPED, Reason.POISON})
+"""Reasons that matter to an operator also when the sender is told."""
+
+
+@final
+class Runtime:
+    """The services that the actors of one system share.
+
+    Args:
+        tasks: Where every task of the system lives.
+        dead_letters: Where lost messages go.
+        collapse: Told when the root supervisor has given up.
+        sleep: Waits, in seconds; the delays of restarts.
+        random: Source of jitter.
+        teardown_s: Longest teardown, in seconds.
+        poison_after: Crashes by one message before it is a dead letter.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        *,
+        dead_letters: DeadLetters,
+        collapse: Callable[[Runtime, Exception], None],
+        sleep: Callable[[float], Awaitable[None]],
+        random: Random,
+        teardown_s: float,
+        poison_after: int,
+    ) -> None:
+        self.asks: dict[Envelope, str] = {}
+        self.dead_letters = dead_letters
+        self.collapse = collapse
+        self.sleep = sleep
+        self.random = random
+        self.teardown_s = teardown_s
+        self.poison_after = poison_after
+        self._tasks = tasks
+        self._context = copy_context()
+
+    def start(
+        self, function: Callable[..., Coroutine[Any, Any, None]], *args: object
+    ) -> None:
+        """Start a task that knows nothing of the task that happens to start it.
+
+        A new task copies the context variables of its starter; those of the
+        first sender of an actor would stay with the actor for good.
+        """
+        self._context.copy().run(lambda: self._tasks.start_soon(function, *args))
+
+    def bury(
+        self, envelope: Envelope, actor: str, reason: Reason, error: BaseException
+    ) -> None:
+        """Fail a message for good; a dead letter unless the sender knows enough."""
+        is_awaited = envelope.on_done is not None
+        envelope.fail(error)
+        if reason in _ALWAYS_TOLD or not is_awaited:
+            letter = DeadLetter(
+                message=envelope.message,
+                actor=actor,
+                reason=reason,
+                error=error,
+                attempts=envelope.attempt,
+            )
+            self.dead_letters.record(letter)
+
+
+async def watch(
+    asks: dict[Envelope, str],
+    after_s: float,
+    sleep: Callable[[float], Awaitable[None]],
+    scope: anyio.CancelScope,
+) -> None:
+    """Log each ask that is older than *after_s* seconds, once, until cancelled.
+
+    The event names the actors that wait, outermost first, then those that are
+    waited for: the last one is where to look.
+    """
+    known: set[Envelope] = set()
+    with scope:
+        while True:
+            await sleep(after_s / 10)
+            known.intersection_update(asks)
+            _report(asks, after_s, known)
+
+
+def _report(asks: dict[Envelope, str], after_s: float, known: set[Envelope]) -> None:
+    """Log the asks that are old and not *known*; these are known then."""
+    now = anyio.current_time()
+    for envelope, actor in asks.items():
+        age_s = now - envelope.sent_at
+        if age_s >= after_s and envelope not in known:
+            known.add(envelope)
+            chain = (*envelope.chain, *_awaited(asks, actor))
+            log.warning("ask_waiting", actor=actor, age_s=age_s, chain=chain)
+
+
+def _awaited(asks: dict[Envelope, str], actor: str) -> list[str]:
+    """Follow who waits for whom, from *actor* on."""
+    waits_for = {ask.chain[-1]: path for ask, path in asks.items() if ask.chain}
+    path = [actor]
+    while (following := waits_for.get(path[-1])) is not None and following not in path:
+        path.append(following)
+    return path

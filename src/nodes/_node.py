@@ -142,11 +142,9 @@ class Host(Protocol):
 
 def _classes(annotation: object) -> tuple[type, ...] | None:
     """Return the classes whose instances *annotation* allows, None if unknown."""
-    if annotation is None:
-        return (NoneType,)
     if is_typeddict(annotation):
         return (dict,)
-    found: Any = get_origin(annotation) or annotation
+    found: Any = get_origin(annotation) or annotation or NoneType
     arguments: tuple[object, ...] = get_args(annotation)
     if found is Annotated:
         return _classes(arguments[0])
@@ -154,9 +152,9 @@ def _classes(annotation: object) -> tuple[type, ...] | None:
         return tuple(type(each) for each in arguments)
     if found in {Union, UnionType}:
         return _classes_of_all(arguments)
-    is_protocol = getattr(found, "_is_protocol", False)
-    is_class = isinstance(found, type) and found is not Any and not is_protocol
-    return (found,) if is_class else None
+    if found is Any or getattr(found, "_is_protocol", False):
+        return None
+    return (found,) if isinstance(found, type) else None
 
 
 def _classes_of_all(members: tuple[object, ...]) -> tuple[type, ...] | None:

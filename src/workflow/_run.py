@@ -1,0 +1,256 @@
+"""The scheduler: one run of a workflow, inside the task of its caller.
+
+Rules of this file:
+
+1. No task per node and none per run. A node whose connections are all settled is
+   sent to its actor; the reply is noted by a callback, which wakes the run.
+2. The caller's task receives from no stream: an event loop that cancels it
+   natively would lose the item just handed over.
+3. A connection settles once: it carries a value, or it is skipped. A node that
+   has connections and got nothing by any of them is skipped with all behind it.
+4. Whoever leaves early, by failure, deadline or cancellation, abandons what is in
+   flight. An actor skips what it has not begun; what it has begun may take effect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any, final
+
+import anyio
+
+from ..actors import ActorRef
+from ..errors import DataFlowError, DeadlineExceededError, WorkflowError
+from ..messages import Envelope
+from ..nodes._node import Host
+from ._edge import Edge
+from ._given import Given, check_given
+from ._heading import Heading
+from ._path import pick
+from ._record import RunRecord
+from ._run_id import new_run_id
+from ._workflow import Step, Workflow
+
+__all__ = ["run"]
+
+
+async def run(
+    host: Host,
+    workflow: Workflow,
+    parameters: Given | None = None,
+    *,
+    deadline: float = math.inf,
+    run_id: str | None = None,
+    principal: str | None = None,
+    tenant: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run *workflow* on *host* and return the results by node, and the run's id.
+
+    If it fails, is late or is cancelled, nodes that ran stay done, messages not
+    begun are dropped, and those in the hands of an actor may still take effect.
+
+    Args:
+        host: What runs the nodes, on this event loop.
+        workflow: What to run.
+        parameters: By node, what to give it beside and above its constants.
+        deadline: Time by which all must be done, in seconds on the clock of
+            `anyio.current_time`; infinity means no limit.
+        run_id: What logs and errors call the run; by default a new, sortable one.
+        principal: Who asks, for whatever protects the nodes.
+        tenant: For whom.
+
+    Raises:
+        WorkflowError: A node failed; its error is the cause.
+        DeadlineExceededError: The deadline passed; names the unfinished nodes.
+        ParameterError: *parameters* do not fit; nothing was sent.
+        UnknownNodeError: *parameters* are for a node that is not there.
+    """
+    given = check_given(workflow, parameters)
+    heading = Heading(
+        run_id=run_id or new_run_id(),
+        deadline=deadline,
+        principal=principal,
+        tenant=tenant,
+    ).inherit()
+    this = _Run(host, workflow, given, heading)
+    record = RunRecord(heading.run_id, workflow)
+    try:
+        await this.serve_until_deadline()
+    except DataFlowError as error:
+        record.failed(error)
+        raise
+    record.finished()
+    return this.results, heading.run_id
+
+
+@final
+class _Run:
+    """What a run has done and what it waits for.
+
+    Attributes:
+        results: What the nodes replied, in the order of the replies.
+    """
+
+    def __init__(
+        self, host: Host, workflow: Workflow, given: Given, heading: Heading
+    ) -> None:
+        self.results: dict[str, Any] = {}
+        self._host = host
+        self._workflow = workflow
+        self._given = given
+        self._heading = heading
+        self._ready = deque(workflow.roots)
+        self._waiting = dict(workflow.indegrees)
+        self._arrived: dict[str, dict[str, Any]] = {}
+        self._broken: dict[str, Exception] = {}
+        self._skipped: set[str] = set()
+        self._in_flight: dict[Envelope, tuple[Step, ActorRef]] = {}
+        self._replies: deque[Envelope] = deque()
+        self._wake: anyio.Event | None = None
+
+    async def serve_until_deadline(self) -> None:
+        """Do what `serve` does, within the deadline."""
+        if self._heading.deadline == math.inf:
+            await self.serve()
+            return
+        if self._is_late():
+            raise self._late()
+        with anyio.CancelScope(deadline=self._heading.deadline) as scope:
+            await self.serve()
+        if scope.cancelled_caught:
+            raise self._late()
+
+    async def serve(self) -> None:
+        """Send what is ready and take in replies until nothing is left."""
+        try:
+            while True:
+                while self._ready:
+                    await self._advance(self._ready.popleft())
+                if not self._in_flight:
+                    break
+                await self._take_replies()
+        finally:
+            for envelope, (_, ref) in self._in_flight.items():
+                ref.abandon(envelope)
+
+    # -- sending ---------------------------------------------------------------
+
+    async def _advance(self, step: Step) -> None:
+        """Send or settle *step*, now that all its connections are settled."""
+        broken = self._broken.get(step.id)
+        if broken is not None:
+            self._fail(step, broken)
+        elif step.connected and step.id not in self._arrived:
+            self._skip(step)
+        else:
+            try:
+                envelope = self._envelope(step)
+                await self._send(step, envelope)
+            except DataFlowError as error:
+                self._fail(step, error)
+
+    def _envelope(self, step: Step) -> Envelope:
+        parameters = dict(step.parameters)
+        if step.id in self._given:
+            parameters.update(self._given[step.id])
+        if step.id in self._arrived:
+            parameters.update(self._arrived.pop(step.id))
+        heading = self._heading
+        return Envelope(
+            message=step.node.message(parameters),
+            is_idempotent=step.node.is_idempotent,
+            run_id=heading.run_id,
+            deadline=heading.deadline,
+            principal=heading.principal,
+            tenant=heading.tenant,
+            chain=heading.chain,
+            on_done=self._note,
+        )
+
+    async def _send(self, step: Step, envelope: Envelope) -> None:
+        ref = self._host.ref_nowait(step.node)
+        if ref is None:
+            ref = await self._host.ref(step.node)
+        self._in_flight[envelope] = (step, ref)
+        try:
+            try:
+                ref.send_nowait(envelope)
+            except anyio.WouldBlock:
+                await ref.send(envelope)
+        except DataFlowError:
+            del self._in_flight[envelope]
+            raise
+
+    # -- replies ---------------------------------------------------------------
+
+    def _note(self, envelope: Envelope) -> None:
+        """Keep a reply; runs in the actor's task."""
+        self._replies.append(envelope)
+        if self._wake is not None:
+            self._wake.set()
+
+    async def _take_replies(self) -> None:
+        if not self._replies:
+            self._wake = anyio.Event()
+            await self._wake.wait()
+            self._wake = None
+        while self._replies:
+            envelope = self._replies.popleft()
+            step, _ = self._in_flight.pop(envelope)
+            if envelope.error is None:
+                self._succeed(step, envelope.result)
+            else:
+                self._fail(step, envelope.error)
+
+    def _succeed(self, step: Step, result: object) -> None:
+        self.results[step.id] = result
+        for edge in step.edges:
+            self._carry(edge, result)
+
+    def _fail(self, step: Step, error: BaseException) -> None:
+        if isinstance(error, DeadlineExceededError) and self._is_late():
+            raise self._late() from error
+        if step.is_fatal:
+            reason = str(error) if isinstance(error, DataFlowError) else repr(error)
+            raise WorkflowError(step.id, self._heading.run_id, reason) from error
+        self.results[step.id] = {"success": False, "error": error}
+        self._settle_all(step)
+
+    def _skip(self, step: Step) -> None:
+        self._skipped.add(step.id)
+        self._settle_all(step)
+
+    # -- connections -----------------------------------------------------------
+
+    def _carry(self, edge: Edge, result: object) -> None:
+        try:
+            value = pick(result, edge.path, edge.source)
+            if edge.when is None or edge.when(value):
+                self._arrived.setdefault(edge.target, {})[edge.input] = value
+        except Exception as error:  # noqa: BLE001  # a condition is the user's code
+            self._broken.setdefault(edge.target, error)
+        self._settle(edge)
+
+    def _settle_all(self, step: Step) -> None:
+        for edge in step.edges:
+            self._settle(edge)
+
+    def _settle(self, edge: Edge) -> None:
+        left = self._waiting[edge.target] = self._waiting[edge.target] - 1
+        if not left:
+            self._ready.append(self._workflow.steps[edge.target])
+
+    # -- the deadline ----------------------------------------------------------
+
+    def _is_late(self) -> bool:
+        return self._heading.deadline <= anyio.current_time()
+
+    def _late(self) -> DeadlineExceededError:
+        settled = self.results.keys() | self._skipped
+        unfinished = [
+            repr(name) for name in self._workflow.steps if name not in settled
+        ]
+        return DeadlineExceededError(
+            f"{', '.join(unfinished)} (run {self._heading.run_id})"
+        )

@@ -20,7 +20,6 @@ PostgreSQL holds 131072 before and 16383 after it in a plain ``numeric``, and
 Source: PostgreSQL, Arbitrary Precision Numbers.
 """
 _MAX_BITS: Final = 3322  # of an int of _MAX_DIGITS digits
-_ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 _WIDE: Final = Context(prec=2 * _MAX_DIGITS, traps=[InvalidOperation, Inexact])
 
@@ -58,7 +57,7 @@ def check_decimal(value: object) -> Decimal:
     """
     number = _number(value, "Decimal")
     if not number:
-        return _ZERO
+        number = number.copy_abs()  # neither database stores a negative zero
     exponent = int(number.as_tuple().exponent)
     if number.adjusted() >= _MAX_DIGITS or exponent < -_MAX_DIGITS:
         came = f"a Decimal with over {_MAX_DIGITS} digits before or after the point"
@@ -71,7 +70,7 @@ def fitting(digits: Digits) -> Callable[[Any], Decimal]:
     expected = str(digits)
     context = Context(prec=digits.precision, traps=[InvalidOperation, Inexact])
     unit = _ONE.scaleb(-digits.scale, _WIDE)
-    zero = _ZERO.quantize(unit, context=_WIDE)
+    zero = Decimal(0).quantize(unit, context=_WIDE)
 
     def check(value: object) -> Decimal:
         number = _number(value, expected)

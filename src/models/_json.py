@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -40,14 +40,13 @@ def encode_json(value: _Json) -> str:
 
 
 def _written_out(value: _Json) -> _Json:
-    if isinstance(value, float) and abs(value) >= _WHOLE:
+    kind = type(cast("object", value))
+    if kind is float and abs(value) >= _WHOLE:
         return msgspec.Raw(f"{int(value)}.0".encode())
-    if isinstance(value, dict):
-        inside: dict[str, _Json] = value
-        return {key: _written_out(inner) for key, inner in inside.items()}
-    if isinstance(value, list):
-        elements: list[_Json] = value
-        return [_written_out(inner) for inner in elements]
+    if kind is dict:
+        return {key: _written_out(inner) for key, inner in value.items()}
+    if kind is list:
+        return [_written_out(inner) for inner in value]
     return value
 
 

@@ -62,6 +62,10 @@ def _postgresql(type_: FieldType) -> Codec:
     match type_.kind:
         case Kind.ENUM:
             return _enum(type_)
+        case Kind.DATETIME:
+            return Codec(None, _aware)
+        case Kind.DECIMAL:
+            return Codec(None, _expanded)
         case Kind.JSON:
             return Codec(encode_json)
         case Kind.STRUCT:
@@ -73,6 +77,21 @@ def _postgresql(type_: FieldType) -> Codec:
             return Codec(_mapped(element.encode), _mapped(element.decode))
         case _:
             return _AS_IT_IS
+
+
+_EXACT: Final = Context(prec=150_000)
+"""Room for any ``numeric``; Source: PostgreSQL, Arbitrary Precision Numbers."""
+
+# asyncpg gives 10000 as 1E+4; the sum with an integer zero has no exponent over 0.
+_expanded: Final = partial(_EXACT.add, Decimal(0))
+
+
+def _aware(value: datetime) -> datetime:
+    """Give the first and the last instant their timezone.
+
+    asyncpg stores them as -infinity and infinity, and hands those out naive.
+    """
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def _mapped(convert: Convert | None) -> Convert | None:
@@ -127,7 +146,7 @@ def _scaled(scale: int) -> Codec:
 
 
 def _json_list(element: FieldType) -> Codec:
-    inner = _IN_JSON.get(element.kind) or _sqlite(element)
+    inner = _IN_JSON.get(element.stored_kind) or _sqlite(element)
     kind = element.stored_kind
     wire = int if is_scaled(element) else _WIRE.get(kind, str)
     encode, decode = _mapped(inner.encode), _mapped(inner.decode)
@@ -143,7 +162,6 @@ def _json_list(element: FieldType) -> Codec:
     return Codec(encode_list, decode_list)
 
 
-_EXACT: Final = Context(prec=40)  # over twice the digits of a scaled integer
 _BOOLS: Final = {0: False, 1: True}
 _SECOND: Final = 1_000_000  # microseconds
 
@@ -195,6 +213,8 @@ def _encode_base64(value: bytes) -> str:
 _AS_IT_IS: Final = Codec()
 _PLAIN: Final = {
     Kind.BOOL: Codec(int, _BOOLS.__getitem__),
+    # SQLite packs 1.0 as an integer, and RETURNING hands that out (3.40).
+    Kind.FLOAT: Codec(None, float),
     Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
     Kind.DATE: Codec(date.isoformat, date.fromisoformat),
     Kind.TIME: Codec(_encode_iso, time.fromisoformat),
@@ -204,6 +224,7 @@ _PLAIN: Final = {
 }
 _IN_JSON: Final = {
     Kind.BOOL: _AS_IT_IS,
+    Kind.FLOAT: _AS_IT_IS,
     Kind.BYTES: Codec(_encode_base64, partial(b64decode, validate=True)),
 }
 _WIRE: Final[dict[Kind, Any]] = {

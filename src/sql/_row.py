@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from ..errors import StoredValueError
 from ..models import Model
@@ -89,5 +89,4 @@ def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, 
     if len(names) == 1:
         only = names[0]
         return lambda values: (values[only],)
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*names)
-    return pick
+    return cast("Convert", itemgetter(*names))

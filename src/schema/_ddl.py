@@ -1,0 +1,128 @@
+"""Statements that create a table, written by SQLAlchemy Core; no engine.
+
+This file is imported when a table must be created, and by nothing before:
+SQLAlchemy takes about 0.3 s to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+from ..models import Field, Kind, Model
+from ..sql._column import column_type, is_scaled
+from ..sql._dialect import Dialect
+from ..sql._statement import Statement
+
+__all__ = ["create_table"]
+
+_MAX_BYTES: Final = 63  # of a name: PostgreSQL, NAMEDATALEN - 1
+_DIGEST: Final = 8
+
+_DIALECTS: Final[dict[str, sa.Dialect]] = {
+    # Any paramstyle but its default, which doubles a % inside a name.
+    "postgresql": PGDialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
+    "sqlite": SQLiteDialect(),
+}
+
+
+class _Named(UserDefinedType[Any]):
+    """A column type by its name; the choice was made in `dataflow.sql`."""
+
+    cache_ok: bool | None = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return what stands behind the name of the column."""
+        return self.name
+
+
+def create_table(model: Model, dialect: Dialect) -> list[Statement]:
+    """Return the statements that create the table of *model*, in order."""
+    table = _table(model, dialect)
+    elements: list[ExecutableDDLElement] = [CreateTable(table, if_not_exists=True)]
+    elements += map(CreateIndex, _indexes(model, table))
+    written = [element.compile(dialect=_DIALECTS[dialect.name]) for element in elements]
+    return [Statement(str(text).strip()) for text in written]
+
+
+def _table(model: Model, dialect: Dialect) -> sa.Table:
+    constraints = [
+        sa.UniqueConstraint(*map(_quoted, fields), name=_name(model, fields, "key"))
+        for fields in _constrained(model)
+    ]
+    key = sa.PrimaryKeyConstraint(
+        *map(_quoted, model.key), name=_name(model, (), "pkey")
+    )
+    return sa.Table(
+        _quoted(model.table),
+        sa.MetaData(),
+        *(_column(field, dialect) for field in model.fields),
+        key,
+        *constraints,
+        sqlite_autoincrement=model.generated_key is not None,
+    )
+
+
+def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
+    name, is_nullable = _quoted(field.column), field.is_nullable
+    if not field.is_generated:
+        return sa.Column(
+            name, _type(field, dialect), nullable=is_nullable, autoincrement=False
+        )
+    if dialect.name == "postgresql":
+        return sa.Column(name, sa.BigInteger, sa.Identity(always=False))
+    return sa.Column(name, sa.Integer)
+
+
+def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
+    name = column_type(field.type, dialect)
+    is_text = field.type.kind is Kind.DECIMAL and not is_scaled(field.type)
+    if dialect.name == "sqlite" and is_text:
+        # The driver compares by it, so that 10 comes after 9.
+        name = f"{name} COLLATE DECIMAL"
+    return _Named(name)
+
+
+def _constrained(model: Model) -> list[tuple[str, ...]]:
+    """Return the unique groups that have no unique index named by the user."""
+    named = {each.fields for each in model.indexes if each.is_unique and each.name}
+    return [fields for fields in model.uniques if fields not in named]
+
+
+def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
+    for index in model.indexes:
+        if index.is_unique and index.name is None:
+            continue  # a constraint
+        name = _quoted(index.name or _name(model, index.fields, "idx"))
+        columns = [table.c[field] for field in index.fields]
+        yield sa.Index(name, *columns, unique=index.is_unique)
+
+
+def _name(model: Model, fields: tuple[str, ...], suffix: str) -> quoted_name:
+    """Return ``{table}_{fields}_{suffix}``, cut to what PostgreSQL keeps.
+
+    A cut name ends in a digest of the whole, so equal beginnings do not clash.
+    """
+    name = "_".join((model.table, *fields, suffix))
+    if len(name.encode()) > _MAX_BYTES:
+        digest = sha256(name.encode()).hexdigest()[:_DIGEST]
+        tail = f"_{digest}_{suffix}"
+        head = name.encode()[: _MAX_BYTES - len(tail)].decode(errors="ignore")
+        name = f"{head}{tail}"
+    return _quoted(name)
+
+
+def _quoted(name: str) -> quoted_name:
+    return quoted_name(name, quote=True)

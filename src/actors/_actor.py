@@ -64,8 +64,8 @@ class Actor:
         An error that escapes fails what is left of the turn, see `crash_on`. It
         is cancelled when nobody waits for any message of the turn any more.
         """
-        for envelope in turn:
-            if envelope.is_abandoned:
+        for envelope in turn.taken:
+            if envelope.is_done or envelope.is_abandoned:
                 continue
             try:
                 envelope.reply(await self.receive(envelope.message))

@@ -15,6 +15,7 @@ from typing import final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from ..messages import Envelope
 from ._actor import Actor
 from ._backlog import Backlog
 from ._interceptor import Interceptor, compose
@@ -79,9 +80,10 @@ class Incarnation:
         """
         is_ready = False
         try:
-            with self._interruptible():
+            with self._interruptible(), self._inside():
                 await self._actor.setup()
                 is_ready = True
+            if is_ready:
                 ready()
             while not self._is_leaving:
                 with self._interruptible():
@@ -117,6 +119,20 @@ class Incarnation:
             turn, self.turn = self.turn, None
             if turn is not None:
                 self._backlog.cut_short(turn, crash)
+
+    @contextmanager
+    def _inside(self) -> Generator[None]:
+        """Let what the block sends count as sent by this actor.
+
+        It has nothing in hand; an empty envelope stands for the runtime, which
+        waits for the block.
+        """
+        turn = Turn(self._backlog.mailbox.path, (Envelope(message=None),))
+        current_turn.set(turn)
+        try:
+            yield
+        finally:
+            turn.is_over = True
 
     async def _serve(self) -> bool:
         """Deliver turn after turn; True when there is no more to come."""
@@ -157,7 +173,10 @@ class Incarnation:
     async def _tear_down(self) -> None:
         """Let the actor release what it holds, within limits."""
         actor = type(self._actor).__name__
-        with anyio.move_on_after(self._teardown_s, shield=True) as scope:
+        with (
+            self._inside(),
+            anyio.move_on_after(self._teardown_s, shield=True) as scope,
+        ):
             try:
                 await self._actor.teardown()
             except Exception as error:  # noqa: BLE001  the next life must not suffer

@@ -16,6 +16,7 @@ Trio, over this mailbox 13 and 15 µs (2 cores, CPython 3.11).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import final
 
@@ -48,11 +49,13 @@ class Mailbox:
         path: Of the actor, for errors.
         capacity: Messages held before the overflow policy applies, at least 1.
         overflow: What to do when full.
+        new_event: Makes an event of the running loop.
     """
 
     __slots__ = (
         "_arrival",
         "_is_closed",
+        "_new_event",
         "_queue",
         "_senders",
         "capacity",
@@ -60,7 +63,13 @@ class Mailbox:
         "path",
     )
 
-    def __init__(self, path: str, capacity: int, overflow: Overflow) -> None:
+    def __init__(
+        self,
+        path: str,
+        capacity: int,
+        overflow: Overflow,
+        new_event: Callable[[], anyio.Event] = anyio.Event,
+    ) -> None:
         if capacity < 1:
             msg = f"a mailbox holds at least 1 message, not {capacity}"
             raise ValueError(msg)
@@ -69,6 +78,7 @@ class Mailbox:
         self.path = path
         self._queue: deque[Envelope] = deque()
         self._senders: dict[Envelope, anyio.Event] = {}
+        self._new_event = new_event
         self._arrival: anyio.Event | None = None
         self._is_closed = False
 
@@ -94,8 +104,10 @@ class Mailbox:
         if len(queue) >= self.capacity:
             return self._overflow(envelope)
         queue.append(envelope)
-        if self._arrival is not None:
-            self.wake()
+        arrival = self._arrival
+        if arrival is not None:
+            self._arrival = None
+            arrival.set()
         return None
 
     def _overflow(self, envelope: Envelope) -> Envelope | None:
@@ -120,7 +132,7 @@ class Mailbox:
         Raises:
             MailboxClosedError: It was closed meanwhile; the message is not in it.
         """
-        self._senders[envelope] = placed = anyio.Event()
+        self._senders[envelope] = placed = self._new_event()
         try:
             await placed.wait()
         except BaseException:
@@ -138,10 +150,10 @@ class Mailbox:
             self._admit()
         return envelope
 
-    async def arrival(self) -> None:
+    def arrival(self) -> Awaitable[None]:
         """Wait until there may be something to take, or `wake` is called."""
-        self._arrival = anyio.Event()
-        await self._arrival.wait()
+        self._arrival = arrival = self._new_event()
+        return arrival.wait()
 
     def wake(self) -> None:
         """Let the waiting reader go on, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol, final
 
 import anyio
@@ -29,6 +30,11 @@ class Address(Protocol):
     @property
     def asks(self) -> dict[Envelope, str]:
         """Envelopes that somebody waits for, with the path of the actor."""
+        ...
+
+    @property
+    def new_event(self) -> Callable[[], anyio.Event]:
+        """Makes an event of the running loop."""
         ...
 
     def put_nowait(self, envelope: Envelope) -> bool:
@@ -137,15 +143,19 @@ class ActorRef:
 
     async def _settle(self, envelope: Envelope) -> None:
         """Deliver and wait until it is resolved; abandon it if cancelled."""
-        answered = anyio.Event()
+        address = self._address
+        answered = address.new_event()
         envelope.on_done = lambda _: answered.set()
-        asks = self._address.asks
+        asks = address.asks
         asks[envelope] = self.path
         try:
-            await self.send(envelope)
+            try:
+                address.put_nowait(envelope)
+            except anyio.WouldBlock:
+                await address.put(envelope)
             await answered.wait()
         except BaseException:
-            self._address.abandon(envelope)
+            address.abandon(envelope)
             raise
         finally:
             del asks[envelope]

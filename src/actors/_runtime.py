@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from random import Random
 from typing import Any, final
@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from ..messages import Envelope
 from ..telemetry import get_log
 from ._dead_letters import DeadLetter, DeadLetters, Reason
+from ._interceptor import Interceptor
 
 __all__ = ["Runtime", "log", "watch"]
 
@@ -28,6 +29,7 @@ class Runtime:
 
     Args:
         tasks: Where every task of the system lives.
+        interceptors: Around the handler of every actor.
         dead_letters: Where lost messages go.
         collapse: Told when the root supervisor has given up.
         sleep: Waits, in seconds; the delays of restarts.
@@ -40,6 +42,7 @@ class Runtime:
         self,
         tasks: TaskGroup,
         *,
+        interceptors: Sequence[Interceptor],
         dead_letters: DeadLetters,
         collapse: Callable[[Runtime, Exception], None],
         sleep: Callable[[float], Awaitable[None]],
@@ -48,6 +51,10 @@ class Runtime:
         poison_after: int,
     ) -> None:
         self.asks: dict[Envelope, str] = {}
+        # The class that `anyio.Event()` looks up each time: 0.5 instead of 1.2 µs,
+        # and an ask takes two.
+        self.new_event: Callable[[], anyio.Event] = type(anyio.Event())
+        self.interceptors = interceptors
         self.dead_letters = dead_letters
         self.collapse = collapse
         self.sleep = sleep

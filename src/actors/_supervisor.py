@@ -91,13 +91,14 @@ class Supervisor:
             msg = f"{name!r} cannot be significant: it must not be permanent, and it "
             msg += "needs a supervisor of its own that ends with it"
             raise ValueError(msg)
+        path, new_event = self._path_of(name), self._runtime.new_event
         slot = Slot(
-            Mailbox(self._path_of(name), mailbox_size, overflow),
+            Mailbox(path, mailbox_size, overflow, new_event),
             factory,
             runtime=self._runtime,
             system=self._system,
             restart=restart,
-            interceptors=interceptors,
+            interceptors=(*self._runtime.interceptors, *interceptors),
             fell=self.fell,
             ended=self.forget,
         )

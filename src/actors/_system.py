@@ -12,6 +12,7 @@ import anyio
 from anyio import AsyncContextManagerMixin
 from anyio.abc import TaskGroup
 
+from ..errors import ClosedError
 from ._actor import Factory
 from ._dead_letters import DeadLetters
 from ._interceptor import Interceptor
@@ -112,8 +113,11 @@ class ActorSystem(AsyncContextManagerMixin):
 
     def _start(self, tasks: TaskGroup) -> anyio.CancelScope:
         """Make the root and start the watch, which ends with the scope returned."""
+        if self._root is not None:
+            raise ClosedError(self.name)
         runtime = Runtime(
             tasks,
+            interceptors=self._interceptors,
             dead_letters=self.dead_letters,
             collapse=self._collapse,
             sleep=self._sleep,
@@ -340,7 +344,7 @@ class ActorSystem(AsyncContextManagerMixin):
             with anyio.move_on_after(self._grace_s, shield=True) as self._drain:
                 await root.stop()
         if root.state is not State.STOPPED:
-            log.warning("shutdown_forced", system=self.name, grace_s=self._grace_s)
+            log.warning("shutdown_forced", system=self.name, was_orderly=is_orderly)
             with anyio.move_on_after(self._teardown_s, shield=True):
                 await root.kill()
         if root.state is not State.STOPPED:

@@ -73,7 +73,9 @@ class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True):
             attempt: 1 for the first restart within the window.
             random: Where the jitter comes from.
         """
-        bound = min(self.max_delay_s, self.first_delay_s * 2.0 ** (attempt - 1))
+        # Beyond 2**60 no bound is reached any more, and at 2**1024 floats end.
+        growth = 2.0 ** min(attempt - 1, 60)
+        bound = min(self.max_delay_s, self.first_delay_s * growth)
         return random.uniform(0, bound)
 
 

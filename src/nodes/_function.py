@@ -195,6 +195,7 @@ class FunctionPool:
     def __init__(self, spawn: Callable[[int], ActorRef], *, limit: int = LIMIT) -> None:
         self.path = "/functions"
         self.asks: dict[Envelope, str] = {}
+        self.new_event: Callable[[], anyio.Event] = type(anyio.Event())
         self.ref = ActorRef(self)
         self._spawn = spawn
         self._places = anyio.Semaphore(limit)

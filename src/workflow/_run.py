@@ -85,16 +85,12 @@ async def run(
         record.failed(error)
         raise
     record.finished()
-    return this.results, heading.run_id
+    return this.results_in_order(), heading.run_id
 
 
 @final
 class _Run:
-    """What a run has done and what it waits for.
-
-    Attributes:
-        results: What the nodes replied, in the order of the replies.
-    """
+    """What a run has done and what it waits for."""
 
     __slots__ = (
         "_arrived",
@@ -106,17 +102,17 @@ class _Run:
         "_new_event",
         "_ready",
         "_replies",
+        "_results",
         "_skipped",
         "_waiting",
         "_wake",
         "_workflow",
-        "results",
     )
 
     def __init__(
         self, host: Host, workflow: Workflow, given: Given, heading: Heading
     ) -> None:
-        self.results: dict[str, Any] = {}
+        self._results: dict[str, Any] = {}
         self._host = host
         self._workflow = workflow
         self._given = given
@@ -159,6 +155,11 @@ class _Run:
             for envelope, (_, ref) in self._in_flight.items():
                 ref.abandon(envelope)
 
+    def results_in_order(self) -> dict[str, Any]:
+        """Return what the nodes replied, each after all that it waited for."""
+        done = self._results
+        return {name: done[name] for name in self._workflow.steps if name in done}
+
     # -- sending ---------------------------------------------------------------
 
     async def _advance(self, step: Step) -> None:
@@ -174,13 +175,23 @@ class _Run:
             ref = self._host.ref_nowait(step.node)
             if ref is None:
                 ref = await self._host.ref(step.node)
-            self._in_flight[envelope] = (step, ref)
             try:
                 ref.send_nowait(envelope)
             except anyio.WouldBlock:
-                await ref.send(envelope)
+                await self._send(step, envelope, ref)
+            self._in_flight[envelope] = (step, ref)
         except DataFlowError as error:
             self._fail(step, error)
+
+    async def _send(self, step: Step, envelope: Envelope, ref: ActorRef) -> None:
+        """Send when the actor has a place."""
+        # If cancelled it may be delivered all the same, so it is in flight already.
+        self._in_flight[envelope] = (step, ref)
+        try:
+            await ref.send(envelope)
+        except DataFlowError:
+            del self._in_flight[envelope]
+            raise
 
     def _envelope(self, step: Step) -> Envelope:
         parameters = dict(step.parameters)
@@ -218,7 +229,7 @@ class _Run:
                 self._fail(step, envelope.error)
 
     def _succeed(self, step: Step, result: object) -> None:
-        self.results[step.id] = result
+        self._results[step.id] = result
         for edge in step.edges:
             self._carry(edge, result)
 
@@ -228,7 +239,7 @@ class _Run:
         if step.is_fatal:
             reason = str(error) if isinstance(error, DataFlowError) else repr(error)
             raise WorkflowError(step.id, self._heading.run_id, reason) from error
-        self.results[step.id] = {"success": False, "error": error}
+        self._results[step.id] = {"success": False, "error": error}
         self._settle_all(step)
 
     def _skip(self, step: Step) -> None:
@@ -261,7 +272,7 @@ class _Run:
         return self._heading.deadline <= anyio.current_time()
 
     def _late(self) -> DeadlineExceededError:
-        settled = self.results.keys() | self._skipped
+        settled = self._results.keys() | self._skipped
         unfinished = [
             repr(name) for name in self._workflow.steps if name not in settled
         ]

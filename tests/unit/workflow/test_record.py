@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+
+from dataflow.errors import WorkflowError
+from dataflow.workflow import WorkflowBuilder, run
+from dataflow.workflow._record import is_watched
+
+from .conftest import FunctionHost
+
+Function = Callable[..., Any]
+
+
+async def test_a_run_reports_its_start_and_its_end(
+    host: FunctionHost,
+    builder: WorkflowBuilder,
+    value: Function,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    builder.add_node(value, "a", {"value": 1})
+    with caplog.at_level(logging.DEBUG, "dataflow.workflow"):
+        await run(host, builder.build(), run_id="r")
+    started, finished = (record.getMessage() for record in caplog.records)
+
+    assert started == "event='run_started' run_id='r' workflow='workflow' n_nodes=1"
+    assert finished.startswith("event='run_finished' duration_s=0.")
+    assert finished.endswith(" run_id='r' workflow='workflow' n_nodes=1")
+
+
+async def test_an_application_that_configured_structlog_hears_of_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not is_watched()
+    monkeypatch.setattr(structlog, "is_configured", lambda: True)
+
+    assert is_watched()
+
+
+async def test_a_run_that_fails_reports_the_kind_of_error_and_no_values(
+    host: FunctionHost, builder: WorkflowBuilder, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        msg = "secret"
+        raise ValueError(msg)
+
+    builder.add_node(fail, "a")
+    with caplog.at_level(logging.INFO, "dataflow.workflow"):
+        with pytest.raises(WorkflowError):
+            await run(host, builder.build())
+
+    assert "run_failed" in caplog.text
+    assert "error='WorkflowError'" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_run_that_nobody_watches_reports_nothing(
+    host: FunctionHost,
+    builder: WorkflowBuilder,
+    value: Function,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    builder.add_node(value, "a", {"value": 1})
+    with caplog.at_level(logging.INFO, "dataflow.workflow"):
+        await run(host, builder.build())
+
+    assert not caplog.records

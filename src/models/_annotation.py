@@ -101,8 +101,6 @@ def _read(bare: Annotation, digits: Digits | None) -> FieldType:
     if digits is not None and bare is not Decimal and _origin(bare) is not list:
         msg = f"Digits are for Decimal, not for {_shown(bare)}"
         raise AnnotationError(msg)
-    if bare in _SCALARS:
-        return FieldType(_SCALARS[bare], bare, digits=digits)
     origin = _origin(bare)
     if origin is Literal:
         values = get_args(bare)
@@ -112,7 +110,7 @@ def _read(bare: Annotation, digits: Digits | None) -> FieldType:
     if bare is dict or origin is dict:
         return _dict(bare)
     if isinstance(bare, type):
-        return _class(bare)
+        return _class(bare, digits)
     raise _unsupported(bare)
 
 
@@ -140,7 +138,9 @@ def _dict(bare: Annotation) -> FieldType:
     return FieldType(Kind.JSON, dict)
 
 
-def _class(bare: type[Any]) -> FieldType:
+def _class(bare: type[Any], digits: Digits | None) -> FieldType:
+    if bare in _SCALARS:
+        return FieldType(_SCALARS[bare], bare, digits=digits)
     if issubclass(bare, Enum):
         return _enum(bare)
     if issubclass(bare, msgspec.Struct):

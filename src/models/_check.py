@@ -161,7 +161,7 @@ def check_datetime(value: object) -> datetime:
 def check_timedelta(value: object) -> timedelta:
     """Check for a timedelta whose microseconds fit in 64 bits."""
     if not isinstance(value, timedelta):
-        raise mismatch(value, "timedelta", int="timedelta(seconds=value)?")
+        raise mismatch(value, "timedelta", int="make it one with timedelta(...)")
     if not -_MAX_TIMEDELTA <= value <= _MAX_TIMEDELTA:
         came = "a timedelta of over 292271 years"
         raise MismatchError(came, "timedelta (microseconds in 64 bits)")

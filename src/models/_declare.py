@@ -12,7 +12,7 @@ from ..errors import ModelError
 from ._annotation import AnnotationError, read_annotation
 from ._digits import Digits
 from ._field import Default, Field
-from ._index import collect_indexes
+from ._index import check_group, collect_indexes
 from ._key import with_key
 from ._kind import Kind
 from ._mismatch import MismatchError
@@ -40,18 +40,20 @@ def declare(cls: type) -> Model:
     """
     _check_class(cls)
     name, options, source = cls.__name__, read_options(cls), read_source(cls)
-    check_names(name, source)
     specifiers = {field: specifier for field, (_, specifier) in source.items()}
-    fields = {
-        field: _field(name, field, annotation, specifier)
-        for field, (annotation, specifier) in source.items()
+    declared = {
+        field: _field(name, field, *written) for field, written in source.items()
     }
-    fields, key = with_key(name, fields, _declared_key(name, specifiers, options))
+    declared_key = _declared_key(name, specifiers, options)
+    if declared_key:
+        check_group(name, declared_key, declared)
+    fields, key = with_key(name, declared, declared_key)
     fields = _with_timestamps(name, fields, options)
+    check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
     return Model(
         name=name,
-        table=check_table(name, options.table or table_name(name)),
+        table=_table(name, options),
         fields=tuple(_with_unique(fields, uniques)),
         key=key,
         python_type=cls,
@@ -62,6 +64,11 @@ def declare(cls: type) -> Model:
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
     )
+
+
+def _table(model: str, options: Options) -> str:
+    table = table_name(model) if options.table is None else options.table
+    return check_table(model, table)
 
 
 def _check_class(cls: object) -> None:

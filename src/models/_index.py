@@ -29,13 +29,12 @@ def collect_indexes(
     """
     alone = [Index((name,)) for name, each in specifiers.items() if each.is_indexed]
     groups = [(name,) for name, each in specifiers.items() if each.is_unique]
-    for group in (*options.uniques, *(index.fields for index in options.indexes)):
-        check_group(model, group, fields)
-    for group in (*groups, *(index.fields for index in alone)):
-        check_group(model, group, fields)
     named = [index for index in options.indexes if index.is_unique]
-    uniques = _once([*groups, *options.uniques, *(each.fields for each in named)], key)
+    groups += [*options.uniques, *(index.fields for index in named)]
     plain = [index for index in (*alone, *options.indexes) if not index.is_unique]
+    for group in (*groups, *(index.fields for index in plain)):
+        _check_order(model, group, fields)
+    uniques = _once(groups, key)
     indexes: dict[tuple[str, ...], Index] = {}
     for index in (*named, *plain):
         if index.fields != key:
@@ -46,19 +45,26 @@ def collect_indexes(
 def check_group(
     model: str, group: tuple[str, ...], fields: Mapping[str, Field]
 ) -> None:
-    """Check that *group* can be indexed on both databases.
+    """Check that *group* names fields, each once.
 
     Raises:
-        ModelError: It names nothing, the unknown, a field twice or a compound.
+        ModelError: It names nothing, the unknown, or a field twice.
     """
     if not group or len(set(group)) != len(group):
-        problem = f"an index names each of its fields once, not {list(group)}"
+        problem = f"a key or an index names each field once, not {list(group)}"
         raise ModelError(model, None, problem)
     for name in group:
         if name not in fields:
             near = nearest(name, tuple(fields))
             hint = f"did you mean {near!r}?" if near else "declare it"
             raise ModelError(model, None, f"there is no field {name!r}: {hint}")
+
+
+def _check_order(
+    model: str, group: tuple[str, ...], fields: Mapping[str, Field]
+) -> None:
+    check_group(model, group, fields)
+    for name in group:
         if fields[name].type.is_compound:
             words = fields[name].type.describe()
             raise ModelError(model, name, f"{words} cannot be unique or indexed")

@@ -68,7 +68,7 @@ def structure(struct: type[msgspec.Struct]) -> Callable[[Any], Any]:
     def check_structure(value: _Json) -> _Json:
         if not isinstance(value, struct | dict):
             raise mismatch(value, expected)
-        came = f"a {type(value).__name__}"  # pyright: ignore[reportUnknownArgumentType]
+        came = type(value).__name__  # pyright: ignore[reportUnknownArgumentType]
         try:
             plain = _check(msgspec.to_builtins(value), _MAX_DEPTH)
             return msgspec.convert(plain, struct)
@@ -110,7 +110,7 @@ def _check_dict(value: _Json, depth: int) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     for key, inner in value.items():
         if not isinstance(key, str):
-            came = f"a {type(key).__name__} as key"
+            came = f"{type(key).__name__} as key"
             raise MismatchError(came, JSON)
         try:
             checked[check_str(key)] = _check(inner, depth)

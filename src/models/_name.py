@@ -8,9 +8,9 @@ from typing import Final
 
 from ..errors import ModelError
 
-__all__ = ["check_names", "check_table", "table_name"]
+__all__ = ["MAX_NAME_BYTES", "check_names", "check_table", "table_name"]
 
-_MAX_BYTES: Final = 63
+MAX_NAME_BYTES: Final = 63
 """Source: PostgreSQL, Lexical Structure: NAMEDATALEN - 1; it cuts longer ones."""
 
 _SYSTEM: Final = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
@@ -78,8 +78,8 @@ def check_table(model: str, table: str) -> str:
 
 def _check_length(model: str, field: str | None, name: str) -> None:
     size = len(name.encode())
-    if size > _MAX_BYTES:
+    if size > MAX_NAME_BYTES:
         problem = (
-            f"its name has {size} bytes, PostgreSQL keeps {_MAX_BYTES}: shorten it"
+            f"its name has {size} bytes, PostgreSQL keeps {MAX_NAME_BYTES}: shorten it"
         )
         raise ModelError(model, field, problem)

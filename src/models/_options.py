@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import ModelError, nearest
 from ._model import Index
+from ._name import MAX_NAME_BYTES
 
 __all__ = ["Options", "read_options"]
 
@@ -136,4 +137,13 @@ def _index(model: str, value: object) -> Index:
             raise ModelError(model, None, _unknown("key of an index", key, _INDEX_KEYS))
     fields = _names(model, "indexes", index.get("fields", index.get("columns", ())))
     is_unique = _flag(model, "indexes", index.get("unique", False))
-    return Index(fields, index.get("name"), is_unique)
+    return Index(fields, _index_name(model, index.get("name")), is_unique)
+
+
+def _index_name(model: str, name: object) -> str | None:
+    if name is None:
+        return None
+    if isinstance(name, str) and 1 <= len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    problem = f"the name of an index is a str of 1 to {MAX_NAME_BYTES} bytes"
+    raise ModelError(model, None, problem)

@@ -29,11 +29,10 @@ def read_source(cls: type) -> dict[str, tuple[Any, Specifier]]:
 
 def _annotations(cls: type) -> dict[str, Any]:
     try:
-        return get_type_hints(cls, include_extras=True)
-    except NameError:
-        pass  # defined inside a function: its names are not global
-    try:
-        return get_type_hints(cls, localns=_names_near(cls), include_extras=True)
+        try:
+            return get_type_hints(cls, include_extras=True)
+        except NameError:  # defined inside a function: its names are not global
+            return get_type_hints(cls, localns=_names_near(cls), include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         msg = (
             f"an annotation cannot be resolved ({error}): import what it names at "

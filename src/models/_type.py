@@ -52,6 +52,9 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
     def __post_init__(self) -> None:
         force_setattr(self, "check", _checker(self))
 
+    def __repr__(self) -> str:
+        return f"<FieldType {self.describe()}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FieldType) and self._facts == other._facts
 

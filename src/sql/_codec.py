@@ -29,7 +29,13 @@ __all__ = ["UNDECODABLE", "Codec", "codec"]
 
 Convert = Callable[[Any], Any]
 
-UNDECODABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+UNDECODABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 """What a decoder raises on a value that its type never stores.
 
 `msgspec.DecodeError` is a ValueError, `decimal.InvalidOperation` arithmetic.
@@ -48,6 +54,9 @@ class Codec(msgspec.Struct, frozen=True, eq=False):
     decode: Convert | None = None
 
 
+_AS_IT_IS: Final = Codec()
+
+
 def codec(type_: FieldType, dialect: Dialect) -> Codec:
     """Return the codec for values of *type_* on the database of *dialect*."""
     if dialect.name == "sqlite":
@@ -62,21 +71,19 @@ def _postgresql(type_: FieldType) -> Codec:
     match type_.kind:
         case Kind.ENUM:
             return _enum(type_)
-        case Kind.DATETIME:
-            return Codec(None, _aware)
-        case Kind.DECIMAL:
-            return Codec(None, _expanded)
         case Kind.JSON:
             return Codec(encode_json)
         case Kind.STRUCT:
-            return Codec(
-                _encode_struct, partial(msgspec.convert, type=type_.python_type)
-            )
+            return Codec(_encode_struct, _converted(type_.python_type))
         case Kind.LIST if type_.element is not None:
             element = _postgresql(type_.element)
             return Codec(_mapped(element.encode), _mapped(element.decode))
         case _:
-            return _AS_IT_IS
+            return _NATIVE.get(type_.kind, _AS_IT_IS)
+
+
+def _converted(struct: type[msgspec.Struct]) -> Convert:
+    return partial(msgspec.convert, type=struct)
 
 
 _EXACT: Final = Context(prec=150_000)
@@ -92,6 +99,12 @@ def _aware(value: datetime) -> datetime:
     asyncpg stores them as -infinity and infinity, and hands those out naive.
     """
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+_NATIVE: Final = {
+    Kind.DATETIME: Codec(None, _aware),
+    Kind.DECIMAL: Codec(None, _expanded),
+}
 
 
 def _mapped(convert: Convert | None) -> Convert | None:
@@ -210,7 +223,6 @@ def _encode_base64(value: bytes) -> str:
     return b64encode(value).decode()
 
 
-_AS_IT_IS: Final = Codec()
 _PLAIN: Final = {
     Kind.BOOL: Codec(int, _BOOLS.__getitem__),
     # SQLite packs 1.0 as an integer, and RETURNING hands that out (3.40).

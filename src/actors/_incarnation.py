@@ -172,7 +172,7 @@ class Incarnation:
 
     async def _tear_down(self) -> None:
         """Let the actor release what it holds, within limits."""
-        actor = type(self._actor).__name__
+        path = self._backlog.mailbox.path
         with (
             self._inside(),
             anyio.move_on_after(self._teardown_s, shield=True) as scope,
@@ -180,6 +180,6 @@ class Incarnation:
             try:
                 await self._actor.teardown()
             except Exception as error:  # noqa: BLE001  the next life must not suffer
-                log.error("teardown_failed", actor=actor, error=type(error).__name__)
+                log.error("teardown_failed", actor=path, error=type(error).__name__)
         if scope.cancelled_caught:
-            log.error("teardown_timed_out", actor=actor, limit_s=self._teardown_s)
+            log.error("teardown_timed_out", actor=path, limit_s=self._teardown_s)

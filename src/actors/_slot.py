@@ -40,12 +40,34 @@ _DOWN = frozenset({State.IDLE, State.RESTARTING, State.STOPPING, State.STOPPED})
 
 
 class Order(StrEnum):
-    """A system message."""
+    """What a system message tells an actor to do, between two turns."""
 
     SUSPEND = "suspend"
+    """Let messages wait."""
     RESUME = "resume"
+    """Go on."""
     REPORT = "report"
+    """Say what it looks like."""
     RESTART = "restart"
+    """End this life; the supervisor starts the next."""
+
+
+@final
+class _SystemMessage:
+    """An order on its way to an actor.
+
+    Attributes:
+        order: What to do.
+        done: Set when it was carried out, or never will be.
+        report: What the actor looked like then; None if it was not carried out.
+    """
+
+    __slots__ = ("done", "order", "report")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.done = anyio.Event()
+        self.report: Snapshot | None = None
 
 
 @final
@@ -92,7 +114,7 @@ class Slot:
         self._ended = ended
         self._incarnation: Incarnation | None = None
         self._changed = anyio.Event()
-        self._orders: deque[tuple[Order, anyio.Event]] = deque()
+        self._orders: deque[_SystemMessage] = deque()
         self._is_open = True
         self._is_suspended = False
         self._is_halting = False
@@ -203,18 +225,22 @@ class Slot:
         self._begin_stop()
         self._leave()
 
-    async def order(self, order: Order) -> None:
+    async def order(self, order: Order) -> Snapshot:
         """Send a system message and wait until it was carried out.
 
         An actor that is not at work right now carries it out when it is; this
         does not wait for that.
+
+        Returns:
+            What the actor looked like then.
         """
-        done = anyio.Event()
-        self._orders.append((order, done))
+        message = _SystemMessage(order)
+        self._orders.append(message)
         self._mailbox.wake()
         self._notify()
         if self.state not in _DOWN:
-            await done.wait()
+            await message.done.wait()
+        return message.report or self.snapshot()
 
     def snapshot(self) -> Snapshot:
         """Return what it looks like now."""
@@ -287,7 +313,7 @@ class Slot:
         if self.state is State.STARTING:
             self._move(Signal.READY)
         if self._is_suspended:
-            self._orders.appendleft((Order.SUSPEND, anyio.Event()))
+            self._orders.appendleft(_SystemMessage(Order.SUSPEND))
 
     async def _obey(self) -> bool:
         """Carry out the system messages; False when this life is to end."""
@@ -295,18 +321,19 @@ class Slot:
             if not self._orders:
                 await self._changed.wait()
                 continue
-            order, done = self._orders.popleft()
-            done.set()
-            if order is Order.RESTART and self.state is not State.STOPPING:
-                return False
-            if order is Order.SUSPEND:
+            message = self._orders.popleft()
+            if message.order is Order.SUSPEND:
                 self._is_suspended = True
                 if self.state is State.RUNNING:
                     self._move(Signal.SUSPEND)
-            elif order is Order.RESUME:
+            elif message.order is Order.RESUME:
                 self._is_suspended = False
                 if self.state is State.SUSPENDED:
                     self._move(Signal.RESUME)
+            message.report = self.snapshot()
+            message.done.set()
+            if message.order is Order.RESTART and self.state is not State.STOPPING:
+                return False
         return True
 
     def _end(self) -> None:
@@ -316,8 +343,8 @@ class Slot:
             return
         error = self._last_error
         self._backlog.close(error)
-        for _, done in self._orders:
-            done.set()
+        for message in self._orders:
+            message.done.set()
         self._ended(self)
         self._move(Signal.END)
         log.info(
@@ -330,7 +357,7 @@ class Slot:
     def _finish(self) -> None:
         """End normally, because the actor itself wants to."""
         if self.restart is Restart.PERMANENT:
-            self._orders.append((Order.RESTART, anyio.Event()))
+            self._orders.append(_SystemMessage(Order.RESTART))
         else:
             self.has_finished = True
             self._begin_stop()

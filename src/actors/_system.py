@@ -89,27 +89,31 @@ class ActorSystem(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        leaf: BaseException | None = None
+        error: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 watching = self._start(tasks)
                 try:
                     with self._body:
                         yield self
+                    await self._close(is_orderly=not self._body.cancel_called)
+                except Exception as left:  # noqa: BLE001  raised below, not in a group
+                    error = left
+                    await self._close(is_orderly=False)
                 except BaseException:
                     await self._close(is_orderly=False)
                     raise
-                else:
-                    await self._close(is_orderly=not self._body.cancel_called)
                 finally:
                     watching.cancel()
         except BaseExceptionGroup as group:
-            # The task group wraps even the one error that left the block.
-            leaf = group.exceptions[0] if len(group.exceptions) == 1 else group
-        if self._failure is not None:
+            # What tears down everything: an interrupt, in an actor or in the block.
+            error = group.exceptions[0] if len(group.exceptions) == 1 else group
+        if self._failure is not None and (
+            error is None or isinstance(error, Exception)
+        ):
             raise self._failure
-        if leaf is not None:
-            raise leaf
+        if error is not None:
+            raise error
 
     def _start(self, tasks: TaskGroup) -> anyio.CancelScope:
         """Make the root and start the watch, which ends with the scope returned."""
@@ -291,8 +295,8 @@ class ActorSystem(AsyncContextManagerMixin):
         if slot is None:
             msg = f"{target.path} has stopped: it has no health"
             raise LookupError(msg)
-        await self._order(target, Order.REPORT)
-        return slot.snapshot()
+        refuse_own_turn(target.path)
+        return await slot.order(Order.REPORT)
 
     async def _order(self, target: ActorRef, order: Order) -> None:
         """Send a system message to an actor, if it is there."""

@@ -1,10 +1,17 @@
-"""Fixtures for every test: both event loops."""
+"""Fixtures for every test: both event loops, both databases."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # import mode `importlib` adds nothing
+
+from postgres import PostgresServer, run_postgres
 
 Backend = tuple[str, dict[str, Any]]
 
@@ -19,3 +26,36 @@ def anyio_backend(request: pytest.FixtureRequest) -> Backend:
     """Run each asynchronous test on both event loops."""
     backend: Backend = request.param
     return backend
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give the PostgreSQL server of this run; fails where there is none."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Give the URL of a new PostgreSQL database, dropped after the test."""
+    name = postgres_server.create()
+    yield postgres_server.url_of(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite_url", id="sqlite"),
+        pytest.param("postgres_url", id="postgres", marks=pytest.mark.postgres),
+    ]
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Run a test on both databases: give the URL of a new one."""
+    url: str = request.getfixturevalue(request.param)
+    return url

@@ -1,0 +1,23 @@
+"""Drivers: the seam to the databases, and the only room that names their clients."""
+
+from __future__ import annotations
+
+from ._bridge import GRACE_S, Bridge, open_bridge
+from ._driver import Connection, Driver, connect
+from ._pool import PoolStatistics
+from ._session import Row, RowStream
+from ._url import DatabaseUrl, parse_url
+
+__all__ = [
+    "GRACE_S",
+    "Bridge",
+    "Connection",
+    "DatabaseUrl",
+    "Driver",
+    "PoolStatistics",
+    "Row",
+    "RowStream",
+    "connect",
+    "open_bridge",
+    "parse_url",
+]

@@ -1,0 +1,179 @@
+"""The bridge: asyncio clients on whatever event loop is current.
+
+asyncpg and aiosqlite speak asyncio only. On Trio the bridge keeps an asyncio loop
+inside the Trio one (trio-asyncio) and runs each *operation* on it as one asyncio
+task: a crossing costs about 90 us, so an operation does all its steps over there.
+Shields and time limits stay on this side, as anyio cancel scopes.
+
+A cancellation is delivered to the operation again and again until it ends, as
+anyio does on asyncio: asyncpg's `executemany` swallows the first one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Final, TypeVar, final
+
+import anyio
+
+from ..errors import MissingExtraError
+
+__all__ = ["GRACE_S", "Bridge", "open_bridge"]
+
+T = TypeVar("T")
+
+GRACE_S: Final = 2.0
+"""Seconds a cancelled operation may take to leave things in order.
+
+After that its connection is cut. Long enough for a cancel request to reach a
+server far away, short enough for a shutdown.
+"""
+
+_NAG_S: Final = 0.01
+"""Seconds between two deliveries of a cancellation to an asyncio task."""
+
+
+@final
+class Bridge:
+    """Runs asyncio functions on the current event loop; any task may use it.
+
+    Args:
+        loop: The asyncio loop inside Trio's; None where asyncio is current.
+    """
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop
+
+    def call(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *args: object
+    ) -> Awaitable[T]:
+        """Return an awaitable that runs ``function(*args)`` to its result.
+
+        On asyncio that is the coroutine itself, at no cost. A cancellation passes
+        into it; when it ends all the same, its result wins over the cancellation.
+        """
+        if self._loop is None:
+            return function(*args)
+        return _cross(asyncio.ensure_future(function(*args), loop=self._loop))
+
+    async def finish(
+        self,
+        give_up: Callable[[], None],
+        function: Callable[..., Coroutine[Any, Any, T]],
+        *args: object,
+    ) -> T:
+        """Run ``function(*args)`` so that a cancellation does not reach it.
+
+        If cancelled, it goes on for at most `GRACE_S`, then *give_up* must end it;
+        the cancellation is raised after that, whatever came of the function.
+        """
+        task = asyncio.ensure_future(function(*args), loop=self._loop)
+        task.add_done_callback(_look)
+        try:
+            await self.call(_ended, task)
+        except BaseException:
+            with anyio.move_on_after(GRACE_S, shield=True):
+                await self.call(_ended, task)
+            if not task.done():
+                give_up()
+            raise
+        return task.result()
+
+
+def _look(task: asyncio.Task[Any]) -> None:
+    """Look at the error of an abandoned task, lest asyncio reports it as unseen."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Wait for *task*; unlike awaiting it, this does not pass a cancellation on."""
+    if not task.done():
+        await asyncio.wait([task])
+
+
+async def _cross(task: asyncio.Task[T]) -> T:
+    """Wait on Trio for an asyncio task, nagging it once we are cancelled."""
+    import outcome  # noqa: PLC0415  # a part of trio
+    import trio  # noqa: PLC0415
+
+    waiting = trio.lowlevel.current_task()
+    raise_cancel: Callable[[], object] | None = None
+
+    def wake(_: asyncio.Task[T]) -> None:
+        trio.lowlevel.reschedule(waiting, outcome.capture(task.result))
+
+    def abort(raise_cancelled: Callable[[], object]) -> trio.lowlevel.Abort:
+        nonlocal raise_cancel
+        raise_cancel = raise_cancelled
+        nag()
+        return trio.lowlevel.Abort.FAILED  # `wake` comes once the task has ended
+
+    def nag() -> None:
+        if not task.done():
+            task.cancel()
+            task.get_loop().call_later(_NAG_S, nag)
+
+    task.add_done_callback(wake)
+    try:
+        result: T = await trio.lowlevel.wait_task_rescheduled(abort)
+    except asyncio.CancelledError as error:
+        if raise_cancel is None:
+            raise
+        raise_cancel()
+        raise AssertionError from error  # pragma: no cover  # it always raises
+    return result
+
+
+@asynccontextmanager
+async def open_bridge() -> AsyncGenerator[Bridge]:
+    """Let asyncio clients run in this block, on whatever event loop is current.
+
+    Enter it once, outside of everything that uses a driver, and leave it after the
+    drivers are closed: leaving ends every asyncio task. Exceptions of the block
+    pass unchanged, not in a group.
+
+    Raises:
+        MissingExtraError: On Trio, when trio-asyncio is not installed.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        async with _TrioLoop() as loop:
+            yield Bridge(loop)
+    else:
+        yield Bridge()
+
+
+@final
+class _TrioLoop:
+    """The asyncio loop of trio-asyncio, kept from seeing the block's exception.
+
+    Its nurseries would wrap the exception in groups.
+    """
+
+    def __init__(self) -> None:
+        try:
+            trio_asyncio: Any = import_module("trio_asyncio")  # it has no types
+        except ImportError as error:
+            feature = "running on trio"
+            raise MissingExtraError(feature, "trio") from error
+        self._manager: AbstractAsyncContextManager[Any] = trio_asyncio.open_loop()
+
+    async def __aenter__(self) -> asyncio.AbstractEventLoop:
+        loop: asyncio.AbstractEventLoop = await self._manager.__aenter__()
+        return loop
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._manager.__aexit__(None, None, None)

@@ -1,0 +1,292 @@
+"""The pool: few connections for many tasks, first come, first served.
+
+Rules of this file:
+
+1. ``open`` counts the connections that exist or are being made; it never exceeds
+   ``size``. Whoever holds a place and does not become a connection gives it back.
+2. While somebody waits, nothing is idle: whatever becomes free, a connection or a
+   place to make one, is granted to the first waiter.
+3. A grant that its waiter cannot take any more (it was cancelled) goes to the next.
+4. Leasing and returning an idle connection is synchronous: no await, no checkpoint.
+   asyncpg's own pool costs 90-240 us per use, this one about 2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Generic, Protocol, TypeVar, final
+
+import anyio
+import msgspec
+
+from ..errors import ClosedError
+from ._bridge import GRACE_S
+
+__all__ = ["Lease", "Pool", "PoolStatistics", "Poolable"]
+
+
+class PoolStatistics(msgspec.Struct, frozen=True):
+    """What a pool holds at one moment.
+
+    Attributes:
+        open: Connections that exist or are being made.
+        idle: Those nobody uses.
+        in_use: Those that are leased or being made.
+        waiting: Tasks that wait for one.
+        size: Connections there may be at most.
+    """
+
+    open: int
+    idle: int
+    in_use: int
+    waiting: int
+    size: int
+
+
+class Poolable(Protocol):
+    """What a pool asks of its connections."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no use any more."""
+        ...
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to end before the next lease."""
+        ...
+
+    async def clean(self) -> None:
+        """End what the lease left behind; never raises a driver's error."""
+        ...
+
+    async def aclose(self) -> None:
+        """Say goodbye to the server."""
+        ...
+
+    def terminate(self) -> None:
+        """Cut the connection at once."""
+        ...
+
+
+C = TypeVar("C", bound=Poolable)
+
+
+@final
+class Lease(Generic[C]):
+    """One use of a connection: ``async with`` takes it and gives it back.
+
+    If cancelled while it waits or connects, nothing is kept. Leaving ends what was
+    left open, shielded, for at most `GRACE_S`; then the connection is cut.
+    """
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool[C]) -> None:
+        self._pool = pool
+        self._connection: C | None = None
+
+    async def __aenter__(self) -> C:
+        connection = self._pool.take_nowait()
+        if connection is None:
+            connection = await self._pool.take()
+        self._connection = connection
+        return connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        self._connection = None
+        try:
+            if not connection.is_clean:
+                with anyio.move_on_after(GRACE_S, shield=True):
+                    await connection.clean()
+        finally:
+            self._pool.give(connection)
+
+
+@final
+class _Waiter(Generic[C]):
+    """Somebody in the queue, later with a connection, a place, or (closed) nothing."""
+
+    __slots__ = ("connection", "granted", "has_place")
+
+    def __init__(self) -> None:
+        self.granted = anyio.Event()
+        self.connection: C | None = None
+        self.has_place = False
+
+
+@final
+class Pool(Generic[C]):
+    """Connections to one database, made when first needed, used last in first out.
+
+    Args:
+        name: What to call it in a `ClosedError`.
+        size: Connections it may hold, at least one.
+        connect: Makes a connection; its errors reach the task that needed it.
+    """
+
+    def __init__(
+        self, name: str, size: int, connect: Callable[[], Awaitable[C]]
+    ) -> None:
+        if size < 1:
+            msg = f"a pool holds at least one connection, not {size}"
+            raise ValueError(msg)
+        self._name = name
+        self._size = size
+        self._connect = connect
+        self._open = 0
+        self._idle: list[C] = []
+        self._leased: set[C] = set()
+        self._waiters: deque[_Waiter[C]] = deque()
+        self._closing = False
+        self._unused: anyio.Event | None = None
+
+    def lease(self) -> Lease[C]:
+        """Return one use of a connection, to enter with ``async with``."""
+        return Lease(self)
+
+    def statistics(self) -> PoolStatistics:
+        """Return the numbers of this moment."""
+        idle = len(self._idle)
+        return PoolStatistics(
+            open=self._open,
+            idle=idle,
+            in_use=self._open - idle,
+            waiting=len(self._waiters),
+            size=self._size,
+        )
+
+    def take_nowait(self) -> C | None:
+        """Lease an idle connection; None when there is none.
+
+        Connections that the server ended while they were idle are dropped.
+
+        Raises:
+            ClosedError: The pool is closed.
+        """
+        if self._closing:
+            raise ClosedError(self._name)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_closed:
+                self._open -= 1
+                continue
+            self._leased.add(connection)
+            return connection
+        return None
+
+    async def take(self) -> C:
+        """Lease a connection, making one or waiting for one.
+
+        If cancelled, the place or connection goes to the next who waits.
+
+        Raises:
+            ClosedError: The pool was closed meanwhile.
+        """
+        if self._open < self._size:
+            self._open += 1
+            return await self._make()
+        waiter: _Waiter[C] = _Waiter()
+        self._waiters.append(waiter)
+        try:
+            await waiter.granted.wait()
+        except BaseException:
+            self._withdraw(waiter)
+            raise
+        if waiter.connection is not None:
+            return waiter.connection
+        if not waiter.has_place:
+            raise ClosedError(self._name)
+        return await self._make()
+
+    def give(self, connection: C) -> None:
+        """Take a leased connection back, or drop it when it is of no use."""
+        self._leased.discard(connection)
+        if connection.is_closed:
+            self._free()
+        elif not connection.is_clean:
+            connection.terminate()
+            self._free()
+        elif self._waiters:
+            self._grant(connection)
+        else:
+            self._idle.append(connection)
+            self._note_unused()
+
+    async def aclose(self) -> None:
+        """Close every connection; whoever waits gets a `ClosedError`.
+
+        Waits for leases to end, at most `GRACE_S`, then cuts their connections.
+        Shielded: a cancellation is not noticed before the end.
+        """
+        self._closing = True
+        while self._waiters:
+            self._waiters.popleft().granted.set()
+        with anyio.CancelScope(shield=True):
+            self._unused = self._unused or anyio.Event()
+            self._note_unused()
+            with anyio.move_on_after(GRACE_S):
+                await self._unused.wait()
+            for connection in tuple(self._leased):
+                connection.terminate()
+            while self._idle:
+                await self._close(self._idle.pop())
+
+    async def _make(self) -> C:
+        """Turn a place into a leased connection, or give the place back."""
+        try:
+            connection = await self._connect()
+        except BaseException:
+            self._free()
+            raise
+        if self._closing:
+            connection.terminate()
+            self._free()
+            raise ClosedError(self._name)
+        self._leased.add(connection)
+        return connection
+
+    async def _close(self, connection: C) -> None:
+        self._open -= 1
+        with anyio.move_on_after(GRACE_S):
+            await connection.aclose()
+        if not connection.is_closed:
+            connection.terminate()
+
+    def _withdraw(self, waiter: _Waiter[C]) -> None:
+        if not waiter.granted.is_set():
+            self._waiters.remove(waiter)
+        elif waiter.connection is not None:
+            self.give(waiter.connection)
+        elif waiter.has_place:
+            self._free()
+
+    def _free(self) -> None:
+        """Pass a place on to the first waiter, or reduce the count."""
+        if self._waiters:
+            waiter = self._waiters.popleft()
+            waiter.has_place = True
+            waiter.granted.set()
+        else:
+            self._open -= 1
+            self._note_unused()
+
+    def _note_unused(self) -> None:
+        if self._unused is not None and self._open == len(self._idle):
+            self._unused.set()
+
+    def _grant(self, connection: C) -> None:
+        waiter = self._waiters.popleft()
+        waiter.connection = connection
+        self._leased.add(connection)
+        waiter.granted.set()

@@ -1,0 +1,413 @@
+"""PostgreSQL, through asyncpg.
+
+asyncpg's connections under a pool of our own; a lease sends no reset statement, so
+what a session sets (`SET`, `LISTEN`, temporary tables) stays with the connection:
+set things for a transaction (`SET LOCAL`).
+
+A cancelled statement is cancelled on the server as well; the lease waits, shielded
+and bounded, until the server has answered that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, Final, Literal, Protocol, final
+from urllib.parse import urlencode
+
+import anyio
+import msgspec
+
+from ..errors import ConnectionLostError, DatabaseUnreachableError, DriverError
+from ..sql import POSTGRESQL, Dialect, Result, Statement
+from ._bridge import Bridge
+from ._pool import Lease, Pool, PoolStatistics
+from ._refusals import postgres_errors, postgres_refusal
+from ._session import FAILED_TRANSACTION, Cursor, Row, Session
+from ._url import DatabaseUrl
+
+__all__ = ["PostgresDriver"]
+
+CONNECT_TIMEOUT_S: Final = 10.0
+"""Seconds to wait for a server that does not answer; `connect_timeout` changes it."""
+
+STATEMENTS_CACHED: Final = 512
+"""Prepared statements per connection: models times the shapes of their nodes."""
+
+# What the server takes as run-time settings of the session, and what asyncpg reads
+# from the query of a URL only.
+_SETTINGS: Final = (
+    "application_name",
+    "lock_timeout",
+    "options",
+    "search_path",
+    "statement_timeout",
+)
+_SSL_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+_JSONB_VERSION: Final = b"\x01"
+"""First byte of a jsonb value. Source: PostgreSQL, `jsonb_recv`, version 1."""
+
+
+class _Portal(Protocol):
+    """As much of `asyncpg.cursor.Cursor` as is used; there is no public close."""
+
+    async def fetch(self, n: int) -> list[Any]: ...
+
+    async def _close_portal(self, timeout: None) -> None: ...  # noqa: ASYNC109
+
+
+class _Prepared(Protocol):
+    """As much of `asyncpg.prepared_stmt.PreparedStatement` as is used."""
+
+    def get_attributes(self) -> Sequence[Any]: ...
+
+
+class _Client(Protocol):
+    """As much of `asyncpg.Connection` as is used; it has no types of its own."""
+
+    async def fetch(self, query: str, *args: object) -> list[Any]: ...
+
+    async def fetchmany(self, query: str, args: Iterable[Any]) -> list[Any]: ...
+
+    async def execute(self, query: str) -> str: ...
+
+    async def cursor(self, query: str, *args: object) -> _Portal: ...
+
+    async def set_type_codec(self, typename: str, **how: object) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def is_closed(self) -> bool: ...
+
+    def is_in_transaction(self) -> bool: ...
+
+    # Private, since nothing public gives both: the status of a statement without
+    # the simple protocol, which would run several statements in one text; and a
+    # statement out of the cache. asyncpg 0.30 to 0.32 have them alike.
+    async def _execute(
+        self,
+        query: str,
+        args: Sequence[Any],
+        limit: int,
+        timeout: float | None,  # noqa: ASYNC109  # not ours
+        *,
+        return_status: bool,
+    ) -> tuple[Any, bytes, bool]: ...
+
+    async def _prepare(self, query: str, *, use_cache: bool) -> _Prepared: ...
+
+
+@final
+class PostgresDriver:
+    """A pool of connections to one PostgreSQL database.
+
+    Args:
+        url: Where it is.
+        bridge: Runs asyncpg.
+        pool_size: Connections there may be at most.
+        echo: Whether to report each statement.
+    """
+
+    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset({"asyncio"})
+    dialect: Dialect = POSTGRESQL
+
+    def __init__(
+        self, url: DatabaseUrl, bridge: Bridge, *, pool_size: int, echo: bool
+    ) -> None:
+        self.url = url
+        self._bridge = bridge
+        self._echo = echo
+        self._pool = Pool(f"the pool of {url.safe}", pool_size, self._connect)
+
+    def acquire(self, *, write: bool = True) -> Lease[PostgresConnection]:
+        """Lease a connection; *write* makes no difference here."""
+        del write
+        return self._pool.lease()
+
+    def statistics(self) -> PoolStatistics:
+        """Return the numbers of this moment."""
+        return self._pool.statistics()
+
+    async def aclose(self) -> None:
+        """Close every connection, within `GRACE_S`; see `Pool.aclose`."""
+        await self._pool.aclose()
+
+    async def _connect(self) -> PostgresConnection:
+        try:
+            client = await self._bridge.call(_connect, self.url)
+        except TimeoutError as error:
+            raise _unreachable(self.url, "no answer in time") from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise _unreachable(self.url, reason) from error
+        except postgres_errors() as error:
+            refusal = postgres_refusal(error)
+            if isinstance(refusal, DatabaseUnreachableError | ConnectionLostError):
+                refusal = _unreachable(self.url, refusal.message, refusal.code)
+            raise refusal from error
+        return PostgresConnection(client, self._bridge, echo=self._echo)
+
+
+def _unreachable(
+    url: DatabaseUrl, reason: str, code: str = ""
+) -> DatabaseUnreachableError:
+    place = url.host or "the default host"
+    if url.port is not None:
+        place = f"{place}:{url.port}"
+    name = url.database or "the default"
+    message = f"cannot reach PostgreSQL at {place}, database {name}: {reason}"
+    return DatabaseUnreachableError(message, code)
+
+
+async def _connect(url: DatabaseUrl) -> _Client:
+    """Make a connection, with the codecs of JSON; keeps nothing if cancelled."""
+    asyncpg: Any = import_module("asyncpg")  # it has no types
+    options = url.options
+    settings = {name: options[name] for name in _SETTINGS if name in options}
+    ssl = {name: options[name] for name in _SSL_OPTIONS if name in options}
+    client: _Client = await asyncpg.connect(
+        # Never the password: asyncpg's own messages may quote this text.
+        f"postgresql://?{urlencode(ssl)}" if ssl else None,
+        host=url.host,
+        port=url.port,
+        user=url.user,
+        password=url.password,
+        database=url.database or None,
+        timeout=float(options.get("connect_timeout", CONNECT_TIMEOUT_S)),
+        statement_cache_size=STATEMENTS_CACHED,
+        max_cached_statement_lifetime=0,
+        target_session_attrs=options.get("target_session_attrs"),
+        server_settings={"application_name": "dataflow", "timezone": "UTC"} | settings,
+    )
+    try:
+        await client.set_type_codec(
+            "jsonb",
+            schema="pg_catalog",
+            format="binary",
+            encoder=_encode_jsonb,
+            decoder=_decode_jsonb,
+        )
+        await client.set_type_codec(
+            "json",
+            schema="pg_catalog",
+            format="binary",
+            encoder=_encode_json,
+            decoder=msgspec.json.decode,
+        )
+    except BaseException:
+        client.terminate()
+        raise
+    return client
+
+
+def _encode_json(value: object) -> bytes:
+    """Encode *value*; text and bytes are taken as ready JSON."""
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else msgspec.json.encode(value)
+
+
+def _encode_jsonb(value: object) -> bytes:
+    return _JSONB_VERSION + _encode_json(value)
+
+
+def _decode_jsonb(value: bytes) -> object:
+    return msgspec.json.decode(value[1:])
+
+
+@final
+class PostgresConnection(Session):
+    """One connection; what it does is described in `Session`."""
+
+    def __init__(self, client: _Client, bridge: Bridge, *, echo: bool) -> None:
+        super().__init__(bridge, echo=echo)
+        self._client = client
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended, on either side."""
+        return self._client.is_closed()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no transaction is open, neither ours nor one in raw SQL."""
+        client = self._client
+        return not (self._depth or client.is_closed() or client.is_in_transaction())
+
+    @property
+    def _is_in_transaction(self) -> bool:
+        return not self._client.is_closed() and self._client.is_in_transaction()
+
+    async def aclose(self) -> None:
+        """Say goodbye; whatever goes wrong then is of no interest."""
+        try:
+            await self._bridge.call(self._client.close)
+        except postgres_errors():
+            self._client.terminate()
+
+    def terminate(self) -> None:
+        """Cut the connection; the server notices when it next reads or writes."""
+        self._client.terminate()
+
+    # -- statements -------------------------------------------------------------
+
+    async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
+        if len(statements) > 1 or (statements and statements[0].many):
+            async with self.transaction():
+                return await self._run_joined(statements)
+        try:
+            return await self._run_joined(statements)
+        except anyio.get_cancelled_exc_class():
+            await self._tidy(self._settle)
+            raise
+
+    async def _run_joined(self, statements: Sequence[Statement]) -> list[Result]:
+        try:
+            if len(statements) == 1:
+                return [await self._bridge.call(self._run_one, statements[0])]
+            return await self._bridge.call(self._run_each, statements)
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+
+    async def _run_each(self, statements: Sequence[Statement]) -> list[Result]:
+        return [await self._run_one(statement) for statement in statements]
+
+    async def _run_one(self, statement: Statement) -> Result:
+        """Run one statement, on the asyncio side."""
+        if self._echo:
+            return await self._run_echoed(statement)
+        if statement.many:
+            return await self._run_many(statement)
+        text, client = statement.text, self._client
+        if statement.returns_rows:
+            rows = await client.fetch(text, *statement.parameters)
+            columns = tuple(rows[0].keys()) if rows else await self._columns(text)
+            return Result(rows, len(rows), columns)
+        _, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
+            text, statement.parameters, 0, None, return_status=True
+        )
+        return Result((), _count(status))
+
+    async def _run_many(self, statement: Statement) -> Result:
+        text = statement.text
+        if statement.returns_rows:
+            rows = await self._client.fetchmany(text, statement.parameters)
+            columns = tuple(rows[0].keys()) if rows else await self._columns(text)
+            return Result(rows, len(rows), columns)
+        if text.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            rows = await self._client.fetchmany(_counted(text), statement.parameters)
+            return Result((), len(rows))
+        singles = [Statement(text, parameters) for parameters in statement.parameters]
+        return Result((), sum([(await self._run_one(one)).count for one in singles]))
+
+    async def _run_echoed(self, statement: Statement) -> Result:
+        self._echo, start = False, time.perf_counter()
+        try:
+            result = await self._run_one(statement)
+        finally:
+            self._echo = True
+        self._report(statement, time.perf_counter() - start, result.count)
+        return result
+
+    async def _columns(self, text: str) -> tuple[str, ...]:
+        """Name the columns of a statement that yielded no row; it is cached."""
+        prepared = await self._client._prepare(  # noqa: SLF001  # see `_Client`
+            text, use_cache=True
+        )
+        return tuple(attribute.name for attribute in prepared.get_attributes())
+
+    async def _settle(self) -> None:
+        """Wait until the server has answered the cancel request."""
+        await self._command("SELECT 1")
+
+    async def _command(self, text: str) -> str:
+        try:
+            return await self._bridge.call(self._client.execute, text)
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+
+    # -- transactions -----------------------------------------------------------
+
+    async def _begin(self, savepoint: str | None) -> None:
+        await self._command(f"SAVEPOINT {savepoint}" if savepoint else "BEGIN")
+
+    async def _commit(self, savepoint: str | None) -> None:
+        if savepoint:
+            await self._command(f"RELEASE {savepoint}")
+            return
+        try:
+            status = await self._bridge.finish(
+                self.terminate, self._client.execute, "COMMIT"
+            )
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+        if status != "COMMIT":
+            # A transaction that failed answers COMMIT with ROLLBACK, not an error.
+            msg = "the transaction was rolled back: a statement in it had failed"
+            raise DriverError(msg, FAILED_TRANSACTION)
+
+    async def _roll_back(self, savepoint: str | None) -> None:
+        if savepoint:
+            await self._command(f"ROLLBACK TO {savepoint}")
+            await self._command(f"RELEASE {savepoint}")
+        else:
+            await self._command("ROLLBACK")
+
+    # -- streams ----------------------------------------------------------------
+
+    async def _open_cursor(self, statement: Statement) -> Cursor:
+        try:
+            cursor = await self._bridge.call(
+                _open_cursor, self._client, statement.text, statement.parameters
+            )
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+        return _PostgresCursor(cursor, self._bridge)
+
+
+async def _open_cursor(
+    client: _Client, text: str, parameters: Sequence[Any]
+) -> _Portal:
+    return await client.cursor(text, *parameters)
+
+
+@final
+class _PostgresCursor:
+    """A portal on the server."""
+
+    def __init__(self, portal: _Portal, bridge: Bridge) -> None:
+        self._portal = portal
+        self._bridge = bridge
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        try:
+            return await self._bridge.call(self._portal.fetch, count)
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+
+    async def aclose(self) -> None:
+        """Close the portal, which would live until the end of the transaction."""
+        try:
+            await self._bridge.call(self._portal._close_portal, None)  # noqa: SLF001
+        except postgres_errors() as error:
+            raise postgres_refusal(error) from error
+
+
+def _count(status: bytes) -> int:
+    """Read the number of rows off a command tag such as ``INSERT 0 3``."""
+    number = status.rpartition(b" ")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _counted(text: str) -> str:
+    """Make *text* tell how many rows it changed, which `executemany` does not do.
+
+    One tiny row per changed row costs about 10 %; a status apiece a round trip.
+    """
+    if "RETURNING" in text.upper():
+        return text
+    return f"{text.rstrip().removesuffix(';')}\nRETURNING 1"

@@ -1,0 +1,292 @@
+"""SQLite, through aiosqlite: one writer, several readers, each with a thread.
+
+A `run` is one hop to the connection's thread and back, whatever it holds: the hop
+costs ten times the statement. aiosqlite's own methods hop for each step, so the
+functions of `SqliteThread` go through its private `_execute`, the only way. Its
+thread is made a daemon, lest a connection that nobody closed keeps the process alive.
+
+Nobody but the writer writes: readers are ``query_only``. A database in memory has one
+connection for both.
+
+The journal is WAL with ``synchronous=NORMAL``: after a power cut the database is
+intact but may lack the last commits; a crash of the process loses nothing.
+Source: sqlite.org/pragma.html#pragma_synchronous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, final
+
+import anyio
+
+from ..errors import DatabaseUnreachableError, DriverError
+from ..sql import SQLITE, Dialect, Result, Statement
+from ._bridge import Bridge
+from ._pool import Lease, Pool, PoolStatistics
+from ._refusals import sqlite_refusal
+from ._session import Cursor, Row, Session
+from ._sqlite_thread import SqliteThread
+from ._url import DatabaseUrl
+
+__all__ = ["SqliteDriver"]
+
+T = TypeVar("T")
+
+OLDEST: Final = (3, 35)
+"""Version of SQLite that brought RETURNING. Source: sqlite.org/changes.html."""
+
+READERS: Final = 4
+"""Readers at most: they share the interpreter's lock, more only take turns."""
+
+BUSY_TIMEOUT_S: Final = 5.0
+"""Seconds to wait for the lock of another process; `timeout` in the URL changes it."""
+
+_INTERRUPT_EVERY_S: Final = 0.01
+"""Seconds between two interrupts of a statement that is to be stopped."""
+
+
+class _Client(Protocol):
+    """As much of `aiosqlite.Connection` as is used, see the top of the file."""
+
+    async def _execute(self, fn: Callable[..., T], *args: object) -> T: ...
+
+    async def close(self) -> None: ...
+
+    def stop(self) -> object: ...
+
+
+@final
+class SqliteDriver:
+    """The connections to one SQLite database.
+
+    Args:
+        url: Where it is.
+        bridge: Runs aiosqlite.
+        pool_size: Readers there may be, though never more than `READERS`.
+        echo: Whether to report each statement.
+
+    Raises:
+        DriverError: The SQLite library is older than 3.35.
+    """
+
+    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset({"asyncio"})
+    dialect: Dialect = SQLITE
+
+    def __init__(
+        self, url: DatabaseUrl, bridge: Bridge, *, pool_size: int, echo: bool
+    ) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            msg = f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
+            raise DriverError(msg)
+        self.url = url
+        self._bridge = bridge
+        self._echo = echo
+        name = f"the pool of {url.safe}"
+        self._writer = Pool(name, 1, self._connect_writer)
+        self._readers = (
+            self._writer
+            if url.is_memory
+            else Pool(name, min(pool_size, READERS), self._connect_reader)
+        )
+
+    def acquire(self, *, write: bool = True) -> Lease[SqliteConnection]:
+        """Lease the writer, or with ``write=False`` a reader.
+
+        A task that holds the writer must not ask for it again: it would wait for
+        itself.
+        """
+        return (self._writer if write else self._readers).lease()
+
+    def statistics(self) -> PoolStatistics:
+        """Return the numbers of this moment, writer and readers together."""
+        writer, readers = self._writer.statistics(), self._readers.statistics()
+        if self._writer is self._readers:
+            return writer
+        return PoolStatistics(
+            open=writer.open + readers.open,
+            idle=writer.idle + readers.idle,
+            in_use=writer.in_use + readers.in_use,
+            waiting=writer.waiting + readers.waiting,
+            size=writer.size + readers.size,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, each pool within `GRACE_S`; see `Pool.aclose`."""
+        await self._readers.aclose()
+        await self._writer.aclose()
+
+    async def _connect_writer(self) -> SqliteConnection:
+        return await self._connect(is_reader=False)
+
+    async def _connect_reader(self) -> SqliteConnection:
+        return await self._connect(is_reader=True)
+
+    async def _connect(self, *, is_reader: bool) -> SqliteConnection:
+        thread = SqliteThread(
+            self.url.database,
+            is_reader=is_reader,
+            timeout=float(self.url.options.get("timeout", BUSY_TIMEOUT_S)),
+            timed=self._echo,
+        )
+        try:
+            client = await self._bridge.call(_connect, thread)
+        except DatabaseUnreachableError as error:
+            raise _unreachable(self.url.database, error) from error.__cause__
+        except BaseException:
+            thread.abandon()
+            raise
+        return SqliteConnection(client, thread, self._bridge, echo=self._echo)
+
+
+async def _connect(thread: SqliteThread) -> _Client:
+    import aiosqlite  # noqa: PLC0415
+
+    connection = aiosqlite.Connection(thread.open, iter_chunk_size=1)
+    connection._thread.daemon = True  # noqa: SLF001  # see the top of the file
+    return await connection
+
+
+def _unreachable(path: str, error: DriverError) -> DatabaseUnreachableError:
+    folder = Path(path).absolute().parent
+    reason = error.message
+    if not folder.is_dir():
+        reason = f"the folder {folder} does not exist, make it first"
+    return DatabaseUnreachableError(f"cannot open {path}: {reason}", error.code)
+
+
+@final
+class SqliteConnection(Session):
+    """One connection; what it does is described in `Session`."""
+
+    def __init__(
+        self, client: _Client, thread: SqliteThread, bridge: Bridge, *, echo: bool
+    ) -> None:
+        super().__init__(bridge, echo=echo)
+        self._client = client
+        self._thread = thread
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection was closed or cut."""
+        return self._is_closed
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no transaction is open, neither ours nor one in raw SQL."""
+        return not (self._depth or self._is_closed or self._thread.in_transaction)
+
+    @property
+    def _is_in_transaction(self) -> bool:
+        return self._thread.in_transaction
+
+    async def aclose(self) -> None:
+        """Close the database and end the thread."""
+        self._is_closed = True
+        await self._bridge.call(self._client.close)
+
+    def terminate(self) -> None:
+        """Stop what runs, and leave it to the thread to close the database."""
+        self._is_closed = True
+        self._thread.stop = True
+        self._thread.interrupt()
+        self._client.stop()
+
+    # -- statements -------------------------------------------------------------
+
+    async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
+        results = await self._hop(self._thread.run_alone, statements)
+        if self._echo:
+            self._report_each(statements, results)
+        return results
+
+    async def _run_joined(self, statements: Sequence[Statement]) -> list[Result]:
+        results = await self._hop(self._thread.run_joined, statements)
+        if self._echo:
+            self._report_each(statements, results)
+        return results
+
+    def _report_each(
+        self, statements: Sequence[Statement], results: Sequence[Result]
+    ) -> None:
+        durations_s = self._thread.durations_s
+        for one, seconds, result in zip(statements, durations_s, results, strict=True):
+            self._report(one, seconds, result.count)
+
+    async def _hop(self, function: Callable[..., T], *args: object) -> T:
+        """Run *function* in the thread; if cancelled, stop it and see it end."""
+        try:
+            return await self._bridge.call(self._client._execute, function, *args)  # noqa: SLF001
+        except anyio.get_cancelled_exc_class():
+            self._thread.stop = True
+            await self._tidy(self._bridge.call, self._wait_for_thread)
+            raise
+        except ValueError as error:  # aiosqlite, once it is closed
+            raise sqlite_refusal(error) from error
+
+    async def _wait_for_thread(self) -> None:
+        """Interrupt what runs until the thread answers, on the asyncio side."""
+        answer = asyncio.ensure_future(self._answer())
+        try:
+            while not answer.done():
+                self._thread.interrupt()
+                await asyncio.wait([answer], timeout=_INTERRUPT_EVERY_S)
+        finally:
+            answer.cancel()
+
+    def _answer(self) -> Coroutine[Any, Any, None]:
+        return self._client._execute(self._thread.resume)  # noqa: SLF001
+
+    # -- transactions -----------------------------------------------------------
+
+    async def _begin(self, savepoint: str | None) -> None:
+        if savepoint:
+            await self._hop(self._thread.command, f"SAVEPOINT {savepoint}")
+        else:
+            await self._hop(self._thread.begin)
+
+    async def _commit(self, savepoint: str | None) -> None:
+        if savepoint:
+            await self._hop(self._thread.command, f"RELEASE {savepoint}")
+            return
+        execute = self._client._execute  # noqa: SLF001  # see the top of the file
+        await self._bridge.finish(self.terminate, execute, self._thread.commit)
+
+    async def _roll_back(self, savepoint: str | None) -> None:
+        if savepoint:
+            await self._hop(self._thread.roll_back_to, savepoint)
+        else:
+            await self._hop(self._thread.roll_back)
+
+    # -- streams ----------------------------------------------------------------
+
+    async def _open_cursor(self, statement: Statement) -> Cursor:
+        cursor = await self._hop(self._thread.open_cursor, statement)
+        return _SqliteCursor(self, cursor)
+
+    async def fetch(self, cursor: sqlite3.Cursor, count: int) -> Sequence[Row]:
+        """Fetch from an open query."""
+        return await self._hop(self._thread.fetch, cursor, count)
+
+    async def close_cursor(self, cursor: sqlite3.Cursor) -> None:
+        """Release an open query."""
+        await self._hop(cursor.close)
+
+
+@final
+class _SqliteCursor:
+    """A query that is stepped through."""
+
+    def __init__(self, connection: SqliteConnection, cursor: sqlite3.Cursor) -> None:
+        self._connection = connection
+        self._cursor = cursor
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        return await self._connection.fetch(self._cursor, count)
+
+    async def aclose(self) -> None:
+        await self._connection.close_cursor(self._cursor)

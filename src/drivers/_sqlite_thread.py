@@ -1,0 +1,324 @@
+"""What runs in the thread of a SQLite connection.
+
+Rules of this file:
+
+1. A function here leaves no transaction behind that it began, and ends early once
+   `stop` is set.
+2. SQLite rolls back by itself on some errors, such as a full disk or an interrupt:
+   look at `in_transaction` before a ROLLBACK.
+3. Another process may hold the write lock. It is waited for in slices, since a
+   waiting SQLite cannot be interrupted.
+4. Errors leave translated, since only here it is known which statement failed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final, Protocol, TypeVar, final
+
+from ..errors import TransactionConflictError
+from ..sql import Result, Statement
+from ._refusals import sqlite_errors, sqlite_refusal
+
+__all__ = ["SqliteThread"]
+
+T = TypeVar("T")
+
+STATEMENTS_CACHED: Final = 512
+"""Prepared statements per connection: models times the shapes of their nodes."""
+
+PATTERNS_CACHED: Final = 256
+"""Compiled regular expressions, for the whole process."""
+
+BUSY_SLICE_S: Final = 0.02
+"""Seconds SQLite waits for a lock before the thread looks whether to stop."""
+
+_COUNTED_BY_MODULE: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+"""Statements whose changed rows sqlite3 counts, by their first word."""
+
+
+@final
+class SqliteThread:
+    """One `sqlite3.Connection`; every method but `interrupt` runs in its thread.
+
+    Args:
+        path: File of the database, or ``:memory:``.
+        is_reader: Whether writes are refused.
+        timeout: Seconds to wait for the lock of another process.
+        timed: Whether to note how long each statement took.
+    """
+
+    def __init__(
+        self, path: str, *, is_reader: bool, timeout: float, timed: bool
+    ) -> None:
+        self.stop = False
+        self.durations_s: list[float] = []
+        self._path = path
+        self._is_reader = is_reader
+        self._timeout = timeout
+        self._timed = timed
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether SQLite has a transaction open; any thread may ask."""
+        return self._connection is not None and self._connection.in_transaction
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs now, if any; any thread may call it."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def abandon(self) -> None:
+        """Close the connection of an opening that nobody waits for any more."""
+        self.stop = True
+        if self._connection is not None:
+            self._connection.close()
+
+    def resume(self) -> None:
+        """Be of use again, now that what was to be stopped has ended."""
+        self.stop = False
+
+    # -- opening ----------------------------------------------------------------
+
+    def open(self) -> sqlite3.Connection:
+        """Connect and set the connection up."""
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                timeout=BUSY_SLICE_S,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=STATEMENTS_CACHED,
+            )
+            try:
+                self._patiently(self._prepare, connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error) from error
+        self._connection = connection
+        if self.stop:  # `abandon` may have come before the line above
+            connection.close()
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if self._is_reader:
+            connection.execute("PRAGMA query_only = ON")
+        _register(connection)
+
+    # -- statements -------------------------------------------------------------
+
+    def run_alone(self, statements: Sequence[Statement]) -> list[Result]:
+        """Run outside a transaction, all or nothing."""
+        if len(statements) == 1 and not statements[0].many:
+            return self._patiently(self.run_joined, statements)
+        self.begin()
+        try:
+            results = self.run_joined(statements)
+            self._check_stop()
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+        return results
+
+    def run_joined(self, statements: Sequence[Statement]) -> list[Result]:
+        """Run inside the open transaction, or a single statement without one."""
+        if self._timed:
+            self.durations_s = []
+        return [self._run_one(statement) for statement in statements]
+
+    def _run_one(self, statement: Statement) -> Result:
+        self._check_stop()
+        start = time.perf_counter() if self._timed else 0.0
+        try:
+            result = (
+                self._run_many(statement) if statement.many else self._run(statement)
+            )
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error, statement.text) from error
+        if self._timed:
+            self.durations_s.append(time.perf_counter() - start)
+        return result
+
+    def _run(self, statement: Statement) -> Result:
+        connection = self._use()
+        before = connection.total_changes
+        cursor = connection.execute(statement.text, statement.parameters)
+        if cursor.description is not None:
+            rows = cursor.fetchall()
+            if not statement.returns_rows:
+                return Result((), len(rows))
+            return Result(rows, len(rows), _columns(cursor))
+        if cursor.rowcount < 0 and connection.total_changes != before:
+            # sqlite3 counts by the first word of the text; not "WITH … UPDATE".
+            return Result((), connection.execute("SELECT changes()").fetchone()[0])
+        return Result((), max(cursor.rowcount, 0))
+
+    def _run_many(self, statement: Statement) -> Result:
+        head = statement.text.lstrip()[:7].upper()
+        if not statement.returns_rows and head.startswith(_COUNTED_BY_MODULE):
+            cursor = self._use().executemany(
+                statement.text, self._watched(statement.parameters)
+            )
+            return Result((), max(cursor.rowcount, 0))
+        rows: list[Any] = []
+        count = 0
+        columns: tuple[str, ...] = ()
+        for parameters in self._watched(statement.parameters):
+            one = Statement(statement.text, parameters, statement.returns_rows)
+            result = self._run(one)
+            rows.extend(result.rows)
+            count, columns = count + result.count, result.columns
+        return Result(rows, count, columns)
+
+    def _watched(self, parameters: Sequence[Any]) -> Iterator[Any]:
+        """Yield each of *parameters* until the caller is cancelled."""
+        for one in parameters:
+            self._check_stop()
+            yield one
+
+    def _check_stop(self) -> None:
+        if self.stop:
+            msg = "interrupted"
+            raise sqlite3.OperationalError(msg)
+
+    # -- transactions -----------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a transaction, waiting for the write lock unless it only reads."""
+        self._patiently(self.command, "BEGIN" if self._is_reader else "BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit, or roll back where that fails."""
+        try:
+            self._patiently(self.command, "COMMIT")
+        except BaseException:
+            self.roll_back()
+            raise
+
+    def roll_back(self) -> None:
+        """Roll back what is open, if anything is."""
+        if self.in_transaction:
+            self.command("ROLLBACK")
+
+    def roll_back_to(self, savepoint: str) -> None:
+        """Roll back to *savepoint*, unless SQLite has rolled back everything."""
+        if self.in_transaction:
+            self.command(f"ROLLBACK TO {savepoint}")
+            self.command(f"RELEASE {savepoint}")
+
+    def command(self, text: str) -> None:
+        """Run a statement without parameters or rows."""
+        try:
+            self._use().execute(text)
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error, text) from error
+
+    # -- streams ----------------------------------------------------------------
+
+    def open_cursor(self, statement: Statement) -> sqlite3.Cursor:
+        """Start a query and leave it open."""
+        try:
+            return self._use().execute(statement.text, statement.parameters)
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error, statement.text) from error
+
+    def fetch(self, cursor: sqlite3.Cursor, count: int) -> list[Any]:
+        """Return the next rows of an open query."""
+        try:
+            self._check_stop()
+            return cursor.fetchmany(count)
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error) from error
+
+    # -- within -----------------------------------------------------------------
+
+    def _use(self) -> sqlite3.Connection:
+        if self._connection is None:
+            msg = "the connection is closed"
+            raise sqlite3.ProgrammingError(msg)
+        return self._connection
+
+    def _patiently(self, function: Callable[..., T], *args: object) -> T:
+        """Call *function* again while another process holds a lock it needs."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return function(*args)
+            except (TransactionConflictError, sqlite3.OperationalError) as error:
+                is_late = self.stop or time.monotonic() >= deadline
+                if is_late or not _is_busy(error):
+                    raise
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorname", None) or getattr(error, "code", "")
+    return str(code).startswith("SQLITE_BUSY")
+
+
+def _columns(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+    return tuple(column[0] for column in cursor.description)
+
+
+# -- functions of our own -------------------------------------------------------
+
+
+def _register(connection: sqlite3.Connection) -> None:
+    """Give *connection* the operator ``REGEXP`` and the collation ``DECIMAL``.
+
+    ``text REGEXP pattern`` searches with RE2: in linear time, case-sensitive, the dot
+    matches newlines as on PostgreSQL; NULL on either side gives NULL.
+    ``COLLATE DECIMAL`` orders decimal numbers kept as text by their value; what is no
+    number comes after them.
+    """
+    connection.create_function("regexp", 2, _regexp, deterministic=True)
+    connection.create_collation("DECIMAL", _compare_decimals)
+
+
+def _regexp(pattern: str | None, value: object) -> bool | None:
+    """Search *pattern* in *value*; SQLite calls it for ``value REGEXP pattern``."""
+    if pattern is None or value is None:
+        return None
+    text = value if isinstance(value, str) else str(value)
+    return _compile(pattern).search(text) is not None
+
+
+class _Pattern(Protocol):
+    def search(self, text: str) -> object: ...
+
+
+@lru_cache(PATTERNS_CACHED)
+def _compile(pattern: str) -> _Pattern:
+    # Imported only where a regular expression is used; it has no types.
+    re2: Any = import_module("re2")
+    options = re2.Options()
+    options.dot_nl = True
+    options.log_errors = False
+    compiled: _Pattern = re2.compile(pattern, options)
+    return compiled
+
+
+def _compare_decimals(left: str, right: str) -> int:
+    if left == right:
+        return 0
+    left_key, right_key = _decimal_key(left), _decimal_key(right)
+    return -1 if left_key < right_key else int(left_key > right_key)
+
+
+def _decimal_key(text: str) -> tuple[int, Decimal, str]:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return (1, Decimal(0), text)
+    return (1, Decimal(0), text) if number.is_nan() else (0, number, "")

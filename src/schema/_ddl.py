@@ -19,9 +19,8 @@ from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from ..models import Field, Kind, Model
+from ..sql import Dialect, Statement
 from ..sql._column import column_type, is_scaled
-from ..sql._dialect import Dialect
-from ..sql._statement import Statement
 
 __all__ = ["create_table"]
 

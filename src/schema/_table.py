@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from ..models import Model
-from ..sql._dialect import Dialect
-from ..sql._statement import Statement
+from typing import Final
 
-__all__ = ["table_statements"]
+from anyio import to_thread
+
+from ..drivers import Driver
+from ..models import Model
+from ..sql import Dialect, Result, Statement
+
+__all__ = ["ensure_table", "table_statements"]
+
+_LOOK: Final = {
+    # By itself to_regclass() may still answer from the cache of before the lock;
+    # naming a table takes a lock on it, and that brings the cache up to date.
+    # Source: PostgreSQL, src/backend/storage/lmgr/lmgr.c, LockRelationOid.
+    "postgresql": "SELECT to_regclass($1) IS NOT NULL FROM pg_catalog.pg_namespace "
+    "LIMIT 1",
+    # Names of tables and views are compared without case, as SQLite does.
+    "sqlite": "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE "
+    "type IN ('table', 'view') AND name = ?1 COLLATE NOCASE)",
+}
+# Freed at the end of the transaction. SQLite's writer has the only lock there is.
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 def table_statements(model: Model, dialect: Dialect) -> list[Statement]:
@@ -18,3 +35,46 @@ def table_statements(model: Model, dialect: Dialect) -> list[Statement]:
     from ._ddl import create_table  # noqa: PLC0415  # imports SQLAlchemy, 0.3 s
 
     return create_table(model, dialect)
+
+
+async def ensure_table(driver: Driver, model: Model) -> bool:
+    """Create the table of *model* with its indexes, unless there is one.
+
+    A table or view of that name is left as it is, whatever its columns. Many tasks
+    and processes may call this at once: one creates, the others wait for it. If
+    cancelled, either all of the table is there or nothing.
+
+    Returns:
+        Whether this call created it.
+
+    Raises:
+        DriverError: The database refused, or could not be reached.
+    """
+    dialect = driver.dialect
+    look = _look(model, dialect)
+    async with driver.acquire(write=False) as connection:
+        if _is_there(await connection.run([look])):
+            return False
+    # In a thread, so that importing SQLAlchemy does not hold up the event loop.
+    statements = await to_thread.run_sync(table_statements, model, dialect)
+    async with driver.acquire() as connection, connection.transaction():
+        if _is_there(await connection.run([*_locks(model, dialect), look])):
+            return False
+        await connection.run(statements)
+    return True
+
+
+def _look(model: Model, dialect: Dialect) -> Statement:
+    is_quoted = dialect.name == "postgresql"
+    name = dialect.quote(model.table) if is_quoted else model.table
+    return Statement(_LOOK[dialect.name], (name,), returns_rows=True)
+
+
+def _locks(model: Model, dialect: Dialect) -> list[Statement]:
+    if dialect.name != "postgresql":
+        return []
+    return [Statement(_LOCK, (f"dataflow table {model.table}",), returns_rows=True)]
+
+
+def _is_there(results: list[Result]) -> bool:
+    return bool(results[-1].rows[0][0])

@@ -260,8 +260,8 @@ class FunctionPool:
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:  # noqa: ANN401  # the users' values
-    result = await run_sync(call, abandon_on_cancel=True)
-    # What looks sync may be a wrapper around an async function.
+    # What looks sync may wrap an async function; Trio refuses a bare coroutine.
+    (result,) = await run_sync(lambda: (call(),), abandon_on_cancel=True)
     return await result if inspect.isawaitable(result) else result
 
 

@@ -60,9 +60,10 @@ class Port(msgspec.Struct, frozen=True):
     @property
     def expected(self) -> str:
         """What it takes, in words for an error."""
-        if isinstance(self.type, type) and get_origin(self.type) is None:
-            return self.type.__name__
-        return "any value" if self.type is Any else str(self.type)
+        if self.type is Any:
+            return "any value"
+        is_plain = isinstance(self.type, type) and get_origin(self.type) is None
+        return self.type.__name__ if is_plain else str(self.type)
 
 
 class Node(ABC):

@@ -5,8 +5,8 @@ and event loops without a host of their own, send their calls there.
 
 * It starts with the first call, and again after a fork or when its host has died.
 * It ends with the program. `atexit` would be too late: Python first joins all
-  threads that are not daemons, and an open SQLite connection is such a thread.
-  So one more thread waits for the main thread to end, and then closes the host.
+  threads that are not daemons, and an open SQLite connection may be one. So one
+  more thread waits for the main thread to end, and then closes the host.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ T = TypeVar("T")
 _CLOSE_S: Final = 5.0
 """How long the host may take to close before it is cancelled, in seconds."""
 
+_EXIT_S: Final = 10.0
+"""How long a program waits for all of that before it ends anyway, in seconds."""
+
 _NAME: Final = "the background host"
 
 log = get_log("dataflow.workflow")
@@ -60,7 +63,9 @@ class _Background:
             target=self._run, name="dataflow-background", daemon=True
         )
         self._thread.start()
-        threading.Thread(target=self._close_at_exit, name="dataflow-closer").start()
+        threading.Thread(
+            target=self._close_at_exit, name="dataflow-closer", daemon=False
+        ).start()
 
     def submit(
         self,
@@ -94,6 +99,9 @@ class _Background:
         try:
             return future.result()
         except CancelledError:
+            if not self.is_open:
+                # Calls end before the host does, and only then its error is known.
+                self._thread.join(_EXIT_S)
             raise ClosedError(_NAME) from self._error
         finally:
             future.cancel()
@@ -106,7 +114,7 @@ class _Background:
             portal.start_task_soon(self._stop, portal)
         except Exception:  # noqa: BLE001  # it never started, or ended by itself
             return
-        self._thread.join(2 * _CLOSE_S)
+        self._thread.join(_EXIT_S)
 
     def _run(self) -> None:
         try:
@@ -124,7 +132,10 @@ class _Background:
             async with self._make_host() as host, BlockingPortal() as portal:
                 with hosting(host):
                     self._entered.set_result((portal, host))
-                    await portal.sleep_until_stopped()
+                    try:
+                        await portal.sleep_until_stopped()
+                    finally:
+                        self.is_open = False
 
     async def _stop(self, portal: BlockingPortal) -> None:
         if self._scope is not None:

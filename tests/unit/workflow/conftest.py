@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
-import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from dataflow.actors import ActorRef, ActorSystem
 from dataflow.nodes._function import FunctionActor, FunctionPool
@@ -16,42 +15,49 @@ from dataflow.workflow import WorkflowBuilder
 
 
 class FunctionHost:
-    """Runs functions; counts how often it had to be awaited."""
+    """Runs functions; notes each node that it was awaited for."""
 
-    def __init__(self, system: ActorSystem) -> None:
-        self.system = system
-        self.n_awaited = 0
+    def __init__(self, system: ActorSystem, awaited: list[str]) -> None:
+        self._awaited = awaited
         self._pool = FunctionPool(
             lambda number: system.spawn(FunctionActor, f"function-{number}"), limit=8
         )
 
     def ref_nowait(self, node: Node) -> ActorRef | None:
-        return self._pool.ref if self.n_awaited else None
+        return self._pool.ref if self._awaited else None
 
     async def ref(self, node: Node) -> ActorRef:
-        await anyio.lowlevel.checkpoint()
-        self.n_awaited += 1
+        await checkpoint()
+        self._awaited.append(node.name)
         return self._pool.ref
 
 
 @asynccontextmanager
-async def function_host() -> AsyncIterator[FunctionHost]:
+async def function_host() -> AsyncGenerator[Host]:
     async with ActorSystem("test") as system:
-        yield FunctionHost(system)
-
-
-MakeHost = Callable[[], AbstractAsyncContextManager[Host]]
+        yield FunctionHost(system, [])
 
 
 @pytest.fixture
-def make_host() -> MakeHost:
+def make_host() -> Callable[[], AbstractAsyncContextManager[Host]]:
     return function_host
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[FunctionHost]:
-    async with function_host() as made:
+def awaited() -> list[str]:
+    """Names of the nodes that `host` was awaited for."""
+    return []
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[ActorSystem]:
+    async with ActorSystem("test") as made:
         yield made
+
+
+@pytest.fixture
+async def host(system: ActorSystem, awaited: list[str]) -> Host:
+    return FunctionHost(system, awaited)
 
 
 @pytest.fixture
@@ -59,11 +65,11 @@ def builder() -> WorkflowBuilder:
     return WorkflowBuilder()
 
 
-async def _value(value: Any) -> dict[str, Any]:
+async def _value(value: object) -> dict[str, object]:
     return {"value": value}
 
 
 @pytest.fixture
-def value() -> Callable[..., Any]:
+def value() -> Callable[..., object]:
     """A function whose output ``value`` is its input ``value``."""
     return _value

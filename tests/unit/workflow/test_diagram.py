@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from dataflow.workflow import WorkflowBuilder
 
 
 def test_a_workflow_draws_its_nodes_and_connections(
-    builder: WorkflowBuilder, value: Callable[..., Any]
+    builder: WorkflowBuilder, value: Callable[..., object]
 ) -> None:
     builder.add_node(value, "end", {"value": 1})
     builder.add_node(value, 'say "<#1>"')
@@ -22,7 +21,7 @@ def test_a_workflow_draws_its_nodes_and_connections(
 
 
 def test_a_connection_without_condition_is_a_solid_line(
-    builder: WorkflowBuilder, value: Callable[..., Any]
+    builder: WorkflowBuilder, value: Callable[..., object]
 ) -> None:
     builder.add_node(value, "a", {"value": 1})
     builder.add_node(value, "b")

@@ -2,22 +2,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import structlog
 
 from dataflow.errors import WorkflowError
+from dataflow.nodes._node import Host
 from dataflow.workflow import WorkflowBuilder, run
 from dataflow.workflow._record import is_watched
 
-from .conftest import FunctionHost
-
-Function = Callable[..., Any]
+Function = Callable[..., object]
 
 
 async def test_a_run_reports_its_start_and_its_end(
-    host: FunctionHost,
+    host: Host,
     builder: WorkflowBuilder,
     value: Function,
     caplog: pytest.LogCaptureFixture,
@@ -42,16 +40,17 @@ async def test_an_application_that_configured_structlog_hears_of_runs(
 
 
 async def test_a_run_that_fails_reports_the_kind_of_error_and_no_values(
-    host: FunctionHost, builder: WorkflowBuilder, caplog: pytest.LogCaptureFixture
+    host: Host, builder: WorkflowBuilder, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail() -> None:
         msg = "secret"
         raise ValueError(msg)
 
     builder.add_node(fail, "a")
-    with caplog.at_level(logging.INFO, "dataflow.workflow"):
-        with pytest.raises(WorkflowError):
-            await run(host, builder.build())
+    workflow = builder.build()
+    caplog.set_level(logging.INFO, "dataflow.workflow")
+    with pytest.raises(WorkflowError):
+        await run(host, workflow)
 
     assert "run_failed" in caplog.text
     assert "error='WorkflowError'" in caplog.text
@@ -59,7 +58,7 @@ async def test_a_run_that_fails_reports_the_kind_of_error_and_no_values(
 
 
 async def test_a_run_that_nobody_watches_reports_nothing(
-    host: FunctionHost,
+    host: Host,
     builder: WorkflowBuilder,
     value: Function,
     caplog: pytest.LogCaptureFixture,

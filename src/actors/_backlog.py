@@ -77,8 +77,12 @@ class Backlog:
 
     def withdraw(self, envelope: Envelope) -> None:
         """Take out a message that its sender gave up, if it is here."""
-        if self.mailbox.discard(envelope):
-            envelope.fail(MessageAbandonedError(self._path))
+        again = [each for each in self._again if each[0] is not envelope]
+        if len(again) < len(self._again):
+            self._again = deque(again)
+        elif not self.mailbox.discard(envelope):
+            return
+        envelope.fail(MessageAbandonedError(self._path))
 
     # -- on the way to the handler --------------------------------------------
 

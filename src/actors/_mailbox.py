@@ -112,16 +112,14 @@ class Mailbox:
 
     def _overflow(self, envelope: Envelope) -> Envelope | None:
         """Apply the policy of a full mailbox to a message for it."""
-        match self.overflow:
-            case Overflow.BLOCK:
-                raise anyio.WouldBlock
-            case Overflow.REJECT:
-                raise MailboxFullError(self.path)
-            case Overflow.DROP_NEWEST:
-                return envelope
-            case Overflow.DROP_OLDEST:
-                self._queue.append(envelope)
-                return self._queue.popleft()
+        if self.overflow is Overflow.BLOCK:
+            raise anyio.WouldBlock
+        if self.overflow is Overflow.REJECT:
+            raise MailboxFullError(self.path)
+        if self.overflow is Overflow.DROP_NEWEST:
+            return envelope
+        self._queue.append(envelope)
+        return self._queue.popleft()
 
     async def put(self, envelope: Envelope) -> None:
         """Wait for a place, after `put_nowait` found none.

@@ -19,6 +19,8 @@ __all__ = ["Runtime", "log", "watch"]
 
 log = get_log("dataflow.actors")
 
+_SHORTEST_LOOK_S = 0.001
+"""Seconds between two looks at the pending asks, at least."""
 _ALWAYS_TOLD = frozenset({Reason.DROPPED, Reason.POISON})
 """Reasons that matter to an operator also when the sender is told."""
 
@@ -105,7 +107,7 @@ async def watch(
     known: set[Envelope] = set()
     with scope:
         while True:
-            await sleep(after_s / 10)
+            await sleep(max(after_s / 10, _SHORTEST_LOOK_S))
             known.intersection_update(asks)
             _report(asks, after_s, known)
 

@@ -339,8 +339,6 @@ class Slot:
     def _end(self) -> None:
         """Fail what is left; nothing of the actor remains but its counts."""
         self._begin_stop()
-        if self.state is State.STOPPED:
-            return
         error = self._last_error
         self._backlog.close(error)
         for message in self._orders:
@@ -358,7 +356,9 @@ class Slot:
         """End normally, because the actor itself wants to."""
         if self.restart is Restart.PERMANENT:
             self._orders.append(_SystemMessage(Order.RESTART))
-        else:
+            self._mailbox.wake()
+            self._notify()
+        elif self.state is not State.STOPPING:
             self.has_finished = True
             self._begin_stop()
 

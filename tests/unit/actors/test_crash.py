@@ -3,9 +3,19 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from dataflow.actors import Actor, ActorCrash, ActorSystem, Reason, RestartPolicy, Turn
+from dataflow.actors import (
+    Actor,
+    ActorCrash,
+    ActorSystem,
+    MessageAbandonedError,
+    Reason,
+    RestartPolicy,
+    State,
+    Turn,
+)
 from dataflow.errors import (
     ActorRestartedError,
+    DeadlineExceededError,
     PoisonMessageError,
     RestartLimitError,
 )
@@ -47,6 +57,19 @@ class FragileBatch(Fragile):
             raise ActorCrash("crash")
         for each in turn:
             each.reply(each.message)
+
+
+class Waiting:
+    """Let an actor wait for its restart until a test has looked at it."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = anyio.Event(), anyio.Event()
+
+    async def sleep(self, delay_s: float) -> None:
+        if delay_s == 360.0:  # the watch of asks
+            await anyio.sleep_forever()
+        self.begun.set()
+        await self.over.wait()
 
 
 async def test_a_crash_fails_the_message_in_hand_with_its_cause() -> None:
@@ -339,30 +362,16 @@ async def test_restarts_are_reported_without_the_message(events: list[Event]) ->
 
 async def test_an_actor_waits_before_it_comes_back() -> None:
     seen: list[object] = []
-    delays_s: list[float] = []
-    waiting, go_on = anyio.Event(), anyio.Event()
-
-    async def sleep(delay_s: float) -> None:
-        if delay_s == 360.0:  # the watch of asks
-            await anyio.sleep_forever()
-        delays_s.append(delay_s)
-        waiting.set()
-        await go_on.wait()
-
-    policy = RestartPolicy(first_delay_s=0.5)
+    waiting = Waiting()
     with anyio.fail_after(2):
-        async with ActorSystem(
-            policy=policy, sleep=sleep, ask_warning_s=3600.0
-        ) as system:
+        async with ActorSystem(ask_warning_s=3600.0, sleep=waiting.sleep) as system:
             ref = system.spawn(lambda: Fragile(seen), "fragile")
             ref.tell_nowait("crash")
-            await waiting.wait()
-            assert system.tree().children[0].state == "restarting"
+            await waiting.begun.wait()
+            assert system.tree().children[0].state is State.RESTARTING
             assert seen == ["setup", "crash", "teardown"]
-            go_on.set()
-            await ref.ask("hello")
-
-    assert 0 <= delays_s[0] <= 0.5
+            waiting.over.set()
+            assert await ref.ask("hello") == "hello"
 
 
 async def test_a_base_exception_is_not_the_actors_to_survive() -> None:
@@ -380,6 +389,41 @@ async def test_a_base_exception_is_not_the_actors_to_survive() -> None:
                 ref = system.spawn(Hit, "hit")
                 await ref.ask("hello")
                 await ref.ask("hit")
+
+
+async def test_a_message_to_be_repeated_can_be_given_up_meanwhile() -> None:
+    seen: list[object] = []
+    first, second = (Envelope(message="crash", key=key) for key in ("1", "2"))
+    waiting = Waiting()
+    with anyio.fail_after(2):
+        async with ActorSystem(ask_warning_s=3600.0, sleep=waiting.sleep) as system:
+            ref = system.spawn(lambda: FragileBatch(seen), "batch")
+            ref.send_nowait(first)
+            ref.send_nowait(second)
+            await waiting.begun.wait()
+            ref.abandon(first)
+            assert isinstance(first.error, MessageAbandonedError)
+            second.deadline = anyio.current_time()
+            waiting.over.set()
+            assert await ref.ask("hello") == "hello"
+
+    assert isinstance(second.error, DeadlineExceededError)
+    assert seen.count("crash") == 0
+
+
+async def test_what_is_done_already_is_no_dead_letter_at_the_end() -> None:
+    waiting = Waiting()
+    envelope = Envelope(message="hello")
+    with anyio.fail_after(2):
+        async with ActorSystem(ask_warning_s=3600.0, sleep=waiting.sleep) as system:
+            ref = system.spawn(lambda: Fragile([]), "fragile")
+            with pytest.raises(ActorRestartedError):
+                await ref.ask("crash")
+            await waiting.begun.wait()
+            ref.send_nowait(envelope)
+            envelope.reply("elsewhere")
+
+    assert system.dead_letters.total == 0
 
 
 async def test_too_many_crashes_end_the_system_with_the_last_one() -> None:

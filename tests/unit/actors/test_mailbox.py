@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 import anyio
@@ -170,6 +171,25 @@ async def test_a_message_wakes_the_reader_but_is_not_handed_over() -> None:
             tasks.cancel_scope.cancel()
 
     assert len(mailbox) == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_reader_cancelled_by_asyncio_itself_loses_nothing() -> None:
+    """A memory object stream loses the item that it has just handed over."""
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
+
+    async def read() -> None:
+        await mailbox.arrival()
+
+    with anyio.fail_after(2):
+        reader = asyncio.create_task(read())
+        await anyio.wait_all_tasks_blocked()
+        mailbox.put_nowait(Envelope(message=0))
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+
+    assert drain(mailbox) == [0]
 
 
 async def test_discarding_finds_a_message_wherever_it_is() -> None:

@@ -243,6 +243,48 @@ async def test_a_second_crash_of_one_child_takes_the_place_of_its_recovery() -> 
             assert family.diary == ["b down", "b up", "b up"]
 
 
+async def test_children_that_crash_apart_come_back_apart() -> None:
+    waiting: dict[float, anyio.Event] = {}
+
+    async def sleep(delay_s: float) -> None:
+        waiting[delay_s] = anyio.Event()
+        await waiting[delay_s].wait()
+
+    policy = RestartPolicy(first_delay_s=0.1)
+    with anyio.fail_after(2):
+        async with ActorSystem(sleep=sleep) as system:
+            family = Family(system, Strategy.ONE_FOR_ONE, policy)
+            await family.start()
+            await family.crash("a")
+            await family.crash("b")
+            await anyio.wait_all_tasks_blocked()
+            watch, first, second = waiting.values()
+            second.set()
+            assert await family.refs["b"].ask("hello") == "hello"
+            assert node(system.tree(), "/family/a").state is State.RESTARTING
+            first.set()
+            await family.greet()
+
+            assert family.diary == ["a down", "b down", "b up", "a up"]
+            assert not watch.is_set()
+
+
+async def test_a_child_halted_before_its_task_ran_comes_back() -> None:
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            family = Family(system, Strategy.ONE_FOR_ALL)
+            ref = family.refs["a"]
+            ref.tell_nowait("hello")
+            slot = family.supervisor._supervisor.children["a"]
+            await slot.halt()
+            assert slot.state is State.RESTARTING
+            assert family.diary == []
+            assert await slot.revive()
+
+            assert await ref.ask("hello") == "hello"
+            assert family.diary == ["a up"]
+
+
 # -- who is restarted ----------------------------------------------------------
 
 
@@ -338,6 +380,33 @@ async def test_a_supervisor_ends_with_its_significant_child(
     finished = next(e for e in events if e["event"] == "supervisor_finished")
     assert finished["supervisor"] == "/family"
     assert finished["child"] == "/family/significant"
+
+
+async def test_a_significant_child_that_is_stopped_has_not_finished() -> None:
+    hangs = anyio.Event()
+
+    class Slow(Actor):
+        async def receive(self, message: str) -> None:
+            hangs.set()
+            await go_on.wait()
+            self.context.finish()
+
+    go_on = anyio.Event()
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            family = system.supervisor("family")
+            ref = family.spawn(
+                Slow, "slow", restart=Restart.TRANSIENT, significant=True
+            )
+            ref.tell_nowait("hello")
+            await hangs.wait()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(system.stop, ref)
+                await anyio.wait_all_tasks_blocked()
+                go_on.set()
+            await anyio.wait_all_tasks_blocked()
+
+            assert [each.name for each in system.tree().children] == ["family"]
 
 
 async def test_what_cannot_be_significant_is_refused() -> None:
@@ -573,6 +642,32 @@ async def test_stopping_twice_is_stopping_once() -> None:
             await system.stop(family.refs["a"])
 
             assert sorted(family.diary) == ["a down", "b down", "c down"]
+
+
+async def test_a_restart_of_a_group_does_not_wait_for_what_is_being_stopped() -> None:
+    class Slow(Actor):
+        async def receive(self, message: str) -> str:
+            hangs.set()
+            await go_on.wait()
+            return message
+
+    hangs, go_on = anyio.Event(), anyio.Event()
+    envelope = Envelope(message="hello")
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            family = Family(system, Strategy.ONE_FOR_ALL)
+            await family.start()
+            inner = family.supervisor.supervisor("inner")
+            inner.spawn(Slow, "slow").send_nowait(envelope)
+            await hangs.wait()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(inner.stop)
+                await anyio.wait_all_tasks_blocked()
+                await family.crash("a")
+                await family.greet()
+                go_on.set()
+
+            assert envelope.result == "hello"
 
 
 async def test_an_actor_that_waits_for_its_restart_can_be_stopped() -> None:

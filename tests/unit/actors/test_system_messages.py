@@ -4,8 +4,16 @@ from collections.abc import Callable
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
-from dataflow.actors import Actor, ActorCrash, ActorSystem, RestartPolicy, State
+from dataflow.actors import (
+    Actor,
+    ActorCrash,
+    ActorSystem,
+    RestartPolicy,
+    State,
+    Strategy,
+)
 from dataflow.errors import ActorRestartedError, DeadlockError
 from dataflow.messages import Envelope
 
@@ -158,22 +166,31 @@ async def test_suspending_twice_and_resuming_twice_is_doing_it_once() -> None:
 
 
 async def test_an_actor_stays_suspended_across_a_restart() -> None:
-    gate = Gate()
+    gates = Gate(), Gate()
+    for gate in gates:
+        gate.opened.set()
     with anyio.fail_after(2):
-        async with ActorSystem(policy=OFTEN) as system:
-            ref = system.spawn(same(gate), "gate")
-            ref.tell_nowait(0)
-            await gate.started.wait()
-            gate.opened.set()
+        async with ActorSystem() as system:
+            group = system.supervisor(
+                "group", strategy=Strategy.ONE_FOR_ALL, policy=OFTEN
+            )
+            ref, other = (
+                group.spawn(same(gate), name)
+                for gate, name in zip(gates, "ab", strict=True)
+            )
+            await ref.ask(0)
             await system.suspend(ref)
-            async with anyio.create_task_group() as tasks:
-                # A group that restarts halts the suspended ones as well.
-                family = system.find("/gate")
-                assert family is ref
-                tasks.start_soon(system.resume, ref)
-            await system.suspend(ref)
+            with pytest.raises(ActorRestartedError):
+                await other.ask("crash")
+            await other.ask(0)
+            assert system.tree().children[0].children[0].restarts == 1
+            ref.tell_nowait(1)
+            await anyio.wait_all_tasks_blocked()
+            assert gates[0].seen == [0]
+            await system.resume(ref)
+            await ref.ask(2)
 
-            assert system.tree().children[0].state is State.SUSPENDED
+            assert gates[0].seen == [0, 1, 2]
 
 
 async def test_stopping_a_suspended_actor_serves_what_it_has() -> None:
@@ -246,3 +263,41 @@ async def test_an_actor_cannot_wait_for_its_own_pause() -> None:
         async with ActorSystem() as system:
             with pytest.raises(DeadlockError):
                 await system.spawn(Tired, "tired").ask("sleep")
+
+
+async def test_an_idle_permanent_actor_can_be_told_to_end_its_life() -> None:
+    class Finisher(Gate):
+        async def setup(self) -> None:
+            self.opened.set()
+            lives.append(self)
+
+    lives: list[Finisher] = []
+    with anyio.fail_after(2):
+        async with ActorSystem(policy=OFTEN) as system:
+            ref = system.spawn(Finisher, "finisher")
+            await ref.ask(1)
+            await anyio.wait_all_tasks_blocked()
+            lives[0].context.finish()
+            await anyio.wait_all_tasks_blocked()
+            await ref.ask(2)
+
+    assert [each.seen for each in lives] == [[1], [2]]
+
+
+async def test_an_order_given_while_an_actor_looks_for_work_is_not_overlooked() -> None:
+    class Finisher(Gate):
+        async def setup(self) -> None:
+            self.opened.set()
+            lives.append(self)
+
+    lives: list[Finisher] = []
+    late = Envelope(message="late", on_done=lambda _: lives[0].context.finish())
+    with anyio.fail_after(2):
+        async with ActorSystem(policy=OFTEN) as system:
+            ref = system.spawn(Finisher, "finisher")
+            await ref.ask(1)
+            await anyio.wait_all_tasks_blocked()
+            late.deadline = anyio.current_time()
+            ref.send_nowait(late)
+            while len(lives) < 2:
+                await checkpoint()

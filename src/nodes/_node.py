@@ -110,7 +110,8 @@ class Node(ABC):
                 both: then the constant stands in when nothing arrives.
 
         Raises:
-            ParameterError: The first thing that is wrong.
+            DataFlowError: The first thing that is wrong, as a rule a
+                `ParameterError`.
         """
 
     @abstractmethod
@@ -118,8 +119,8 @@ class Node(ABC):
         """Make what travels to the actor; *parameters* belongs to the node now.
 
         Raises:
-            ParameterError: What can be told at no cost, such as a missing name;
-                the actor checks the rest.
+            DataFlowError: What can be told at no cost, such as a missing name; the
+                actor checks the rest.
         """
 
 

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Concatenate, Final, ParamSpec, TypeVar, final
 
 import anyio
@@ -57,7 +58,7 @@ class _Background:
         self.is_open = True
         self._make_host = make_host
         self._entered: Future[tuple[BlockingPortal, Host]] = Future()
-        self._scope: anyio.CancelScope | None = None
+        self._scope: anyio.CancelScope
         self._error: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name="dataflow-background", daemon=True
@@ -109,11 +110,9 @@ class _Background:
     def close(self) -> None:
         """Cancel what runs, close the host, and wait for both, within bounds."""
         self.is_open = False
-        try:
+        with suppress(Exception):  # It never started, or ends already.
             portal, _ = self._entered.result()
             portal.start_task_soon(self._stop, portal)
-        except Exception:  # noqa: BLE001  # it never started, or ended by itself
-            return
         self._thread.join(_EXIT_S)
 
     def _run(self) -> None:
@@ -121,11 +120,13 @@ class _Background:
             anyio.run(self._serve)
         except BaseException as error:  # noqa: BLE001  # the thread ends; all are told
             self._error = error
-        self.is_open = False
-        if not self._entered.done():
-            self._entered.set_exception(self._error or ClosedError(_NAME))
-        elif self._error is not None:
+            self.is_open = False
+        if self._error is None:
+            return
+        if self._entered.done():
             log.error("background_host_failed", error=type(self._error).__name__)
+        else:
+            self._entered.set_exception(self._error)
 
     async def _serve(self) -> None:
         with anyio.CancelScope() as self._scope:
@@ -138,8 +139,7 @@ class _Background:
                         self.is_open = False
 
     async def _stop(self, portal: BlockingPortal) -> None:
-        if self._scope is not None:
-            self._scope.deadline = anyio.current_time() + _CLOSE_S
+        self._scope.deadline = anyio.current_time() + _CLOSE_S
         await portal.stop(cancel_remaining=True)
 
     def _close_at_exit(self) -> None:
@@ -175,7 +175,7 @@ class _Process:
 
 
 _process = _Process()
-if sys.platform != "win32":
+if sys.platform != "win32":  # pragma: no branch  # Windows has no fork
     os.register_at_fork(after_in_child=_process.forget)
 
 

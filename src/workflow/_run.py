@@ -6,9 +6,7 @@ Rules of this file:
    sent to its actor; the reply is noted by a callback, which wakes the run.
 2. The caller's task receives from no stream: an event loop that cancels it
    natively would lose the item just handed over.
-3. A connection settles once: it carries a value, or it is skipped. A node that
-   has connections and got nothing by any of them is skipped with all behind it.
-4. Whoever leaves early, by failure, deadline or cancellation, abandons what is in
+3. Whoever leaves early, by failure, deadline or cancellation, abandons what is in
    flight. An actor skips what it has not begun; what it has begun may take effect.
 """
 
@@ -25,10 +23,9 @@ from ..actors import ActorRef
 from ..errors import DataFlowError, DeadlineExceededError, WorkflowError
 from ..messages import Envelope
 from ..nodes._node import Host
-from ._edge import Edge
 from ._given import Given, check_given
 from ._heading import Heading
-from ._path import pick
+from ._joins import Joins
 from ._record import RunRecord
 from ._run_id import new_run_id
 from ._workflow import Step, Workflow
@@ -93,18 +90,14 @@ class _Run:
     """What a run has done and what it waits for."""
 
     __slots__ = (
-        "_arrived",
-        "_broken",
         "_given",
         "_heading",
         "_host",
         "_in_flight",
+        "_joins",
         "_new_event",
-        "_ready",
         "_replies",
         "_results",
-        "_skipped",
-        "_waiting",
         "_wake",
         "_workflow",
     )
@@ -117,11 +110,7 @@ class _Run:
         self._workflow = workflow
         self._given = given
         self._heading = heading
-        self._ready = deque(workflow.roots)
-        self._waiting = dict(workflow.indegrees)
-        self._arrived: dict[str, dict[str, Any]] = {}
-        self._broken: dict[str, Exception] = {}
-        self._skipped: set[str] = set()
+        self._joins = Joins(workflow)
         self._in_flight: dict[Envelope, tuple[Step, ActorRef]] = {}
         self._replies: deque[Envelope] = deque()
         self._new_event: Callable[[], anyio.Event] = anyio.Event
@@ -138,10 +127,11 @@ class _Run:
 
     async def serve(self) -> None:
         """Send what is ready and take in replies until nothing is left."""
+        ready = self._joins.ready
         try:
             while True:
-                while self._ready:
-                    await self._advance(self._ready.popleft())
+                while ready:
+                    await self._advance(ready.popleft())
                 if not self._in_flight:
                     break
                 if not self._replies:
@@ -164,14 +154,16 @@ class _Run:
 
     async def _advance(self, step: Step) -> None:
         """Send *step* or settle it, now that all connections to it are settled."""
-        if step.id in self._broken:
-            self._fail(step, self._broken[step.id])
+        joins = self._joins
+        if step.id in joins.failures:
+            self._fail(step, joins.failures[step.id])
             return
-        if step.connected and step.id not in self._arrived:
-            self._skip(step)
+        arrived = joins.take(step)
+        if arrived is None:
+            joins.skip(step)
             return
         try:
-            envelope = self._envelope(step)
+            envelope = self._envelope(step, arrived)
             ref = self._host.ref_nowait(step.node)
             if ref is None:
                 ref = await self._host.ref(step.node)
@@ -193,12 +185,8 @@ class _Run:
             del self._in_flight[envelope]
             raise
 
-    def _envelope(self, step: Step) -> Envelope:
-        parameters = dict(step.parameters)
-        if step.id in self._given:
-            parameters.update(self._given[step.id])
-        if step.id in self._arrived:
-            parameters.update(self._arrived.pop(step.id))
+    def _envelope(self, step: Step, arrived: dict[str, Any]) -> Envelope:
+        parameters = {**step.parameters, **self._given.get(step.id, {}), **arrived}
         heading = self._heading
         return Envelope(
             message=step.node.message(parameters),
@@ -230,8 +218,7 @@ class _Run:
 
     def _succeed(self, step: Step, result: object) -> None:
         self._results[step.id] = result
-        for edge in step.edges:
-            self._carry(edge, result)
+        self._joins.carry(step, result)
 
     def _fail(self, step: Step, error: BaseException) -> None:
         if isinstance(error, DeadlineExceededError) and self._is_late():
@@ -240,31 +227,7 @@ class _Run:
             reason = str(error) if isinstance(error, DataFlowError) else repr(error)
             raise WorkflowError(step.id, self._heading.run_id, reason) from error
         self._results[step.id] = {"success": False, "error": error}
-        self._settle_all(step)
-
-    def _skip(self, step: Step) -> None:
-        self._skipped.add(step.id)
-        self._settle_all(step)
-
-    # -- connections -----------------------------------------------------------
-
-    def _carry(self, edge: Edge, result: object) -> None:
-        try:
-            value = pick(result, edge.path, edge.source)
-            if edge.when is None or edge.when(value):
-                self._arrived.setdefault(edge.target, {})[edge.input] = value
-        except Exception as error:  # noqa: BLE001  # a condition is the user's code
-            self._broken.setdefault(edge.target, error)
-        self._settle(edge)
-
-    def _settle_all(self, step: Step) -> None:
-        for edge in step.edges:
-            self._settle(edge)
-
-    def _settle(self, edge: Edge) -> None:
-        left = self._waiting[edge.target] = self._waiting[edge.target] - 1
-        if not left:
-            self._ready.append(self._workflow.steps[edge.target])
+        self._joins.drop(step)
 
     # -- the deadline ----------------------------------------------------------
 
@@ -272,7 +235,7 @@ class _Run:
         return self._heading.deadline <= anyio.current_time()
 
     def _late(self) -> DeadlineExceededError:
-        settled = self._results.keys() | self._skipped
+        settled = self._results.keys() | self._joins.skipped
         unfinished = [
             repr(name) for name in self._workflow.steps if name not in settled
         ]

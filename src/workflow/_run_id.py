@@ -31,7 +31,7 @@ class _Process:
 
 
 _process = _Process()
-if sys.platform != "win32":
+if sys.platform != "win32":  # pragma: no branch  # Windows has no fork
     os.register_at_fork(after_in_child=_process.renew)
 
 

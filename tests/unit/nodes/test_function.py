@@ -4,7 +4,7 @@ import collections.abc
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Annotated, Any, Literal, Protocol, TypedDict
 
 import anyio
 import pytest
@@ -54,6 +54,7 @@ class Row(TypedDict):
         (collections.abc.Sequence[int], [[1], (1,)], [{1}]),
         (Literal["a", 1], ["b", 2], [None]),
         (Row, [{"id": 1}], [[1]]),
+        (Annotated[int, "positive"], [1], ["1"]),
         (None, [None], [0]),
         (Any, [1, None], []),
         (Comparable, [1, None], []),

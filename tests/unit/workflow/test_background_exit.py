@@ -73,7 +73,8 @@ plug_in(host=host)
 def start(code: str) -> subprocess.Popen[str]:
     root = Path(__file__).parents[3]
     return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-W", "error", "-c", PROGRAM + code],
+        # Python 3.12 and later warn of any fork with threads.
+        [sys.executable, "-Werror", "-Wignore:This process", "-c", PROGRAM + code],
         cwd=root,
         env={"PYTHONPATH": str(root / ".dev")},
         stdout=subprocess.PIPE,

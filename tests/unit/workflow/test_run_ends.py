@@ -18,6 +18,7 @@ from dataflow.errors import (
     UnknownFieldError,
     WorkflowError,
 )
+from dataflow.nodes._function import FunctionActor
 from dataflow.nodes._node import Host, Node
 from dataflow.workflow import WorkflowBuilder, run
 
@@ -165,6 +166,44 @@ async def test_actors_that_have_stopped_fail_the_node_and_it_may_be_expected(
     results, _ = await run(host, workflow)
 
     assert isinstance(results["a"]["error"], MailboxClosedError)
+
+
+class OneActor:
+    """A host with one actor for everything."""
+
+    def __init__(self, system: ActorSystem) -> None:
+        self.the_ref = system.spawn(FunctionActor, "one", mailbox_size=1)
+
+    def ref_nowait(self, node: Node) -> ActorRef | None:
+        return self.the_ref
+
+    async def ref(self, node: Node) -> ActorRef:
+        raise NotImplementedError
+
+
+async def test_an_actor_that_stops_before_it_has_a_place_fails_the_node(
+    builder: WorkflowBuilder, system: ActorSystem, value: Function
+) -> None:
+    host, blocker = OneActor(system), Blocker()
+    builder.add_node(blocker, "in_hand")
+    builder.add_node(value, "waits", {"value": 1})
+    builder.add_node(value, "has_no_place", {"value": 1}, on_error="continue")
+    results: dict[str, Any] = {}
+
+    async def start() -> None:
+        done, _ = await run(host, builder.build())
+        results.update(done)
+
+    with anyio.fail_after(1):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(start)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(system.stop, host.the_ref)
+            await anyio.wait_all_tasks_blocked()
+            blocker.released.set()
+
+    assert isinstance(results["has_no_place"]["error"], MailboxClosedError)
+    assert results["in_hand"] == results["waits"] == {"value": 1}
 
 
 # -- deadline -------------------------------------------------------------------------

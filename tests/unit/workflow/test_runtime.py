@@ -10,8 +10,10 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from anyio.to_thread import run_sync
 
+from dataflow.actors import current_turn
 from dataflow.errors import ClosedError, DeadlineExceededError, WorkflowError
 from dataflow.nodes._node import Host
 from dataflow.workflow import (
@@ -27,6 +29,7 @@ from dataflow.workflow import (
     hosting,
     plug_in,
 )
+from dataflow.workflow._background import _process
 from dataflow.workflow._plugs import plugs
 
 Function = Callable[..., object]
@@ -105,6 +108,23 @@ def test_a_sync_function_may_run_a_workflow_itself(echo: Workflow) -> None:
     results, _ = LocalRuntime().execute(one(nest))
 
     assert results["a"] == {"a": {"value": 7}}
+
+
+def test_a_run_from_a_sync_function_is_still_for_whom_the_first_one_was() -> None:
+    seen: dict[str, object] = {}
+
+    async def look() -> None:
+        turn = current_turn.get()
+        assert turn is not None
+        envelope = turn.taken[0]
+        seen.update(principal=envelope.principal, tenant=envelope.tenant)
+
+    def nest() -> None:
+        LocalRuntime().execute(one(look))
+
+    LocalRuntime().execute(one(nest), principal="ada", tenant="acme", timeout_s=5)
+
+    assert seen == {"principal": "ada", "tenant": "acme"}
 
 
 async def test_a_workflow_runs_where_an_event_loop_is_running(echo: Workflow) -> None:
@@ -259,6 +279,18 @@ def test_closing_ends_what_runs_and_the_next_call_starts_anew(
     assert background == ["started", "stopped"]
     assert LocalRuntime().execute(echo, ONE)[0] == ONE
     assert background == ["started", "stopped", "started"]
+
+
+def test_a_call_that_comes_too_late_is_refused(echo: Workflow) -> None:
+    LocalRuntime().execute(echo, ONE)
+    background = _process.background()
+    close_background()
+
+    async def call(host: Host) -> None:
+        await checkpoint()
+
+    with pytest.raises(ClosedError):
+        background.submit(call)
 
 
 def test_a_host_that_cannot_start_fails_the_call_and_is_tried_again(

@@ -2,7 +2,52 @@
 
 from __future__ import annotations
 
+from ._codec import Codec, codec
 from ._dialect import POSTGRESQL, SQLITE, Dialect
+from ._filter import (
+    ALL,
+    NOTHING,
+    And,
+    Compare,
+    Comparison,
+    Filter,
+    Match,
+    Matching,
+    Not,
+    OneOf,
+    Or,
+)
+from ._order import Cursor, Term, parse_order
+from ._parse import OPERATORS, parse
+from ._row import RowCodec
 from ._statement import Result, Statement
+from ._table import Table, table_of
 
-__all__ = ["POSTGRESQL", "SQLITE", "Dialect", "Result", "Statement"]
+__all__ = [
+    "ALL",
+    "NOTHING",
+    "OPERATORS",
+    "POSTGRESQL",
+    "SQLITE",
+    "And",
+    "Codec",
+    "Compare",
+    "Comparison",
+    "Cursor",
+    "Dialect",
+    "Filter",
+    "Match",
+    "Matching",
+    "Not",
+    "OneOf",
+    "Or",
+    "Result",
+    "RowCodec",
+    "Statement",
+    "Table",
+    "Term",
+    "codec",
+    "parse",
+    "parse_order",
+    "table_of",
+]

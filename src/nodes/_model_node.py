@@ -1,0 +1,145 @@
+"""The base of the nodes that are generated for a model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, cast
+
+from ..drivers import Connection
+from ..errors import UnknownFieldError
+from ..messages import Operation, Request
+from ..models import Field, Model
+from ..sql import Table
+from ._database import Database
+from ._node import Node, Port
+
+__all__ = ["ModelNode", "field_port"]
+
+
+class ModelNode(Node):
+    """One operation on the rows of one model.
+
+    A subclass says which parameters there are (`ports`), turns them into a plan
+    (`plan`, pure), and carries a plan out on a connection (`perform`).
+
+    Args:
+        model: Whose rows.
+        database: Where they are.
+
+    Attributes:
+        operation: What it does.
+        suffix: What its name adds to the model's.
+    """
+
+    operation: ClassVar[Operation]
+    suffix: ClassVar[str]
+
+    def __init__(self, model: Model, database: Database) -> None:
+        self.model = model
+        self.database = database
+        self.owner = database
+        self.name = f"{model.name}{self.suffix}"
+        self.is_idempotent = not self.operation.is_write
+        self._inputs = {port.name: port for port in self.ports()}
+        self._outputs = {port.name: port for port in self.results()}
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self.database!r}>"
+
+    # -- what a kind says -------------------------------------------------------
+
+    @abstractmethod
+    def ports(self) -> list[Port]:
+        """Return the parameters it takes."""
+
+    @abstractmethod
+    def results(self) -> list[Port]:
+        """Return what its result holds."""
+
+    @abstractmethod
+    def plan(
+        self,
+        parameters: dict[str, Any],
+        owner: str,
+        arriving: Collection[str] = (),
+    ) -> Any:
+        """Check *parameters* and return what `perform` needs; pure.
+
+        Args:
+            parameters: By name; may be changed.
+            owner: What errors call the node.
+            arriving: Names that get their value later: not missing, not checked.
+
+        Raises:
+            ParameterError: A parameter is unknown, missing or wrong.
+            FilterError: A filter cannot be understood.
+        """
+
+    @abstractmethod
+    async def perform(
+        self, connection: Connection, table: Table, plan: Any
+    ) -> dict[str, Any]:
+        """Carry out a plan.
+
+        All of it or nothing happens, unless the node's own documentation says
+        otherwise. If cancelled, see `Connection.run`.
+
+        Raises:
+            DriverError: The database refused.
+        """
+
+    # -- the seam to workflows ---------------------------------------------------
+
+    def accepts(self, name: str) -> Port | None:
+        """Return the input of this name."""
+        return self._inputs.get(name)
+
+    def inputs(self) -> tuple[str, ...]:
+        """Return the names of the inputs."""
+        return tuple(self._inputs)
+
+    def offers(self, name: str) -> Port | None:
+        """Return the top-level output of this name."""
+        return self._outputs.get(name)
+
+    def outputs(self) -> tuple[str, ...]:
+        """Return the names of the outputs."""
+        return tuple(self._outputs)
+
+    def check(
+        self, where: str, parameters: Mapping[str, Any], arriving: Collection[str]
+    ) -> None:
+        """Plan with the constants alone and throw the plan away."""
+        self.refuse_unknown((*parameters, *sorted(arriving)), where)
+        constants = {
+            name: value for name, value in parameters.items() if name not in arriving
+        }
+        self.plan(constants, where, arriving)
+
+    def refuse_unknown(self, names: Collection[str], owner: str) -> None:
+        """Raise for the first of *names* that is no input."""
+        for name in names:
+            if name not in self._inputs:
+                raise UnknownFieldError(owner, name, self.inputs())
+
+    def message(self, parameters: dict[str, Any]) -> Request:
+        """Make the request; the actor checks it."""
+        return Request(
+            node=self.name,
+            model=self.model.name,
+            operation=self.operation,
+            parameters=parameters,
+        )
+
+
+def field_port(field: Field, *, is_required: bool = False) -> Port:
+    """Return the port of a field."""
+    type_: Any = field.type.python_type
+    if field.type.element is not None:
+        type_ = list
+    if field.type.choices and not field.type.is_compound:
+        # A member may be given by its value.
+        type_ = Any
+    optional = cast("Any", type_ | None) if type_ is not Any else Any
+    return Port(field.name, optional if field.is_nullable else type_, is_required)

@@ -1,0 +1,84 @@
+"""Read one row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, final
+
+import msgspec
+
+from ...drivers import Connection
+from ...errors import RecordNotFoundError
+from ...messages import Operation
+from ...sql import Statement, Table
+from .._key import Target, read_target
+from .._model_node import ModelNode, field_port
+from .._node import Port
+from .._options import flag, target_ports
+
+__all__ = ["ReadNode"]
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False):
+    """Which row, and whether it must be there."""
+
+    target: Target | None
+    is_strict: bool
+
+
+@final
+class ReadNode(ModelNode):
+    """Replies with every column of one row, and ``found``.
+
+    A filter that matches several rows gives the one with the least key.
+    """
+
+    operation = Operation.READ
+    suffix = "ReadNode"
+
+    def ports(self) -> list[Port]:
+        """Return what names the row, and ``raise_on_not_found``."""
+        return [*target_ports(self.model), Port("raise_on_not_found", bool)]
+
+    def results(self) -> list[Port]:
+        """Return the columns and ``found``."""
+        columns = [field_port(each) for each in self.model.fields]
+        return [*columns, Port("found", bool)]
+
+    def plan(
+        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+    ) -> Plan:
+        """Return which row is meant."""
+        is_strict = flag(parameters, "raise_on_not_found", owner, default=True)
+        target = read_target(self.model, parameters, owner, arriving)
+        self.refuse_unknown(parameters, owner)
+        return Plan(target, is_strict)
+
+    async def perform(
+        self, connection: Connection, table: Table, plan: Plan
+    ) -> dict[str, Any]:
+        """Select the row.
+
+        Raises:
+            RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
+        """
+        target = _known(plan.target)
+        (result,) = await connection.run((_statement(table, target),))
+        if result.rows:
+            row = table.decode(result.rows[0])
+            row["found"] = True
+            return row
+        if plan.is_strict:
+            raise RecordNotFoundError(self.model.name, target.names)
+        return {**(target.key or {}), "found": False}
+
+
+def _statement(table: Table, target: Target) -> Statement:
+    if target.key is not None:
+        return table.read(target.key)
+    return table.select(target.where, order=table.key_order, limit=1)
+
+
+def _known(target: Target | None) -> Target:
+    assert target is not None, "a plan to perform names its row"  # noqa: S101
+    return target

@@ -1,0 +1,104 @@
+"""Filters as a tree: what a query asks for, before it is SQL.
+
+Rules of this file: a node names fields of a model and holds values that the
+field's type has checked; nothing here came from a user as text of SQL. The
+meaning is two-valued, as in MongoDB: a comparison with NULL is false, and
+`Not` of it is true.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ..models import Field
+
+__all__ = [
+    "ALL",
+    "NOTHING",
+    "And",
+    "Compare",
+    "Comparison",
+    "Filter",
+    "Match",
+    "Matching",
+    "Not",
+    "OneOf",
+    "Or",
+]
+
+
+class Comparison(StrEnum):
+    """How `Compare` holds a field against a value."""
+
+    EQ = "="
+    GT = ">"
+    GTE = ">="
+    LT = "<"
+    LTE = "<="
+
+
+class Matching(StrEnum):
+    """How `Match` holds text against a pattern."""
+
+    LIKE = "like"
+    REGEX = "regex"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+
+
+class _Node(msgspec.Struct, frozen=True, eq=False):
+    """Base of the tree."""
+
+
+class Compare(_Node, frozen=True, eq=False):
+    """One field against one value; EQ with None asks for NULL."""
+
+    field: Field
+    comparison: Comparison
+    value: Any
+
+
+class OneOf(_Node, frozen=True, eq=False):
+    """One field against a list of values; None in it asks for NULL as well."""
+
+    field: Field
+    values: tuple[Any, ...]
+
+
+class Match(_Node, frozen=True, eq=False):
+    """One text field against a pattern, case-sensitive."""
+
+    field: Field
+    matching: Matching
+    pattern: str
+
+
+class And(_Node, frozen=True, eq=False):
+    """All parts hold; without parts it is true."""
+
+    parts: tuple[Filter, ...]
+
+
+class Or(_Node, frozen=True, eq=False):
+    """At least one part holds; without parts it is false."""
+
+    parts: tuple[Filter, ...]
+
+
+class Not(_Node, frozen=True, eq=False):
+    """The part does not hold, or speaks of NULL."""
+
+    part: Filter
+
+
+Filter = Compare | OneOf | Match | And | Or | Not
+
+ALL = And(())
+"""Every row."""
+
+NOTHING = Or(())
+"""No row."""

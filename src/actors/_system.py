@@ -348,7 +348,8 @@ class ActorSystem(AsyncContextManagerMixin):
             with anyio.move_on_after(self._grace_s, shield=True) as self._drain:
                 await root.stop()
         if root.state is not State.STOPPED:
-            log.warning("shutdown_forced", system=self.name, was_orderly=is_orderly)
+            if is_orderly:
+                log.warning("shutdown_forced", system=self.name, grace_s=self._grace_s)
             with anyio.move_on_after(self._teardown_s, shield=True):
                 await root.kill()
         if root.state is not State.STOPPED:

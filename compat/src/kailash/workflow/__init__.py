@@ -1,0 +1,1 @@
+"""Stands for `kailash.workflow`: see `kailash.workflow.builder`."""

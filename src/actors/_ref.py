@@ -135,7 +135,7 @@ class ActorRef:
             # A scope costs 7 to 15 µs, so only an ask with a deadline has one.
             with anyio.CancelScope(deadline=envelope.deadline):
                 await self._settle(envelope)
-        if not envelope.is_done:
+        if envelope.is_abandoned or not envelope.is_done:
             raise DeadlineExceededError(self.path)
         if envelope.error is not None:
             raise envelope.error

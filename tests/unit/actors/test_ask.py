@@ -71,6 +71,24 @@ async def test_an_ask_gives_up_at_its_deadline_though_the_actor_hangs() -> None:
             assert caught.value.actor == "/stuck"
 
 
+async def test_an_ask_gives_up_at_its_deadline_though_it_is_queued() -> None:
+    stuck = Stuck()
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            ref = system.spawn(same(stuck), "stuck", mailbox_size=1)
+            ref.tell_nowait("in hand")
+            await stuck.started.wait()
+            for _ in range(2):
+                with pytest.raises(DeadlineExceededError):
+                    await ref.ask("queued", deadline=anyio.current_time() + 0.01)
+            ref.tell_nowait("queued")
+            with pytest.raises(DeadlineExceededError):
+                await ref.ask("no place", deadline=anyio.current_time() + 0.01)
+            stuck.released.set()
+
+    assert stuck.turns == [1, 1]
+
+
 async def test_an_ask_whose_deadline_has_passed_is_not_sent() -> None:
     with anyio.fail_after(2):
         async with ActorSystem() as system:

@@ -22,21 +22,24 @@ def collect_indexes(
 ) -> tuple[tuple[Index, ...], tuple[tuple[str, ...], ...]]:
     """Return the indexes and the unique groups, each once and in order.
 
-    What repeats the key, or an index already asked for, is left out.
+    What repeats the key, a unique group or an earlier index is left out.
 
     Raises:
         ModelError: A group names an unknown field, or one that has no order.
     """
     alone = [Index((name,)) for name, each in specifiers.items() if each.is_indexed]
-    groups = [(name,) for name, each in specifiers.items() if each.is_unique]
-    named = [index for index in options.indexes if index.is_unique]
-    groups += [*options.uniques, *(index.fields for index in named)]
+    unique = [index for index in options.indexes if index.is_unique]
     plain = [index for index in (*alone, *options.indexes) if not index.is_unique]
+    groups: list[tuple[str, ...]] = [
+        *((name,) for name, each in specifiers.items() if each.is_unique),
+        *options.uniques,
+        *(index.fields for index in unique),
+    ]
     for group in (*groups, *(index.fields for index in plain)):
         _check_order(model, group, fields)
     uniques = _once(groups, key)
     indexes: dict[tuple[str, ...], Index] = {}
-    for index in (*named, *plain):
+    for index in unique + [each for each in plain if each.fields not in uniques]:
         if index.fields != key:
             indexes.setdefault(index.fields, index)
     return tuple(indexes.values()), uniques

@@ -6,7 +6,7 @@ SQLAlchemy takes about 0.3 s to import.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, Final
 
@@ -57,13 +57,13 @@ def create_table(model: Model, dialect: Dialect) -> list[Statement]:
 
 
 def _table(model: Model, dialect: Dialect) -> sa.Table:
+    names = _names(model, _constrained(model), "key")
     constraints = [
-        sa.UniqueConstraint(*map(_quoted, fields), name=_name(model, fields, "key"))
-        for fields in _constrained(model)
+        sa.UniqueConstraint(*map(_quoted, fields), name=name)
+        for fields, name in names.items()
     ]
-    key = sa.PrimaryKeyConstraint(
-        *map(_quoted, model.key), name=_name(model, (), "pkey")
-    )
+    key_name = _names(model, [()], "pkey")[()]
+    key = sa.PrimaryKeyConstraint(*map(_quoted, model.key), name=key_name)
     return sa.Table(
         _quoted(model.table),
         sa.MetaData(),
@@ -101,26 +101,33 @@ def _constrained(model: Model) -> list[tuple[str, ...]]:
 
 
 def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
+    names = _names(model, (each.fields for each in model.indexes), "idx")
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
-        name = _quoted(index.name or _name(model, index.fields, "idx"))
+        name = _quoted(index.name or names[index.fields])
         columns = [table.c[field] for field in index.fields]
         yield sa.Index(name, *columns, unique=index.is_unique)
 
 
-def _name(model: Model, fields: tuple[str, ...], suffix: str) -> quoted_name:
-    """Return ``{table}_{fields}_{suffix}``, cut to what PostgreSQL keeps.
+def _names(
+    model: Model, groups: Iterable[tuple[str, ...]], suffix: str
+) -> dict[tuple[str, ...], quoted_name]:
+    """Return a name for each group of fields: ``{table}_{fields}_{suffix}``.
 
-    A cut name ends in a digest of the whole, so equal beginnings do not clash.
+    One that PostgreSQL would cut, or that another group has already (``a_b`` and
+    ``c`` read like ``a`` and ``b_c``), gets a digest of the group instead of its end.
     """
-    name = "_".join((model.table, *fields, suffix))
-    if len(name.encode()) > _MAX_BYTES:
-        digest = sha256(name.encode()).hexdigest()[:_DIGEST]
-        tail = f"_{digest}_{suffix}"
-        head = name.encode()[: _MAX_BYTES - len(tail)].decode(errors="ignore")
-        name = f"{head}{tail}"
-    return _quoted(name)
+    names: dict[tuple[str, ...], quoted_name] = {}
+    for fields in groups:
+        name = "_".join((model.table, *fields, suffix))
+        if len(name.encode()) > _MAX_BYTES or name in names.values():
+            digest = sha256("\0".join((model.table, *fields)).encode()).hexdigest()
+            tail = f"_{digest[:_DIGEST]}_{suffix}"
+            start = "_".join((model.table, *fields)).encode()[: _MAX_BYTES - len(tail)]
+            name = f"{start.decode(errors='ignore')}{tail}"
+        names[fields] = _quoted(name)
+    return names
 
 
 def _quoted(name: str) -> quoted_name:

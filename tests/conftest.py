@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dataflow.drivers import Bridge, Driver, connect, open_bridge, parse_url
 
 sys.path.insert(0, str(Path(__file__).parent))  # import mode `importlib` adds nothing
 
@@ -59,3 +61,18 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """Run a test on both databases: give the URL of a new one."""
     url: str = request.getfixturevalue(request.param)
     return url
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    """Let database clients run on the event loop of the test."""
+    async with open_bridge() as bridge:
+        yield bridge
+
+
+@pytest.fixture
+async def driver(database_url: str, bridge: Bridge) -> AsyncIterator[Driver]:
+    """Give a driver on a new database; run a test on both databases."""
+    driver = connect(parse_url(database_url), bridge, pool_size=4)
+    yield driver
+    await driver.aclose()

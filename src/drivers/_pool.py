@@ -63,7 +63,7 @@ class Poolable(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Say goodbye to the server."""
+        """Say goodbye to the server, or after `terminate` wait for the end."""
         ...
 
     def terminate(self) -> None:
@@ -237,10 +237,14 @@ class Pool(Generic[C]):
             self._note_unused()
             with anyio.move_on_after(GRACE_S):
                 await self._unused.wait()
-            for connection in tuple(self._leased):
+            cut = tuple(self._leased)
+            for connection in cut:
                 connection.terminate()
             while self._idle:
                 await self._close(self._idle.pop())
+            with anyio.move_on_after(GRACE_S):
+                for connection in cut:
+                    await connection.aclose()
 
     async def _make(self) -> C:
         """Turn a place into a leased connection, or give the place back."""

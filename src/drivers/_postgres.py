@@ -350,7 +350,10 @@ class PostgresConnection(Session):
             msg = "the transaction was rolled back: a statement in it had failed"
             raise DriverError(msg, FAILED_TRANSACTION)
 
-    async def _roll_back(self, savepoint: str | None) -> None:
+    async def _roll_back(
+        self, savepoint: str | None, cursors: Sequence[Cursor]
+    ) -> None:
+        del cursors  # the server releases them
         if savepoint:
             await self._command(f"ROLLBACK TO {savepoint}")
             await self._command(f"RELEASE {savepoint}")

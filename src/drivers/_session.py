@@ -63,21 +63,13 @@ class Session(ABC):
         self._echo = echo
         self._depth = 0
         self._failed = False
-        self._streams: list[RowStream] = []
+        self._streams: dict[RowStream, Cursor] = {}
         self._own_stream: RowStream | None = None
 
-    # -- for the user of a lease ------------------------------------------------
+    # -- for the user of a lease; `Connection` says what it promises ---------------
 
     async def run(self, statements: Sequence[Statement]) -> list[Result]:
-        """Run *statements* in order, all or nothing, and return a result for each.
-
-        Inside a transaction they join it. If cancelled, the statement is stopped
-        and nothing of a transaction is kept; of a single statement outside a
-        transaction it is unknown whether it was done.
-
-        Raises:
-            DriverError: The database refused; its subclass says why.
-        """
+        """Run *statements* in order, all or nothing, and return a result for each."""
         if self._own_stream is not None:
             await self._own_stream.supersede()
         if not self._depth:
@@ -90,24 +82,11 @@ class Session(ABC):
             raise
 
     def transaction(self) -> Transaction:
-        """Return a block to enter with ``async with``: commit at its end.
-
-        An exception, or a cancellation before the commit began, rolls back. If
-        cancelled in the commit, it goes on for at most `GRACE_S`; after that it is
-        unknown whether it was done.
-        """
+        """Return a block that commits at its end; one inside it is a savepoint."""
         return Transaction(self)
 
     def stream(self, statement: Statement, *, batch: int = 1000) -> RowStream:
-        """Return an iterator over batches of rows, which keeps one batch in memory.
-
-        If cancelled, or closed before the end, the query is released; outside a
-        transaction what it wrote is undone.
-
-        Args:
-            statement: What to run; without *many*.
-            batch: Rows per step, at least one; the last may be shorter.
-        """
+        """Return an iterator over batches of rows, which keeps one batch in memory."""
         if batch < 1:
             msg = f"a batch holds at least one row, not {batch}"
             raise ValueError(msg)
@@ -132,7 +111,7 @@ class Session(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Say goodbye to the server."""
+        """Say goodbye to the server, or after `terminate` wait for the end."""
 
     @abstractmethod
     def terminate(self) -> None:
@@ -140,12 +119,9 @@ class Session(ABC):
 
     async def clean(self) -> None:
         """End the transaction that the lease left behind, if any."""
-        for stream in tuple(self._streams):
-            stream.forget()
         self._depth = 0
         self._failed = False
-        if not self.is_closed:
-            await self._roll_back_or_cut(None)
+        await self._roll_back_or_cut()
 
     # -- for a kind of database -------------------------------------------------
 
@@ -166,8 +142,13 @@ class Session(ABC):
         """Commit, or release *savepoint*; no open transaction outlives a commit."""
 
     @abstractmethod
-    async def _roll_back(self, savepoint: str | None) -> None:
-        """Roll back, to *savepoint* if given; nothing to do is no error."""
+    async def _roll_back(
+        self, savepoint: str | None, cursors: Sequence[Cursor]
+    ) -> None:
+        """Roll back, to *savepoint* if given; nothing to do is no error.
+
+        *cursors* are queries that the rollback ends.
+        """
 
     @abstractmethod
     async def _open_cursor(self, statement: Statement) -> Cursor:
@@ -197,10 +178,8 @@ class Session(ABC):
 
     async def roll_back(self) -> None:
         """Undo the innermost level; `Transaction` calls it."""
-        for stream in self._streams_of_level():
-            stream.forget()
         self._depth -= 1
-        await self._roll_back_or_cut(self._savepoint())
+        await self._roll_back_or_cut()
         # SQLite rolls back everything on some errors, savepoint or not.
         self._failed = self._depth > 0 and not self._is_in_transaction
 
@@ -212,7 +191,7 @@ class Session(ABC):
         except BaseException:
             self._failed = self._depth > 0
             if not self._depth:
-                await self._roll_back_or_cut(None)
+                await self._roll_back_or_cut()
             raise
         self._depth += 1
 
@@ -228,9 +207,16 @@ class Session(ABC):
             )
             raise DriverError(msg, FAILED_TRANSACTION)
 
-    async def _roll_back_or_cut(self, savepoint: str | None) -> None:
+    async def _roll_back_or_cut(self) -> None:
+        """Roll back what is above the current depth, with the streams there."""
+        ended = [stream for stream in self._streams if stream.depth > self._depth]
+        for stream in ended:
+            stream.forget()
+        cursors = [self._streams.pop(stream) for stream in ended]
+        if self._own_stream in ended:
+            self._own_stream = None
         if not self.is_closed:
-            await self._tidy(self._roll_back, savepoint)
+            await self._tidy(self._roll_back, self._savepoint(), cursors)
 
     async def _tidy(
         self, function: Callable[..., Awaitable[None]], *args: object
@@ -254,41 +240,44 @@ class Session(ABC):
         """Start the query of *stream*; `RowStream` calls it."""
         if self._own_stream is not None:
             await self._own_stream.supersede()
-        if self._depth:
-            self._check_usable()
-        else:
-            await self._open_level()
-            self._own_stream = stream
-        stream.depth = self._depth
-        self._streams.append(stream)
-        return await self._open_cursor(statement)
-
-    def drop_stream(self, stream: RowStream) -> bool:
-        """Forget *stream*; return whether the open transaction was its own."""
-        if stream in self._streams:
-            self._streams.remove(stream)
-        is_own = stream is self._own_stream
+        is_own = not self._depth
         if is_own:
-            self._own_stream = None
-        return is_own
+            await self._open_level()
+        self._check_usable()
+        try:
+            cursor = await self._open_cursor(statement)
+        except BaseException:
+            await self._fail(is_own=is_own)
+            raise
+        stream.depth = self._depth
+        self._streams[stream] = cursor
+        self._own_stream = stream if is_own else None
+        return cursor
 
     async def break_stream(self, stream: RowStream) -> None:
         """Undo what a stream did that failed, or see that the transaction does."""
-        if self.drop_stream(stream):
+        await self._fail(is_own=stream is self._own_stream)
+
+    async def end_stream(self, stream: RowStream, *, keep: bool) -> None:
+        """Release the query of *stream*, or end the transaction that is its own."""
+        if stream is not self._own_stream:
+            await self._tidy(self._streams.pop(stream).aclose)
+        elif keep:
+            del self._streams[stream]
+            self._own_stream = None
+            await self.commit()
+        else:
+            await self.roll_back()
+
+    async def _fail(self, *, is_own: bool) -> None:
+        if is_own:
             await self.roll_back()
         else:
-            self._failed = self._depth > 0
-
-    async def release(self, cursor: Cursor) -> None:
-        """Release a query before its end; `RowStream` calls it."""
-        await self._tidy(cursor.aclose)
+            self._failed = True
 
     async def _close_streams(self) -> None:
-        for stream in self._streams_of_level():
-            await stream.aclose()
-
-    def _streams_of_level(self) -> list[RowStream]:
-        return [stream for stream in self._streams if stream.depth >= self._depth]
+        for stream in [each for each in self._streams if each.depth >= self._depth]:
+            await stream.supersede()
 
     def _report(self, statement: Statement, seconds: float, rows: int) -> None:
         log.info("statement_run", text=statement.text, duration_s=seconds, rows=rows)
@@ -344,29 +333,27 @@ class RowStream:
             raise ClosedError(name)
         if self._is_over:
             raise StopAsyncIteration
+        if self._cursor is None:
+            self._cursor = await self._session.open_stream(self, self._statement)
         try:
-            if self._cursor is None:
-                self._cursor = await self._session.open_stream(self, self._statement)
             rows = await self._cursor.fetch(self._batch)
         except BaseException:
             self._is_over = True
             await self._session.break_stream(self)
             raise
         if len(rows) < self._batch:
-            await self._end(self._cursor)
+            self._is_over = True
+            await self._session.end_stream(self, keep=True)
         if not rows:
             raise StopAsyncIteration
         return rows
 
     async def aclose(self) -> None:
         """Release the query; outside a transaction, undo what it wrote."""
-        if self._is_over or self._cursor is None:
+        if not self._is_over:
             self._is_over = True
-            return
-        self._is_over = True
-        await self._session.release(self._cursor)
-        if self._session.drop_stream(self):
-            await self._session.roll_back()
+            if self._cursor is not None:
+                await self._session.end_stream(self, keep=False)
 
     async def supersede(self) -> None:
         """Close it because the connection is wanted for something else."""
@@ -374,16 +361,8 @@ class RowStream:
         await self.aclose()
 
     def forget(self) -> None:
-        """Note that its transaction is ended by somebody else."""
+        """Note that a rollback ends it."""
         self._is_over = self._is_superseded = True
-        self._session.drop_stream(self)
-
-    async def _end(self, cursor: Cursor) -> None:
-        self._is_over = True
-        if self._session.drop_stream(self):
-            await self._session.commit()
-        else:
-            await self._session.release(cursor)
 
     async def __aenter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ class _Client(Protocol):
 
     async def close(self) -> None: ...
 
-    def stop(self) -> object: ...
+    def stop(self) -> asyncio.Future[Any] | None: ...
 
 
 @final
@@ -169,6 +169,7 @@ class SqliteConnection(Session):
         self._client = client
         self._thread = thread
         self._is_closed = False
+        self._stopped: asyncio.Future[Any] | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -186,15 +187,18 @@ class SqliteConnection(Session):
 
     async def aclose(self) -> None:
         """Close the database and end the thread."""
-        self._is_closed = True
-        await self._bridge.call(self._client.close)
+        if self._stopped is not None:
+            await self._bridge.call(asyncio.wait, [self._stopped])
+        elif not self._is_closed:
+            self._is_closed = True
+            await self._bridge.call(self._client.close)
 
     def terminate(self) -> None:
         """Stop what runs, and leave it to the thread to close the database."""
         self._is_closed = True
         self._thread.stop = True
         self._thread.interrupt()
-        self._client.stop()
+        self._stopped = self._stopped or self._client.stop()
 
     # -- statements -------------------------------------------------------------
 
@@ -256,7 +260,11 @@ class SqliteConnection(Session):
         execute = self._client._execute  # noqa: SLF001  # see the top of the file
         await self._bridge.finish(self.terminate, execute, self._thread.commit)
 
-    async def _roll_back(self, savepoint: str | None) -> None:
+    async def _roll_back(
+        self, savepoint: str | None, cursors: Sequence[Cursor]
+    ) -> None:
+        for cursor in cursors:  # an open query may keep SQLite from a rollback
+            await cursor.aclose()
         if savepoint:
             await self._hop(self._thread.roll_back_to, savepoint)
         else:

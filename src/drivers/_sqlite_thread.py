@@ -63,6 +63,9 @@ class SqliteThread:
         self._timeout = timeout
         self._timed = timed
         self._connection: sqlite3.Connection | None = None
+        # A query whose caller may have gone; left open it would keep SQLite from
+        # rolling back, and aiosqlite's thread refers to it until its next result.
+        self._unfetched: sqlite3.Cursor | None = None
 
     @property
     def in_transaction(self) -> bool:
@@ -83,6 +86,8 @@ class SqliteThread:
     def resume(self) -> None:
         """Be of use again, now that what was to be stopped has ended."""
         self.stop = False
+        if self._unfetched is not None:
+            self._unfetched.close()
 
     # -- opening ----------------------------------------------------------------
 
@@ -166,8 +171,7 @@ class SqliteThread:
         return Result((), max(cursor.rowcount, 0))
 
     def _run_many(self, statement: Statement) -> Result:
-        head = statement.text.lstrip()[:7].upper()
-        if not statement.returns_rows and head.startswith(_COUNTED_BY_MODULE):
+        if not statement.returns_rows and _is_counted(statement.text):
             cursor = self._use().executemany(
                 statement.text, self._watched(statement.parameters)
             )
@@ -230,12 +234,14 @@ class SqliteThread:
     def open_cursor(self, statement: Statement) -> sqlite3.Cursor:
         """Start a query and leave it open."""
         try:
-            return self._use().execute(statement.text, statement.parameters)
+            self._unfetched = self._use().execute(statement.text, statement.parameters)
         except sqlite_errors() as error:
             raise sqlite_refusal(error, statement.text) from error
+        return self._unfetched
 
     def fetch(self, cursor: sqlite3.Cursor, count: int) -> list[Any]:
         """Return the next rows of an open query."""
+        self._unfetched = None
         try:
             self._check_stop()
             return cursor.fetchmany(count)
@@ -265,6 +271,12 @@ class SqliteThread:
 def _is_busy(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorname", None) or getattr(error, "code", "")
     return str(code).startswith("SQLITE_BUSY")
+
+
+def _is_counted(text: str) -> bool:
+    """Tell whether `executemany` counts what *text* changes, and does so rightly."""
+    words = text.upper()
+    return words.lstrip().startswith(_COUNTED_BY_MODULE) and "RETURNING" not in words
 
 
 def _columns(cursor: sqlite3.Cursor) -> tuple[str, ...]:

@@ -1,1 +1,28 @@
 """Dataflow: an actor-based concurrent runtime for database workflows."""
+
+from __future__ import annotations
+
+from . import errors
+from ._dataflow import DataFlow
+from ._records import Records
+from .models import Digits, field
+from .workflow import (
+    PARAMETER,
+    AsyncLocalRuntime,
+    LocalRuntime,
+    Workflow,
+    WorkflowBuilder,
+)
+
+__all__ = [
+    "PARAMETER",
+    "AsyncLocalRuntime",
+    "DataFlow",
+    "Digits",
+    "LocalRuntime",
+    "Records",
+    "Workflow",
+    "WorkflowBuilder",
+    "errors",
+    "field",
+]

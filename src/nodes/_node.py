@@ -95,6 +95,14 @@ class Node(ABC):
     def outputs(self) -> tuple[str, ...]:
         """Return the names of the outputs, for the nearest name in an error."""
 
+    def bind(self, parameters: Mapping[str, Any]) -> Node:  # noqa: ARG002  for others
+        """Return the node that stands for this one, given the constants beside it.
+
+        Asked once, when it is added to a workflow: a kind of node whose constants
+        say where it runs returns one that is there.
+        """
+        return self
+
     @abstractmethod
     def check(
         self, where: str, parameters: Mapping[str, Any], arriving: Collection[str]

@@ -19,6 +19,7 @@ from ._filter import (
 )
 from ._order import Cursor, Term, parse_order
 from ._parse import OPERATORS, parse
+from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
@@ -49,5 +50,6 @@ __all__ = [
     "codec",
     "parse",
     "parse_order",
+    "raw_statement",
     "table_of",
 ]

@@ -94,6 +94,13 @@ class Table:
             self._texts["read"] = text
         return Statement(text, self.encode(key), returns_rows=True)
 
+    def read_key(self, names: Sequence[str], values: Mapping[str, Any]) -> Statement:
+        """Select the key of the row that has *values* in the fields *names*."""
+        quote, place = self.dialect.quote, self.dialect.place
+        same = " AND ".join(f"{quote(k)} = {place(n)}" for n, k in enumerate(names, 1))
+        text = f"SELECT {self._key} FROM {self._name} WHERE {same}"  # noqa: S608  # own names only
+        return Statement(text, self.encode(values), returns_rows=True)
+
     def upsert(
         self,
         values: Mapping[str, Any],

@@ -58,7 +58,7 @@ def _logger(name: str) -> Any:
     import structlog  # noqa: PLC0415  # first event only, see above
 
     if structlog.is_configured():
-        return structlog.get_logger(logger=name)
+        return structlog.get_logger(name)
     return structlog.wrap_logger(
         logging.getLogger(name),
         processors=[

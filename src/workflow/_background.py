@@ -24,7 +24,7 @@ from anyio.from_thread import BlockingPortal
 from anyio.to_thread import run_sync
 
 from ..errors import ClosedError
-from ..nodes._node import Host
+from ..nodes import Host
 from ..telemetry import get_log
 from ._current import hosting
 from ._heading import detach

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, final
 from msgspec import structs
 
 from ..errors import WorkflowBuildError
-from ..nodes._function import FunctionNode
-from ..nodes._node import Node
+from ..nodes import FunctionNode
+from ..nodes import Node
 from ._check import problems
 from ._edge import Edge
 from ._graph import order
@@ -75,7 +75,7 @@ class WorkflowBuilder:
         promised = frozenset(name for name, each in given.items() if each is PARAMETER)
         self._steps[node_id] = Step(
             id=node_id,
-            node=self._node(node),
+            node=self._node(node).bind(given),
             parameters={name: given[name] for name in given if name not in promised},
             promised=promised,
             is_fatal=on_error == "fail",

@@ -8,7 +8,7 @@ from typing import Final
 
 from anyio.lowlevel import RunVar
 
-from ..nodes._node import Host
+from ..nodes import Host
 
 __all__ = ["current_host", "hosting"]
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import final
 
 from ..errors import UnknownNodeError
-from ..nodes._node import Host, Node
+from ..nodes import Host, Node
 
 __all__ = ["HostFactory", "Resolve", "plug_in", "plugs"]
 

@@ -22,7 +22,7 @@ import anyio
 from ..actors import ActorRef
 from ..errors import DataFlowError, DeadlineExceededError, WorkflowError
 from ..messages import Envelope
-from ..nodes._node import Host
+from ..nodes import Host
 from ._given import Given, check_given
 from ._heading import Heading
 from ._joins import Joins

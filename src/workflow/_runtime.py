@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import anyio
 
 from ..errors import ClosedError
-from ..nodes._node import Host
+from ..nodes import Host
 from ._background import call_background, call_background_sync
 from ._current import current_host
 from ._given import Given

@@ -11,9 +11,10 @@ from ...messages import Operation
 from ...sql import Table
 from .._model_node import ModelNode, field_port
 from .._node import Port
+from .._repair import with_key_repair
 from .._values import new_values
 
-__all__ = ["CreateNode", "with_key_repair"]
+__all__ = ["CreateNode"]
 
 
 @final
@@ -55,29 +56,3 @@ class CreateNode(ModelNode):
                 raise
             (result,) = await connection.run((statement,))
         return table.decode(result.rows[0])
-
-
-async def with_key_repair(
-    connection: Connection, table: Table, error: DuplicateKeyError, given: Collection[str]
-) -> bool:
-    """Move the sequence of a generated key past the keys there are, if it is behind.
-
-    Rows that came with keys of their own (an import, an upsert) leave PostgreSQL's
-    sequence behind; the first key it then makes is taken already. SQLite's
-    AUTOINCREMENT looks at the table and needs none of this.
-
-    Args:
-        connection: Where *error* came from.
-        table: The table.
-        error: What the insert raised.
-        given: The fields the insert gave.
-
-    Returns:
-        Whether the same insert is worth another try.
-    """
-    key = table.model.generated_key
-    repair = table.repair_key()
-    if repair is None or key is None or key in given or error.fields != (key,):
-        return False
-    await connection.run((repair,))
-    return True

@@ -1,0 +1,147 @@
+"""Change many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, final
+
+import msgspec
+
+from ...drivers import Connection
+from ...errors import ConfirmationRequiredError, FieldValueError, MissingFieldError
+from ...messages import Operation
+from ...sql import ALL, Filter, Table, parse
+from .._model_node import ModelNode
+from .._node import Port
+from .._options import flag, whole_number
+from .._rows import Row, batches, read_rows, report
+from .._values import as_mapping, changed_values
+
+__all__ = ["BulkUpdateNode"]
+
+_CHANGES = ("update", "fields", "updates")
+
+
+class ByFilter(msgspec.Struct, frozen=True, eq=False):
+    """The same change for every row a filter lets through."""
+
+    where: Filter
+    changes: dict[str, Any]
+
+
+class ByRows(msgspec.Struct, frozen=True, eq=False):
+    """A change of its own for each row, found by its key."""
+
+    rows: list[Row]
+    batch_size: int
+
+
+@final
+class BulkUpdateNode(ModelNode):
+    """Changes rows by ``filter`` and ``update`` (``fields``), or by ``data`` with keys.
+
+    All of them or none are changed. ``updated`` is the number of rows found; a row
+    of ``data`` whose key is not there counts as skipped.
+    """
+
+    operation = Operation.BULK_UPDATE
+    suffix = "BulkUpdateNode"
+
+    def ports(self) -> list[Port]:
+        """Return filter and change, or data."""
+        return [
+            Port("filter", dict | None),
+            *(Port(name, dict) for name in _CHANGES),
+            Port("data", list),
+            Port("batch_size", int),
+            Port("confirmed", bool),
+        ]
+
+    def results(self) -> list[Port]:
+        """Return the counts."""
+        counts = ("processed", "inserted", "updated", "deleted", "skipped", "failed")
+        return [
+            *(Port(name, int) for name in (*counts, "batch_size")),
+            Port("operation", str),
+            Port("success", bool),
+        ]
+
+    def plan(
+        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+    ) -> ByFilter | ByRows:
+        """Return the change, by filter or by rows.
+
+        Raises:
+            ConfirmationRequiredError: Every row would change.
+        """
+        self.refuse_unknown(parameters, owner)
+        size = whole_number(parameters, "batch_size", owner, default=1_000, least=1)
+        is_confirmed = flag(parameters, "confirmed", owner, default=False)
+        if "data" in parameters or "data" in arriving:
+            return self._by_rows(parameters, owner, size)
+        where = parse(parameters.get("filter"), self.model)
+        given = [name for name in _CHANGES if name in parameters]
+        if not given and not set(arriving) & set(_CHANGES):
+            raise MissingFieldError(owner, "update", "the new values by field")
+        if len(given) > 1:
+            expected = f"only one of {', '.join(_CHANGES)}"
+            raise FieldValueError(owner, given[1], "a second one", expected)
+        changes: dict[str, Any] = {}
+        for name in given:
+            change = as_mapping(parameters[name], owner, name)
+            if not change:
+                raise FieldValueError(owner, name, "nothing", "at least one field")
+            changes = changed_values(self.model, change, owner)
+        is_open = {"filter", "confirmed"} & set(arriving)
+        if where is ALL and not is_confirmed and not is_open:
+            raise ConfirmationRequiredError(owner)
+        return ByFilter(where, changes)
+
+    def _by_rows(self, parameters: dict[str, Any], owner: str, size: int) -> ByRows:
+        for name in ("filter", *_CHANGES):
+            if name in parameters:
+                raise FieldValueError(owner, name, "both", "either data or a filter")
+
+        def check(given: dict[str, Any], where: str) -> dict[str, Any]:
+            for name in self.model.key:
+                if name not in given:
+                    described = self.model.field(name).describe()
+                    raise MissingFieldError(where, name, described)
+            if len(given) == len(self.model.key):
+                raise MissingFieldError(where, "fields", "at least one field to change")
+            return changed_values(self.model, given, where)
+
+        data = parameters.get("data", ())
+        rows, _ = read_rows(self.model, data, {}, check, owner)
+        return ByRows(rows, size)
+
+    async def perform(
+        self, connection: Connection, table: Table, plan: ByFilter | ByRows
+    ) -> dict[str, Any]:
+        """Update the rows.
+
+        Raises:
+            ConstraintError: A changed row would break a rule; none was changed.
+        """
+        if isinstance(plan, ByFilter):
+            (result,) = await connection.run((table.update(plan.where, plan.changes),))
+            return report(
+                self.operation.value, 1_000, [],
+                processed=result.count, updated=result.count,
+            )
+        updated = 0
+        async with connection.transaction():
+            for names, batch in batches(plan.rows, plan.batch_size):
+                changed = [name for name in names if name not in self.model.key]
+                rows = [row.values for row in batch]
+                statement = table.update_many(rows, self.model.key, changed)
+                (result,) = await connection.run((statement,))
+                updated += len(result.rows)
+        return report(
+            self.operation.value,
+            plan.batch_size,
+            [],
+            processed=len(plan.rows),
+            updated=updated,
+            skipped=len(plan.rows) - updated,
+        )

@@ -188,22 +188,19 @@ class Slot:
         self._leave()
         await self._until(State.RESTARTING, State.STOPPED)
 
-    async def revive(self) -> bool:
-        """Start the next incarnation and wait for its `setup`.
+    async def revive(self) -> None:
+        """Start the next incarnation and wait until its `setup` is over.
 
-        Returns:
-            False when it crashed again, which its supervisor has been told.
+        If that fails, the supervisor has been told when this returns.
         """
         if self.state is not State.RESTARTING:
-            return True
+            return
         self._restarts += 1
         self._move(Signal.REVIVE)
         while self._is_in(State.STARTING):
             await self._changed.wait()
-        is_up = not self._is_in(State.RESTARTING)
-        if is_up:
+        if not self._is_in(State.RESTARTING):
             log.info("actor_restarted", actor=self.path, restarts=self._restarts)
-        return is_up
 
     async def stop(self) -> None:
         """Refuse new messages, serve the old ones, stop for good.

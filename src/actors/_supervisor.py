@@ -13,7 +13,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import final
 
 import anyio
@@ -67,7 +67,7 @@ class Supervisor:
         self._policy = policy or RestartPolicy()
         self._parent = parent
         self._window = RestartWindow(self._policy)
-        self._recoveries: dict[anyio.CancelScope, Slot | Supervisor] = {}
+        self._recoveries: dict[anyio.CancelScope, Slot | Supervisor | None] = {}
         self._victims: set[Slot | Supervisor] = set()
         self._stopped = anyio.Event()
         self._restarts = 0
@@ -201,14 +201,19 @@ class Supervisor:
     ) -> None:
         """Halt the victims, wait, revive them; the body of a recovery."""
         with scope:
-            for child in reversed(victims):
+            for child in _while_valid(scope, reversed(victims)):
                 await child.halt()
             await self._runtime.sleep(delay_s)
-            for child in victims:
-                self._victims.discard(child)
-                if not await child.revive():
-                    break
+            await self._revive(victims, scope)
         del self._recoveries[scope]
+
+    async def _revive(
+        self, victims: list[Slot | Supervisor], scope: anyio.CancelScope
+    ) -> None:
+        """Revive the victims in start order; a new fall among them cancels *scope*."""
+        for child in _while_valid(scope, victims):
+            self._victims.discard(child)
+            await child.revive()
 
     def _escalate(self, child: Slot | Supervisor, error: Exception | None) -> None:
         """Give up: too many restarts; the parent decides."""
@@ -223,6 +228,7 @@ class Supervisor:
             window_s=policy.window_s,
         )
         self.state = State.RESTARTING
+        self._cancel_recoveries()
         if self._parent is None:
             self._runtime.collapse(self._runtime, limit)
         elif not self._parent.fell(self, limit):
@@ -242,24 +248,19 @@ class Supervisor:
         for child in reversed(list(self.children.values())):
             await child.halt()
 
-    async def revive(self) -> bool:
-        """Start all children again that had been started, the first one first.
-
-        Returns:
-            False when it gave up again meanwhile.
-        """
+    async def revive(self) -> None:
+        """Start all children again that had been started, the first one first."""
         if self.state is not State.RESTARTING:
-            return True
+            return
         self.state = State.RUNNING
         self._restarts += 1
         self._window.clear()
-        for child in list(self.children.values()):
-            is_up = await child.revive()
-            if self.state is not State.RUNNING:
-                return False
-            if not is_up and self._strategy is not Strategy.ONE_FOR_ONE:
-                break
-        return True
+        children, scope = list(self.children.values()), anyio.CancelScope()
+        self._victims.update(children)
+        self._recoveries[scope] = None
+        with scope:
+            await self._revive(children, scope)
+        del self._recoveries[scope]
 
     async def stop(self) -> None:
         """Stop all children for good in order, the last started first.
@@ -331,6 +332,16 @@ class Supervisor:
             last_error=None if error is None else type(error).__name__,
             children=tuple(each.snapshot() for each in self.children.values()),
         )
+
+
+def _while_valid(
+    scope: anyio.CancelScope, children: Iterable[Slot | Supervisor]
+) -> Iterator[Slot | Supervisor]:
+    """Iterate until *scope* was cancelled, whether or not that has arrived."""
+    for child in children:
+        if scope.cancel_called:
+            return
+        yield child
 
 
 @final

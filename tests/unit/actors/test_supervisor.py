@@ -48,6 +48,9 @@ class Child(Actor):
         if f"{self.name} fails" in self.diary:
             self.diary.remove(f"{self.name} fails")
             raise OSError
+        if f"{self.name} harms a" in self.diary:
+            self.diary.remove(f"{self.name} harms a")
+            self.context.system.find("/family/a").tell_nowait("crash")
 
     async def receive(self, message: str) -> str:
         if message == "crash":
@@ -215,6 +218,46 @@ async def test_a_crash_while_others_restart_takes_its_victims_along() -> None:
             assert node(system.tree(), "/family/b").restarts == 2
 
 
+@pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE])
+async def test_a_crash_just_when_another_child_is_back_leaves_nobody_down(
+    strategy: Strategy,
+) -> None:
+    """The old recovery is cancelled, but what it waited for has happened."""
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            family = Family(system, strategy)
+            await family.start()
+            family.diary.append("b harms a")
+            await family.crash("a")
+            await family.greet()
+            await anyio.wait_all_tasks_blocked()
+            await family.greet()
+
+            assert [e for e in family.diary if e.endswith("up")][-3:] == [
+                "a up",
+                "b up",
+                "c up",
+            ]
+
+
+async def test_a_crash_while_a_supervisor_comes_back_leaves_nobody_down() -> None:
+    with anyio.fail_after(2):
+        async with ActorSystem(policy=OFTEN) as system:
+            family = Family(system, Strategy.ONE_FOR_ALL, NEVER)
+            await family.start()
+            family.diary.append("b harms a")
+            await family.crash("a")
+            await family.greet()
+            await anyio.wait_all_tasks_blocked()
+            await family.greet()
+
+            assert [e for e in family.diary if e.endswith("up")][-3:] == [
+                "a up",
+                "b up",
+                "c up",
+            ]
+
+
 async def test_two_crashes_at_once_are_one_restart_of_a_group() -> None:
     with anyio.fail_after(2):
         async with ActorSystem() as system:
@@ -279,7 +322,7 @@ async def test_a_child_halted_before_its_task_ran_comes_back() -> None:
             await slot.halt()
             assert slot.state is State.RESTARTING
             assert family.diary == []
-            assert await slot.revive()
+            await slot.revive()
 
             assert await ref.ask("hello") == "hello"
             assert family.diary == ["a up"]

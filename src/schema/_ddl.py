@@ -19,8 +19,7 @@ from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from ..models import Field, Kind, Model
-from ..sql import Dialect, Statement
-from ..sql._column import column_type, is_scaled
+from ..sql import Dialect, Statement, column_type, is_scaled
 
 __all__ = ["create_table"]
 
@@ -91,6 +90,9 @@ def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
     if dialect.name == "sqlite" and is_text:
         # The driver compares by it, so that 10 comes after 9.
         name = f"{name} COLLATE DECIMAL"
+    if dialect.name == "postgresql" and field.type.stored_kind is Kind.STR:
+        # Text is ordered by code point; an index must be too, to serve the order.
+        name = f'{name} COLLATE "C"'
     return _Named(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._codec import Codec, codec
+from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._filter import (
     ALL,
@@ -48,6 +49,8 @@ __all__ = [
     "Table",
     "Term",
     "codec",
+    "column_type",
+    "is_scaled",
     "parse",
     "parse_order",
     "raw_statement",

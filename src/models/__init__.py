@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from ._declare import declare
-from ._digits import Digits
 from ._field import Default, Field
-from ._json import encode_json
-from ._kind import Kind
-from ._mismatch import MismatchError, is_template
 from ._model import Index, Model
-from ._seal import InstanceError, seal
-from ._specifier import field
-from ._type import FieldType
+from .declaring import InstanceError, declare, field, seal
+from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
     "Default",

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from ..errors import FieldValueError
-from ._mismatch import MismatchError
-from ._type import FieldType
+from .types._mismatch import MismatchError
+from .types._type import FieldType
 
 __all__ = ["Default", "Field"]
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from dataflow.models import Digits, FieldType
-from dataflow.models._annotation import read_annotation
+from dataflow.models.declaring._annotation import read_annotation
 from dataflow.sql._codec import UNDECODABLE, codec
 from dataflow.sql._dialect import POSTGRESQL, SQLITE
 

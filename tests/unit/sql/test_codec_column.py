@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from dataflow.models import Digits
-from dataflow.models._annotation import read_annotation
+from dataflow.models.declaring._annotation import read_annotation
 from dataflow.sql._column import column_type, is_scaled
 from dataflow.sql._dialect import POSTGRESQL, SQLITE
 

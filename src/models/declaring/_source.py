@@ -6,7 +6,7 @@ import sys
 from types import FrameType, MemberDescriptorType
 from typing import Any, ClassVar, get_origin, get_type_hints
 
-from ..errors import ModelError
+from ...errors import ModelError
 from ._specifier import Specifier, read_specifier
 
 __all__ = ["read_source"]

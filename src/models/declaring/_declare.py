@@ -8,20 +8,20 @@ from typing import Final
 
 import msgspec
 
-from ..errors import ModelError
+from ...errors import ModelError
+from .._field import Default, Field
+from .._model import Model
+from ..types._digits import Digits
+from ..types._kind import Kind
+from ..types._mismatch import MismatchError
+from ..types._type import FieldType
 from ._annotation import AnnotationError, read_annotation
-from ._digits import Digits
-from ._field import Default, Field
 from ._index import check_group, collect_indexes
 from ._key import with_key
-from ._kind import Kind
-from ._mismatch import MismatchError
-from ._model import Model
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
 from ._source import read_source
 from ._specifier import Specifier
-from ._type import FieldType
 
 __all__ = ["declare"]
 

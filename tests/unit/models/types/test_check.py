@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from dataflow.models import MismatchError
-from dataflow.models._annotation import read_annotation
+from dataflow.models.declaring._annotation import read_annotation
 
 EAST = timezone(timedelta(hours=5))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import ModelError
+from ...errors import ModelError
 
 __all__ = ["MAX_NAME_BYTES", "check_names", "check_table", "table_name"]
 

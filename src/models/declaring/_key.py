@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ..errors import ModelError
-from ._field import Field
-from ._kind import Kind
-from ._type import FieldType
+from ...errors import ModelError
+from .._field import Field
+from ..types._kind import Kind
+from ..types._type import FieldType
 
 __all__ = ["with_key"]
 

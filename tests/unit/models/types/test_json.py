@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.models import MismatchError, encode_json
-from dataflow.models._json import JSON, document, structure
+from dataflow.models.types._json import JSON, document, structure
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ..errors import ModelError
-from ._model import Model
+from ...errors import ModelError
+from .._model import Model
 
 __all__ = ["InstanceError", "seal"]
 

@@ -5,7 +5,7 @@ from decimal import Context, Decimal, localcontext
 import pytest
 
 from dataflow.models import Digits, MismatchError
-from dataflow.models._digits import check_decimal, fitting
+from dataflow.models.types._digits import check_decimal, fitting
 
 
 class Money(Decimal):

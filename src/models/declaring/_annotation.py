@@ -11,11 +11,11 @@ from uuid import UUID
 
 import msgspec
 
-from ._check import Check, check_bool, check_int, check_str
-from ._digits import Digits
-from ._kind import Kind
-from ._mismatch import MismatchError
-from ._type import FieldType
+from ..types._check import Check, check_bool, check_int, check_str
+from ..types._digits import Digits
+from ..types._kind import Kind
+from ..types._mismatch import MismatchError
+from ..types._type import FieldType
 
 __all__ = ["AnnotationError", "read_annotation"]
 

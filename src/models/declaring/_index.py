@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..errors import ModelError, nearest
-from ._field import Field
-from ._model import Index
+from ...errors import ModelError, nearest
+from .._field import Field
+from .._model import Index
 from ._options import Options
 from ._specifier import Specifier
 

@@ -22,7 +22,7 @@ import pytest
 from typing_extensions import TypeAliasType
 
 from dataflow.models import Digits, FieldType, Kind, declare, seal
-from dataflow.models._annotation import AnnotationError, read_annotation
+from dataflow.models.declaring._annotation import AnnotationError, read_annotation
 
 
 class Color(enum.Enum):

@@ -8,8 +8,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..errors import ModelError, nearest
-from ._model import Index
+from ...errors import ModelError, nearest
+from .._model import Index
 from ._name import MAX_NAME_BYTES
 
 __all__ = ["Options", "read_options"]

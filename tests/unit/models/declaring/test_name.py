@@ -4,7 +4,7 @@ import pytest
 
 from dataflow.errors import ModelError
 from dataflow.models import declare
-from dataflow.models._name import table_name
+from dataflow.models.declaring._name import table_name
 
 
 @pytest.mark.parametrize(

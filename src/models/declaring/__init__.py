@@ -1,0 +1,9 @@
+"""Declaring: a class with annotations is read and becomes a model."""
+
+from __future__ import annotations
+
+from ._declare import declare
+from ._seal import InstanceError, seal
+from ._specifier import field
+
+__all__ = ["InstanceError", "declare", "field", "seal"]

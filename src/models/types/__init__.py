@@ -1,0 +1,18 @@
+"""Types of fields, and the checks of their values."""
+
+from __future__ import annotations
+
+from ._digits import Digits
+from ._json import encode_json
+from ._kind import Kind
+from ._mismatch import MismatchError, is_template
+from ._type import FieldType
+
+__all__ = [
+    "Digits",
+    "FieldType",
+    "Kind",
+    "MismatchError",
+    "encode_json",
+    "is_template",
+]

@@ -27,8 +27,8 @@ from ..errors import ClosedError
 from ..nodes import Host
 from ..telemetry import get_log
 from ._current import hosting
-from ._heading import detach
 from ._plugs import HostFactory, plugs
+from .running import detach
 
 __all__ = ["call_background", "call_background_sync", "close_background"]
 

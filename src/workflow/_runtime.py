@@ -13,9 +13,8 @@ from ..errors import ClosedError
 from ..nodes import Host
 from ._background import call_background, call_background_sync
 from ._current import current_host
-from ._given import Given
-from ._run import run
-from ._workflow import Workflow
+from .graph import Workflow
+from .running import Given, run
 
 __all__ = ["AsyncLocalRuntime", "LocalRuntime"]
 

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..errors import UnknownFieldError
+from ...errors import UnknownFieldError
 
 __all__ = ["pick", "split"]
 

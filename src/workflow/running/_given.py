@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ..errors import MissingFieldError, UnknownNodeError
-from ._workflow import Workflow
+from ...errors import MissingFieldError, UnknownNodeError
+from ..graph import Workflow
 
 __all__ = ["Given", "check_given"]
 

@@ -9,7 +9,7 @@ import structlog
 from dataflow.errors import WorkflowError
 from dataflow.nodes._node import Host
 from dataflow.workflow import WorkflowBuilder, run
-from dataflow.workflow._record import is_watched
+from dataflow.workflow.running._record import is_watched
 
 Function = Callable[..., object]
 

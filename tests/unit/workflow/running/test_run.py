@@ -18,7 +18,7 @@ from dataflow.errors import (
 )
 from dataflow.nodes._node import Host
 from dataflow.workflow import PARAMETER, WorkflowBuilder, run
-from dataflow.workflow._run_id import new_run_id
+from dataflow.workflow.running._run_id import new_run_id
 
 Function = Callable[..., object]
 MakeHost = Callable[[], AbstractAsyncContextManager[Host]]

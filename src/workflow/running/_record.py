@@ -12,8 +12,8 @@ import sys
 import time
 from typing import Final, final
 
-from ..telemetry import get_log
-from ._workflow import Workflow
+from ...telemetry import get_log
+from ..graph import Workflow
 
 __all__ = ["RunRecord"]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
-from ..errors import (
+from ...errors import (
     CycleError,
     DataFlowError,
     EdgeError,

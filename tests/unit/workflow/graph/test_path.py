@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dataflow.errors import UnknownFieldError
-from dataflow.workflow._path import pick, split
+from dataflow.workflow.graph._path import pick, split
 
 
 class Address(msgspec.Struct):

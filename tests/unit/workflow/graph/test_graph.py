@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.workflow._graph import find_cycle, order
+from dataflow.workflow.graph._graph import find_cycle, order
 
 Graph = dict[str, list[str]]
 

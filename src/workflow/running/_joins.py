@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, final
 
-from ._edge import Edge
-from ._path import pick
-from ._workflow import Step, Workflow
+from ..graph import Step, Workflow
+from ..graph._edge import Edge
+from ..graph._path import pick
 
 __all__ = ["Joins"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..nodes import Node
+from ...nodes import Node
 from ._diagram import draw
 from ._edge import Edge
 

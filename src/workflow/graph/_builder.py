@@ -8,15 +8,14 @@ from typing import Any, Literal, Self, final
 
 from msgspec import structs
 
-from ..errors import WorkflowBuildError
-from ..nodes import FunctionNode
-from ..nodes import Node
+from ...errors import WorkflowBuildError
+from ...nodes import FunctionNode, Node
+from .._plugs import Resolve, plugs
 from ._check import problems
 from ._edge import Edge
 from ._graph import order
 from ._parameter import PARAMETER
 from ._path import split
-from ._plugs import Resolve, plugs
 from ._workflow import Step, Workflow
 
 __all__ = ["WorkflowBuilder"]

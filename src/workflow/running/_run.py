@@ -19,16 +19,16 @@ from typing import Any, final
 
 import anyio
 
-from ..actors import ActorRef
-from ..errors import DataFlowError, DeadlineExceededError, WorkflowError
-from ..messages import Envelope
-from ..nodes import Host
+from ...actors import ActorRef
+from ...errors import DataFlowError, DeadlineExceededError, WorkflowError
+from ...messages import Envelope
+from ...nodes import Host
+from ..graph import Step, Workflow
 from ._given import Given, check_given
 from ._heading import Heading
 from ._joins import Joins
 from ._record import RunRecord
 from ._run_id import new_run_id
-from ._workflow import Step, Workflow
 
 __all__ = ["run"]
 

@@ -6,8 +6,8 @@ from typing import Self
 
 import msgspec
 
-from ..actors import Turn, current_turn
-from ..messages import Envelope
+from ...actors import Turn, current_turn
+from ...messages import Envelope
 
 __all__ = ["Heading", "detach"]
 

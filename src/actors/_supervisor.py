@@ -185,13 +185,18 @@ class Supervisor:
         self._runtime.start(self._restart, victims, delay_s, scope)
 
     def _victims_of(self, child: Slot | Supervisor) -> list[Slot | Supervisor]:
-        """Return who is restarted with *child*, itself included, in start order."""
+        """Return who is restarted with *child*, itself included, in start order.
+
+        In a group, so is everybody who is down already: whoever was to revive
+        them is cancelled for the sake of this restart.
+        """
         if self._strategy is Strategy.ONE_FOR_ONE:
             return [child]
         children = list(self.children.values())
         if self._strategy is Strategy.ONE_FOR_ALL:
             return children
-        return children[children.index(child) :]
+        rest = self._victims.union(children[children.index(child) :])
+        return [each for each in children if each in rest]
 
     async def _restart(
         self,

@@ -240,6 +240,29 @@ async def test_a_crash_just_when_another_child_is_back_leaves_nobody_down(
             ]
 
 
+async def test_a_newcomer_that_crashes_takes_over_those_who_are_down() -> None:
+    delays: list[anyio.Event] = []
+
+    async def sleep(_: float) -> None:
+        delays.append(anyio.Event())
+        await delays[-1].wait()
+
+    with anyio.fail_after(2):
+        async with ActorSystem(sleep=sleep) as system:
+            family = Family(system, Strategy.REST_FOR_ONE)
+            await family.start()
+            await family.crash("b")
+            await anyio.wait_all_tasks_blocked()
+            family.refs["d"] = family.spawn("d")
+            await family.crash("d")
+            await anyio.wait_all_tasks_blocked()
+            delays[-1].set()
+            await family.greet()
+
+            ends = ["b down", "c down", "d up", "d down"]
+            assert family.diary == [*ends, "b up", "c up", "d up"]
+
+
 async def test_a_crash_while_a_supervisor_comes_back_leaves_nobody_down() -> None:
     with anyio.fail_after(2):
         async with ActorSystem(policy=OFTEN) as system:

@@ -9,7 +9,7 @@ from ._mailbox import Overflow
 from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, Strategy
 from ._snapshot import Snapshot, State
-from ._supervisor import SupervisorRef
+from ._supervisor_ref import SupervisorRef
 from ._system import ActorSystem
 from ._turn import MessageAbandonedError, Turn, UnansweredError, current_turn
 

@@ -22,13 +22,13 @@ from ..errors import ClosedError, RestartLimitError
 from ._actor import Factory, System
 from ._interceptor import Interceptor
 from ._mailbox import Mailbox, Overflow
-from ._ref import ActorRef, refuse_own_turn
+from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, RestartWindow, Strategy
 from ._runtime import Runtime, log
 from ._slot import Slot
 from ._snapshot import Snapshot, State
 
-__all__ = ["Supervisor", "SupervisorRef"]
+__all__ = ["Supervisor"]
 
 
 @final
@@ -347,65 +347,3 @@ def _while_valid(
         if scope.cancel_called:
             return
         yield child
-
-
-@final
-class SupervisorRef:
-    """The handle of a supervisor."""
-
-    __slots__ = ("_supervisor", "path")
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        self.path = supervisor.path
-
-    def __repr__(self) -> str:
-        return f"SupervisorRef({self.path!r})"
-
-    def spawn(
-        self,
-        factory: Factory,
-        name: str,
-        *,
-        restart: Restart = Restart.PERMANENT,
-        mailbox_size: int = 64,
-        overflow: Overflow = Overflow.BLOCK,
-        interceptors: Sequence[Interceptor] = (),
-        significant: bool = False,
-    ) -> ActorRef:
-        """Make a place for an actor below this one, see `ActorSystem.spawn`."""
-        return self._supervisor.spawn(
-            factory,
-            name,
-            restart=restart,
-            mailbox_size=mailbox_size,
-            overflow=overflow,
-            interceptors=interceptors,
-            significant=significant,
-        )
-
-    def supervisor(
-        self,
-        name: str,
-        *,
-        strategy: Strategy = Strategy.ONE_FOR_ONE,
-        policy: RestartPolicy | None = None,
-        restart: Restart = Restart.PERMANENT,
-    ) -> SupervisorRef:
-        """Make a supervisor below this one, see `ActorSystem.supervisor`."""
-        child = self._supervisor.supervise(
-            name, strategy=strategy, policy=policy, restart=restart
-        )
-        return SupervisorRef(child)
-
-    async def stop(self) -> None:
-        """Stop everything below for good, in order; its name is free then.
-
-        The last started child stops first: it takes no more messages, serves
-        those it has, and is torn down. If cancelled, all stop all the same.
-
-        Raises:
-            DeadlockError: Called from a handler of an actor below it.
-        """
-        refuse_own_turn(self.path)
-        await self._supervisor.stop()

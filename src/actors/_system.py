@@ -22,7 +22,8 @@ from ._restart import Restart, RestartPolicy, Strategy
 from ._runtime import Runtime, log, watch
 from ._slot import Order, Slot
 from ._snapshot import Snapshot, State
-from ._supervisor import Supervisor, SupervisorRef
+from ._supervisor import Supervisor
+from ._supervisor_ref import SupervisorRef
 
 __all__ = ["ActorSystem"]
 

@@ -1,0 +1,93 @@
+"""Every error of the package: one class per decision a caller can take.
+
+Rules of this room: facts travel in ``args``, so errors pickle and log cleanly;
+the sentence (what happened: what to do) is made in ``__str__``; no class holds
+a password, and none holds a value that a caller sent, only its type.
+"""
+
+from __future__ import annotations
+
+from ._actors import (
+    ActorError,
+    ActorRestartedError,
+    DeadlineExceededError,
+    DeadlockError,
+    MailboxClosedError,
+    MailboxFullError,
+    MessageDroppedError,
+    PoisonMessageError,
+    RestartLimitError,
+)
+from ._base import DataFlowError, nearest
+from ._databases import (
+    AuthenticationError,
+    ConnectionLostError,
+    ConstraintError,
+    DatabaseUnreachableError,
+    DriverError,
+    DuplicateKeyError,
+    QueryError,
+    TransactionConflictError,
+    UrlError,
+)
+from ._life_cycle import ClosedError, MissingExtraError
+from ._models import ModelError, UnknownModelError
+from ._parameters import (
+    ConfirmationRequiredError,
+    FieldValueError,
+    FilterError,
+    MissingFieldError,
+    ParameterError,
+    UnknownFieldError,
+)
+from ._protection import WriteBlockedError
+from ._rows import AmbiguousFilterError, RecordNotFoundError, StoredValueError
+from ._workflows import (
+    CycleError,
+    EdgeError,
+    UnknownNodeError,
+    WorkflowBuildError,
+    WorkflowError,
+)
+
+__all__ = [
+    "ActorError",
+    "ActorRestartedError",
+    "AmbiguousFilterError",
+    "AuthenticationError",
+    "ClosedError",
+    "ConfirmationRequiredError",
+    "ConnectionLostError",
+    "ConstraintError",
+    "CycleError",
+    "DataFlowError",
+    "DatabaseUnreachableError",
+    "DeadlineExceededError",
+    "DeadlockError",
+    "DriverError",
+    "DuplicateKeyError",
+    "EdgeError",
+    "FieldValueError",
+    "FilterError",
+    "MailboxClosedError",
+    "MailboxFullError",
+    "MessageDroppedError",
+    "MissingExtraError",
+    "MissingFieldError",
+    "ModelError",
+    "ParameterError",
+    "PoisonMessageError",
+    "QueryError",
+    "RecordNotFoundError",
+    "RestartLimitError",
+    "StoredValueError",
+    "TransactionConflictError",
+    "UnknownFieldError",
+    "UnknownModelError",
+    "UnknownNodeError",
+    "UrlError",
+    "WorkflowBuildError",
+    "WorkflowError",
+    "WriteBlockedError",
+    "nearest",
+]

@@ -1,0 +1,117 @@
+"""What a database could not do."""
+
+from __future__ import annotations
+
+from ._base import DataFlowError
+
+__all__ = [
+    "AuthenticationError",
+    "ConnectionLostError",
+    "ConstraintError",
+    "DatabaseUnreachableError",
+    "DriverError",
+    "DuplicateKeyError",
+    "QueryError",
+    "TransactionConflictError",
+    "UrlError",
+]
+
+
+class UrlError(DataFlowError, ValueError):
+    """A database URL that cannot be understood.
+
+    Attributes:
+        url: The URL with its password masked.
+        problem: What is wrong and what would be right.
+    """
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"database URL {self.url!r}: {self.problem}"
+
+
+class DriverError(DataFlowError):
+    """The database could not do what was asked; the client's error is the cause.
+
+    Attributes:
+        message: What the database said, without values of rows.
+        code: SQLSTATE, or the SQLite error name; empty when there is none.
+        retryable: Whether the same work may succeed when sent again.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message, code)
+        self.message = message
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]" if self.code else self.message
+
+
+class DatabaseUnreachableError(DriverError):
+    """No connection could be made: check address, network and server."""
+
+    retryable = True
+
+
+class AuthenticationError(DriverError):
+    """The server refused user, password or database name."""
+
+
+class ConnectionLostError(DriverError):
+    """The connection ended in the middle; whether the work was done is unknown."""
+
+    retryable = True
+
+
+class TransactionConflictError(DriverError):
+    """Deadlock, serialization failure or lock timeout: nothing was done."""
+
+    retryable = True
+
+
+class QueryError(DriverError):
+    """The database refused the statement: syntax, unknown table or column."""
+
+
+class ConstraintError(DriverError):
+    """A row breaks a rule of its table; nothing was stored.
+
+    Attributes:
+        kind: ``unique``, ``not_null``, ``check``, ``foreign_key`` or ``exclusion``.
+        table: Name of the table, empty when the database does not say.
+        fields: Columns concerned, empty when the database does not say.
+    """
+
+    def __init__(
+        self, kind: str, table: str, fields: tuple[str, ...], code: str = ""
+    ) -> None:
+        super().__init__(kind, code)
+        self.args = (kind, table, fields, code)
+        self.kind = kind
+        self.table = table
+        self.fields = fields
+
+    def __str__(self) -> str:
+        place = f"{self.table}({', '.join(self.fields)})"
+        return f"a row breaks the {self.kind} rule of {place}; nothing was stored"
+
+
+class DuplicateKeyError(ConstraintError):
+    """A row with the same key exists already; nothing was stored."""
+
+    def __init__(self, table: str, fields: tuple[str, ...], code: str = "") -> None:
+        super().__init__("unique", table, fields, code)
+        self.args = (table, fields, code)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.table} has a row with the same {', '.join(self.fields) or 'key'}; "
+            "nothing was stored: update that row, or upsert"
+        )

@@ -1,0 +1,42 @@
+"""What is closed, or was never installed."""
+
+from __future__ import annotations
+
+from ._base import DataFlowError
+
+__all__ = ["ClosedError", "MissingExtraError"]
+
+
+class ClosedError(DataFlowError):
+    """The object was closed.
+
+    Attributes:
+        name: What was closed.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name} is closed: make a new one"
+
+
+class MissingExtraError(DataFlowError, ImportError):
+    """An optional package is not installed.
+
+    Attributes:
+        feature: What needs it.
+        extra: Name of the extra that installs it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(feature, extra)
+        self.feature = feature
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.feature} needs an optional package: "
+            f"pip install 'dataflow-actors[{self.extra}]'"
+        )

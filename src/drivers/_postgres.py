@@ -46,6 +46,8 @@ _SETTINGS: Final = (
 )
 _SSL_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
+_ENDED: Final = "the connection to the database ended"
+
 _JSONB_VERSION: Final = b"\x01"
 """First byte of a jsonb value. Source: PostgreSQL, `jsonb_recv`, version 1."""
 
@@ -287,6 +289,8 @@ class PostgresConnection(Session):
             rows = await client.fetch(text, *statement.parameters)
             columns = tuple(rows[0].keys()) if rows else await self._columns(text)
             return Result(rows, len(rows), columns)
+        if client.is_closed():  # which only asyncpg's public methods look at
+            raise ConnectionLostError(_ENDED)
         _, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
             text, statement.parameters, 0, None, return_status=True
         )

@@ -18,15 +18,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, final
 
 import anyio
 
 from ..errors import DatabaseUnreachableError, DriverError
 from ..sql import SQLITE, Dialect, Result, Statement
-from ._bridge import Bridge
+from ._bridge import GRACE_S, Bridge
 from ._pool import Lease, Pool, PoolStatistics
 from ._refusals import sqlite_refusal
 from ._session import Cursor, Row, Session
@@ -50,6 +51,9 @@ Measured on two cores, 20 tasks with short reads: 1 reader 25 k/s, 2 readers 29 
 BUSY_TIMEOUT_S: Final = 5.0
 """Seconds to wait for the lock of another process; `timeout` in the URL changes it."""
 
+_LOOK_EVERY_S: Final = 0.001
+"""Seconds between two looks at a thread that is about to end."""
+
 _INTERRUPT_EVERY_S: Final = 0.01
 """Seconds between two interrupts of a statement that is to be stopped."""
 
@@ -57,11 +61,15 @@ _INTERRUPT_EVERY_S: Final = 0.01
 class _Client(Protocol):
     """As much of `aiosqlite.Connection` as is used, see the top of the file."""
 
+    _thread: Thread
+
     async def _execute(self, fn: Callable[..., T], *args: object) -> T: ...
 
     async def close(self) -> None: ...
 
-    def stop(self) -> asyncio.Future[Any] | None: ...
+    def stop(self) -> object: ...
+
+    def __await__(self) -> Generator[Any, None, object]: ...
 
 
 @final
@@ -137,22 +145,38 @@ class SqliteDriver:
             timeout=float(self.url.options.get("timeout", BUSY_TIMEOUT_S)),
             timed=self._echo,
         )
+        client = _make_client(thread)
         try:
-            client = await self._bridge.call(_connect, thread)
-        except DatabaseUnreachableError as error:
-            raise _unreachable(self.url.database, error) from error.__cause__
-        except BaseException:
+            await self._bridge.call(_open, client)
+        except BaseException as error:
             thread.abandon()
+            with anyio.move_on_after(GRACE_S, shield=True):
+                await _see_end(client)
+            if isinstance(error, DatabaseUnreachableError):
+                raise _unreachable(self.url.database, error) from error.__cause__
             raise
         return SqliteConnection(client, thread, self._bridge, echo=self._echo)
 
 
-async def _connect(thread: SqliteThread) -> _Client:
+def _make_client(thread: SqliteThread) -> _Client:
     import aiosqlite  # noqa: PLC0415
 
-    connection = aiosqlite.Connection(thread.open, iter_chunk_size=1)
-    connection._thread.daemon = True  # noqa: SLF001  # see the top of the file
-    return await connection
+    client = aiosqlite.Connection(thread.open, iter_chunk_size=1)
+    client._thread.daemon = True  # noqa: SLF001  # see the top of the file
+    return client
+
+
+async def _open(client: _Client) -> None:
+    await client
+
+
+async def _see_end(client: _Client) -> None:
+    """Wait for a thread that was told to stop, which aiosqlite does not.
+
+    It speaks to the event loop to the last, so the loop must not close before.
+    """
+    while client._thread.is_alive():  # noqa: SLF001, ASYNC110  # it has no event
+        await anyio.sleep(_LOOK_EVERY_S)
 
 
 def _unreachable(path: str, error: DriverError) -> DatabaseUnreachableError:
@@ -174,7 +198,6 @@ class SqliteConnection(Session):
         self._client = client
         self._thread = thread
         self._is_closed = False
-        self._stopped: asyncio.Future[Any] | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -192,18 +215,18 @@ class SqliteConnection(Session):
 
     async def aclose(self) -> None:
         """Close the database and end the thread."""
-        if self._stopped is not None:
-            await self._bridge.call(asyncio.wait, [self._stopped])
-        elif not self._is_closed:
+        if not self._is_closed:
             self._is_closed = True
             await self._bridge.call(self._client.close)
+        await _see_end(self._client)
 
     def terminate(self) -> None:
         """Stop what runs, and leave it to the thread to close the database."""
-        self._is_closed = True
-        self._thread.stop = True
-        self._thread.interrupt()
-        self._stopped = self._stopped or self._client.stop()
+        if not self._is_closed:
+            self._is_closed = True
+            self._thread.stop = True
+            self._thread.interrupt()
+            self._client.stop()
 
     # -- statements -------------------------------------------------------------
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from ._database import Database, Prepare
 from ._engine import Engine
+from ._engines import Engines
 from ._function import FunctionNode
-from ._model_node import ModelNode
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
-from ._sql import SqlNode, databases
-from .kinds import KINDS
+from .model import KINDS, ModelNode
+from .raw import SqlNode, databases
 
 __all__ = [
     "KINDS",
     "Database",
     "Engine",
+    "Engines",
     "FunctionNode",
     "Host",
     "ModelNode",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from threading import Lock
 from typing import final
 
 from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
+from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
 
 __all__ = ["Database", "Prepare"]
@@ -20,6 +22,7 @@ class Database:
     """A database that nodes belong to; the same one on every event loop.
 
     It holds no connection: each `Engine` that runs its nodes has its own pool.
+    Engines live on several threads, so what changes here is behind a lock.
 
     Args:
         url: Where it is.
@@ -31,6 +34,7 @@ class Database:
 
     Attributes:
         is_closed: Whether it takes no more work.
+        name: What errors call it.
     """
 
     def __init__(
@@ -48,6 +52,47 @@ class Database:
         self.interceptors = tuple(interceptors)
         self.prepare = prepare
         self.is_closed = False
+        self.name = f"the database {url.safe}"
+        self._lock = Lock()
+        self._holders: set[object] = set()
 
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some engine has a pool of it."""
+        return bool(self._holders)
+
+    def check_open(self) -> None:
+        """Raise if it is closed.
+
+        Raises:
+            ClosedError: It is.
+        """
+        if self.is_closed:
+            raise ClosedError(self.name)
+
+    def hold(self, engine: object) -> None:
+        """Note that *engine* makes a pool of it.
+
+        Raises:
+            ClosedError: It is closed.
+            MemoryDatabaseError: It lives in the memory of another engine's pool.
+        """
+        with self._lock:
+            self.check_open()
+            if self.url.is_memory and self._holders - {engine}:
+                raise MemoryDatabaseError(self.name)
+            self._holders.add(engine)
+
+    def let_go(self, engine: object) -> None:
+        """Note that *engine* has closed its pool; idempotent."""
+        with self._lock:
+            self._holders.discard(engine)
+
+    def close(self) -> bool:
+        """Take no more work, and return whether it did until now."""
+        with self._lock:
+            was_open, self.is_closed = not self.is_closed, True
+        return was_open

@@ -9,51 +9,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, Self, final
+from itertools import count
+from typing import Self, final
 
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, Snapshot, SupervisorRef
-from ..drivers import Bridge, Driver, PoolStatistics, connect, open_bridge
+from ..actors import ActorRef, ActorSystem, Snapshot
+from ..drivers import Bridge, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
-from ._actor import NodeActor
+from ._actor_pool import ActorPool
 from ._database import Database
-from ._function import FunctionActor, FunctionNode, FunctionPool
-from ._model_node import ModelNode
+from ._function import FunctionActor, FunctionNode
 from ._node import Node
-from ._sql import SqlActor, SqlNode
+from ._place import Place
+from .model import ModelNode
+from .raw import SqlNode
 
 __all__ = ["Engine"]
 
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
-
-
-@final
-class _Place:
-    """A database in an engine: its pool, its supervisor, its tables."""
-
-    def __init__(
-        self, database: Database, driver: Driver, supervisor: SupervisorRef
-    ) -> None:
-        self.database = database
-        self.driver = driver
-        self.supervisor = supervisor
-        self._ready: set[Model] = set()
-        self._lock = anyio.Lock()
-
-    async def prepare(self, model: Model) -> None:
-        """See to it once that the table of *model* is there."""
-        prepare = self.database.prepare
-        if prepare is None or model in self._ready:
-            return
-        async with self._lock:
-            if model not in self._ready:
-                await prepare(self.driver, model)
-                self._ready.add(model)
 
 
 @final
@@ -68,9 +45,10 @@ class Engine(AsyncContextManagerMixin):
         self._grace_s = shutdown_grace_s
         self._system: ActorSystem
         self._bridge: Bridge
-        self._functions: FunctionPool
-        self._places: dict[Database, _Place] = {}
-        self._refs: dict[Node, ActorRef] = {}
+        self._functions: ActorPool
+        self._places: dict[Database, Place] = {}
+        self._refs: dict[Node, tuple[ActorRef, Database]] = {}
+        self._numbers = count(1)
         self._is_open = False
 
     @asynccontextmanager
@@ -79,23 +57,22 @@ class Engine(AsyncContextManagerMixin):
             try:
                 system = ActorSystem(shutdown_grace_s=self._grace_s)
                 async with system as self._system:
-                    functions = system.supervisor("functions")
-                    self._functions = FunctionPool(
-                        lambda number: functions.spawn(
-                            FunctionActor, f"function-{number}"
-                        )
-                    )
+                    self._functions = _function_pool(system)
                     self._is_open = True
                     yield self
             finally:
                 self._is_open = False
-                await self._close_pools()
+                self._refs.clear()
+                for place in tuple(self._places.values()):
+                    await self._close(place)
 
-    async def _close_pools(self) -> None:
-        for place in reversed(self._places.values()):
+    async def _close(self, place: Place) -> None:
+        """Close the pool of a place and forget the place."""
+        try:
             await place.driver.aclose()
-        self._places.clear()
-        self._refs.clear()
+        finally:
+            self._places.pop(place.database, None)
+            place.database.let_go(self)
 
     # -- nodes -------------------------------------------------------------------
 
@@ -103,18 +80,20 @@ class Engine(AsyncContextManagerMixin):
         """Return the address of the node's actor, or None if `ref` must be awaited."""
         if isinstance(node, FunctionNode):
             return self._functions.ref
-        return self._refs.get(node)
+        known = self._refs.get(node)
+        if known is None or known[1].is_closed:
+            return None
+        return known[0]
 
     async def ref(self, node: Node) -> ActorRef:
         """Return the address of the node's actor; make it if there is none.
 
+        It never waits. It is asynchronous because other hosts may have to.
+
         Raises:
             ClosedError: The engine has stopped, or the node's database is closed.
+            MemoryDatabaseError: The database is in the memory of another engine.
         """
-        return self.ref_now(node)
-
-    def ref_now(self, node: Node) -> ActorRef:
-        """Do what `ref` does; nothing of it waits."""
         known = self.ref_nowait(node)
         if known is not None:
             return known
@@ -122,46 +101,36 @@ class Engine(AsyncContextManagerMixin):
             msg = f"an engine runs nodes of models, SQL and functions, not {node!r}"
             raise TypeError(msg)
         place = self._place(node.database)
-        ref = self._spawn(place, node)
-        self._refs[node] = ref
+        ref = place.address(node)
+        self._refs[node] = ref, place.database
         return ref
-
-    def _spawn(self, place: _Place, node: ModelNode | SqlNode) -> ActorRef:
-        make: Any
-        if isinstance(node, SqlNode):
-            make = partial(SqlActor, place.driver)
-        else:
-            prepare = partial(place.prepare, node.model)
-            make = partial(NodeActor, node, place.driver, prepare)
-        # A model that was declared again has nodes of the same names.
-        taken = {ref.path for ref in self._refs.values()}
-        name, number = node.name, 1
-        while f"{place.supervisor.path}/{name}" in taken:
-            number += 1
-            name = f"{node.name}-{number}"
-        return place.supervisor.spawn(
-            make, name, interceptors=place.database.interceptors
-        )
 
     # -- databases ---------------------------------------------------------------
 
-    def _place(self, database: Database) -> _Place:
+    def _place(self, database: Database) -> Place:
         if not self._is_open:
-            raise ClosedError("the engine")
-        if database.is_closed:
-            raise ClosedError(repr(database))
+            name = "the engine"
+            raise ClosedError(name)
+        database.check_open()
         place = self._places.get(database)
         if place is None:
+            place = self._places[database] = self._open(database)
+        return place
+
+    def _open(self, database: Database) -> Place:
+        database.hold(self)
+        try:
             driver = connect(
                 database.url,
                 self._bridge,
                 pool_size=database.pool_size,
                 echo=database.echo,
             )
-            name = f"database-{len(self._places) + 1}"
-            place = _Place(database, driver, self._system.supervisor(name))
-            self._places[database] = place
-        return place
+            supervisor = self._system.supervisor(f"database-{next(self._numbers)}")
+        except BaseException:
+            database.let_go(self)
+            raise
+        return Place(database, driver, supervisor)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -192,8 +161,7 @@ class Engine(AsyncContextManagerMixin):
             for node in [each for each in self._refs if each.owner is database]:
                 del self._refs[node]
             await self._system.stop(place.supervisor)
-            await place.driver.aclose()
-            self._places.pop(database, None)
+            await self._close(place)
 
     # -- introspection -----------------------------------------------------------
 
@@ -205,3 +173,12 @@ class Engine(AsyncContextManagerMixin):
         """Return the numbers of a database's pool, None before its first use."""
         place = self._places.get(database)
         return None if place is None else place.driver.statistics()
+
+
+def _function_pool(system: ActorSystem) -> ActorPool:
+    supervisor = system.supervisor("functions")
+
+    def spawn(number: int) -> ActorRef:
+        return supervisor.spawn(FunctionActor, f"function-{number}")
+
+    return ActorPool(spawn, path=supervisor.path)

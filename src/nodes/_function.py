@@ -4,10 +4,7 @@ An async function runs on the event loop of its host. A sync function may block,
 so it runs in a worker thread; a quick one that never blocks is better written
 with ``async def``, and then costs no more than any other node.
 
-All function calls of a host share a pool of actors, one call to an actor. So a
-slow call holds up no other, a call that nobody waits for any more is cancelled
-alone, and functions that live for one run leave nothing behind. When every actor
-is busy, senders wait in the order they came.
+All function calls of a host share an `ActorPool`, one call to an actor.
 """
 
 from __future__ import annotations
@@ -15,22 +12,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Final, cast, final
+from typing import Any, cast, final
 
-import anyio
 from anyio.to_thread import run_sync
 
-from ..actors import Actor, ActorRef
-from ..errors import (
-    DeadlockError,
-    FieldValueError,
-    MissingFieldError,
-    UnknownFieldError,
-)
-from ..messages import Envelope, Message
+from ..actors import Actor
+from ..errors import FieldValueError, MissingFieldError, UnknownFieldError
+from ..messages import Message
 from ._node import Node, Port
 
-__all__ = ["Call", "FunctionActor", "FunctionNode", "FunctionPool"]
+__all__ = ["Call", "FunctionActor", "FunctionNode"]
 
 
 class Call(Message, frozen=True, kw_only=True, eq=False):
@@ -176,87 +167,6 @@ class FunctionActor(Actor):
         if isinstance(result, dict):
             return cast("dict[str, Any]", result)
         return {"result": result}
-
-
-@final
-class FunctionPool:
-    """Where the calls of one host go; its `ref` is what the host hands out.
-
-    Attributes:
-        ref: The address for every `FunctionNode`.
-
-    Args:
-        spawn: Starts the actor of this number, from 0.
-        limit: Calls that run at once.
-    """
-
-    LIMIT: Final = 256
-
-    def __init__(self, spawn: Callable[[int], ActorRef], *, limit: int = LIMIT) -> None:
-        self.path = "/functions"
-        self.asks: dict[Envelope, str] = {}
-        self.new_event: Callable[[], anyio.Event] = type(anyio.Event())
-        self.ref = ActorRef(self)
-        self._spawn = spawn
-        self._places = anyio.Semaphore(limit)
-        self._paths: set[str] = set()
-        self._idle: list[ActorRef] = []
-        self._busy: dict[Envelope, ActorRef] = {}
-
-    def put_nowait(self, envelope: Envelope) -> bool:
-        """Give a call to an idle actor.
-
-        Raises:
-            anyio.WouldBlock: All are busy.
-            DeadlockError: All are busy, and one of them waits for this call.
-        """
-        try:
-            self._places.acquire_nowait()
-        except anyio.WouldBlock:
-            if not self._paths.isdisjoint(envelope.chain):
-                raise DeadlockError(self.path, envelope.chain) from None
-            raise
-        self._give(envelope)
-        return True
-
-    async def put(self, envelope: Envelope) -> None:
-        """Give a call to the next actor that is idle; if cancelled, to none."""
-        await self._places.acquire()
-        self._give(envelope)
-
-    def abandon(self, envelope: Envelope) -> None:
-        """Cancel a call that nobody waits for any more."""
-        member = self._busy.get(envelope)
-        if member is not None:
-            member.abandon(envelope)
-
-    def _give(self, envelope: Envelope) -> None:
-        """Hand over to an actor, for the place just acquired."""
-        told = envelope.on_done
-        try:
-            member = self._idle.pop() if self._idle else self._grow()
-            self._busy[envelope] = member
-            envelope.on_done = partial(self._done, told)
-            member.send_nowait(envelope)
-        except BaseException:
-            # The actor is gone for good; another one takes its place.
-            self._busy.pop(envelope, None)
-            self._places.release()
-            envelope.on_done = told
-            raise
-
-    def _grow(self) -> ActorRef:
-        member = self._spawn(len(self._paths))
-        self._paths.add(member.path)
-        return member
-
-    def _done(
-        self, told: Callable[[Envelope], None] | None, envelope: Envelope
-    ) -> None:
-        self._idle.append(self._busy.pop(envelope))
-        self._places.release()
-        if told is not None:
-            told(envelope)
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:  # noqa: ANN401  # the users' values

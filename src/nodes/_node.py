@@ -72,7 +72,7 @@ class Node(ABC):
     Attributes:
         name: Name of the node type, such as ``UserCreateNode``.
         is_idempotent: Its messages may be delivered again after a crash.
-        owner: The `DataFlow` it belongs to; None for a function.
+        owner: The `Database` it belongs to; None for a function.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Node(ABC):
     def outputs(self) -> tuple[str, ...]:
         """Return the names of the outputs, for the nearest name in an error."""
 
-    def bind(self, parameters: Mapping[str, Any]) -> Node:  # noqa: ARG002  for others
+    def bind(self, parameters: Mapping[str, Any]) -> Node:
         """Return the node that stands for this one, given the constants beside it.
 
         Asked once, when it is added to a workflow: a kind of node whose constants

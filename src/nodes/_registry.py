@@ -29,10 +29,15 @@ class NodeRegistry:
         self._nodes: dict[str, list[Node]] = {}
 
     def add(self, nodes: Iterable[Node]) -> None:
-        """Make *nodes* known by their names, before others of the same name."""
+        """Make *nodes* known, before others of their names.
+
+        Those of the same database and name are replaced.
+        """
         with self._lock:
             for node in nodes:
-                self._nodes.setdefault(node.name, []).insert(0, node)
+                others = self._nodes.get(node.name, ())
+                kept = [each for each in others if each.owner is not node.owner]
+                self._nodes[node.name] = [node, *kept]
 
     def remove(self, owner: Database) -> None:
         """Forget the nodes of a database."""
@@ -55,8 +60,7 @@ class NodeRegistry:
             known = tuple(self._nodes)
         if not nodes:
             raise UnknownNodeError(name, known)
-        owners = {node.owner for node in nodes}
-        if len(owners) > 1:
+        if len(nodes) > 1:
             _log.info("node_resolved", node=name, database=repr(nodes[0].owner))
         return nodes[0]
 

@@ -10,8 +10,10 @@ import msgspec
 from ...drivers import Connection
 from ...errors import MissingFieldError, RecordNotFoundError
 from ...messages import Operation
+from ...models import Model
 from ...sql import Table
-from .._key import Target, one_row, read_target
+from .._database import Database
+from .._key import Target, TargetReader, one_row
 from .._model_node import ModelNode, field_port
 from .._node import Port
 from .._options import flag, target_ports
@@ -42,6 +44,10 @@ class UpdateNode(ModelNode):
     operation = Operation.UPDATE
     suffix = "UpdateNode"
 
+    def __init__(self, model: Model, database: Database) -> None:
+        super().__init__(model, database)
+        self._targets = TargetReader(model)
+
     def ports(self) -> list[Port]:
         """Return what names the row, the fields, and ``raise_on_not_found``."""
         named = target_ports(self.model)
@@ -62,7 +68,7 @@ class UpdateNode(ModelNode):
     ) -> Plan:
         """Return which row is meant and what changes."""
         is_strict = flag(parameters, "raise_on_not_found", owner, default=False)
-        target = read_target(self.model, parameters, owner, arriving)
+        target = self._targets.read(parameters, owner, arriving)
         nested = [name for name in _NESTED if name not in self.model.names]
         was_nested = any(name in parameters for name in nested)
         given: dict[str, Any] = {}

@@ -10,8 +10,10 @@ import msgspec
 from ...drivers import Connection
 from ...errors import RecordNotFoundError
 from ...messages import Operation
+from ...models import Model
 from ...sql import Statement, Table
-from .._key import Target, read_target
+from .._database import Database
+from .._key import Target, TargetReader
 from .._model_node import ModelNode, field_port
 from .._node import Port
 from .._options import flag, target_ports
@@ -36,6 +38,10 @@ class ReadNode(ModelNode):
     operation = Operation.READ
     suffix = "ReadNode"
 
+    def __init__(self, model: Model, database: Database) -> None:
+        super().__init__(model, database)
+        self._targets = TargetReader(model)
+
     def ports(self) -> list[Port]:
         """Return what names the row, and ``raise_on_not_found``."""
         return [*target_ports(self.model), Port("raise_on_not_found", bool)]
@@ -50,7 +56,7 @@ class ReadNode(ModelNode):
     ) -> Plan:
         """Return which row is meant."""
         is_strict = flag(parameters, "raise_on_not_found", owner, default=True)
-        target = read_target(self.model, parameters, owner, arriving)
+        target = self._targets.read(parameters, owner, arriving)
         self.refuse_unknown(parameters, owner)
         return Plan(target, is_strict)
 

@@ -30,7 +30,7 @@ from ._databases import (
     TransactionConflictError,
     UrlError,
 )
-from ._life_cycle import ClosedError, MissingExtraError
+from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
 from ._models import ModelError, UnknownModelError
 from ._parameters import (
     ConfirmationRequiredError,
@@ -71,6 +71,7 @@ __all__ = [
     "FilterError",
     "MailboxClosedError",
     "MailboxFullError",
+    "MemoryDatabaseError",
     "MessageDroppedError",
     "MissingExtraError",
     "MissingFieldError",

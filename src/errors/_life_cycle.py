@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._base import DataFlowError
 
-__all__ = ["ClosedError", "MissingExtraError"]
+__all__ = ["ClosedError", "MemoryDatabaseError", "MissingExtraError"]
 
 
 class ClosedError(DataFlowError):
@@ -20,6 +20,24 @@ class ClosedError(DataFlowError):
 
     def __str__(self) -> str:
         return f"{self.name} is closed: make a new one"
+
+
+class MemoryDatabaseError(DataFlowError):
+    """A database in memory belongs to one event loop, and another one asked for it.
+
+    Attributes:
+        name: The database.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} lives in the memory of another event loop, which uses it now: "
+            "stay on that one, or use a file"
+        )
 
 
 class MissingExtraError(DataFlowError, ImportError):

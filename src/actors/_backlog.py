@@ -170,6 +170,7 @@ class Backlog:
         self._again.clear()
         while (envelope := self.mailbox.take_nowait()) is not None:
             left.append(envelope)
+        self.mailbox.release()
         for envelope in left:
             if not envelope.is_done:
                 error = _caused(MailboxClosedError(self._path), cause)

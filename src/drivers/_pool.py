@@ -86,7 +86,7 @@ class Lease(Generic[C]):
 
     def __init__(self, pool: Pool[C]) -> None:
         self._pool = pool
-        self._connection: C | None = None
+        self._connection: C
 
     async def __aenter__(self) -> C:
         connection = self._pool.take_nowait()
@@ -102,9 +102,6 @@ class Lease(Generic[C]):
         traceback: TracebackType | None,
     ) -> None:
         connection = self._connection
-        if connection is None:
-            return
-        self._connection = None
         try:
             if not connection.is_clean:
                 with anyio.move_on_after(GRACE_S, shield=True):

@@ -11,23 +11,31 @@ and bounded, until the server has answered that.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Any, ClassVar, Final, Literal, Protocol, final
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, final
 from urllib.parse import urlencode
 
 import anyio
 import msgspec
 
-from ..errors import ConnectionLostError, DatabaseUnreachableError, DriverError
+from ..errors import (
+    ConnectionLostError,
+    DatabaseUnreachableError,
+    DriverError,
+    TransactionConflictError,
+)
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
 from ._pool import Lease, Pool, PoolStatistics
-from ._refusals import postgres_errors, postgres_refusal
+from ._refusals import STALE_STATEMENT, postgres_errors, postgres_refusal
 from ._session import FAILED_TRANSACTION, Cursor, Row, Session
 from ._url import DatabaseUrl
 
 __all__ = ["PostgresDriver"]
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 10.0
 """Seconds to wait for a server that does not answer; `connect_timeout` changes it."""
@@ -185,25 +193,27 @@ async def _connect(url: DatabaseUrl) -> _Client:
         target_session_attrs=options.get("target_session_attrs"),
         server_settings={"application_name": "dataflow", "timezone": "UTC"} | settings,
     )
+    how = {"schema": "pg_catalog", "format": "binary"}
     try:
-        await client.set_type_codec(
-            "jsonb",
-            schema="pg_catalog",
-            format="binary",
-            encoder=_encode_jsonb,
-            decoder=_decode_jsonb,
-        )
-        await client.set_type_codec(
-            "json",
-            schema="pg_catalog",
-            format="binary",
-            encoder=_encode_json,
-            decoder=msgspec.json.decode,
-        )
+        for name, encode, decode in (
+            ("json", _encode_json, msgspec.json.decode),
+            ("jsonb", _encode_jsonb, _decode_jsonb),
+        ):
+            await client.set_type_codec(name, encoder=encode, decoder=decode, **how)
     except BaseException:
         client.terminate()
         raise
     return client
+
+
+async def _call(
+    bridge: Bridge, function: Callable[..., Coroutine[Any, Any, T]], *args: object
+) -> T:
+    """Run a function of asyncpg, its errors translated."""
+    try:
+        return await bridge.call(function, *args)
+    except postgres_errors() as error:
+        raise postgres_refusal(error) from error
 
 
 def _encode_json(value: object) -> bytes:
@@ -246,10 +256,8 @@ class PostgresConnection(Session):
 
     async def aclose(self) -> None:
         """Say goodbye; whatever goes wrong then is of no interest."""
-        try:
-            await self._bridge.call(self._client.close)
-        except postgres_errors():
-            self._client.terminate()
+        with suppress(DriverError):
+            await _call(self._bridge, self._client.close)
 
     def terminate(self) -> None:
         """Cut the connection; the server notices when it next reads or writes."""
@@ -259,13 +267,24 @@ class PostgresConnection(Session):
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         if len(statements) > 1 or (statements and statements[0].many):
-            async with self.transaction():
-                return await self._run_joined(statements)
+            return await self._run_in_transaction(statements)
         try:
             return await self._run_joined(statements)
         except anyio.get_cancelled_exc_class():
             await self._tidy(self._settle)
             raise
+
+    async def _run_in_transaction(
+        self, statements: Sequence[Statement], *, retry: bool = True
+    ) -> list[Result]:
+        try:
+            async with self.transaction():
+                return await self._run_joined(statements)
+        except TransactionConflictError as error:
+            if error.code != STALE_STATEMENT or not retry:
+                raise
+        # As asyncpg does by itself for a statement outside a transaction.
+        return await self._run_in_transaction(statements, retry=False)
 
     async def _run_joined(self, statements: Sequence[Statement]) -> list[Result]:
         try:
@@ -329,10 +348,7 @@ class PostgresConnection(Session):
         await self._command("SELECT 1")
 
     async def _command(self, text: str) -> str:
-        try:
-            return await self._bridge.call(self._client.execute, text)
-        except postgres_errors() as error:
-            raise postgres_refusal(error) from error
+        return await _call(self._bridge, self._client.execute, text)
 
     # -- transactions -----------------------------------------------------------
 
@@ -343,10 +359,9 @@ class PostgresConnection(Session):
         if savepoint:
             await self._command(f"RELEASE {savepoint}")
             return
+        finish, execute = self._bridge.finish, self._client.execute
         try:
-            status = await self._bridge.finish(
-                self.terminate, self._client.execute, "COMMIT"
-            )
+            status = await finish(self.terminate, execute, "COMMIT")
         except postgres_errors() as error:
             raise postgres_refusal(error) from error
         if status != "COMMIT":
@@ -367,16 +382,12 @@ class PostgresConnection(Session):
     # -- streams ----------------------------------------------------------------
 
     async def _open_cursor(self, statement: Statement) -> Cursor:
-        try:
-            cursor = await self._bridge.call(
-                _open_cursor, self._client, statement.text, statement.parameters
-            )
-        except postgres_errors() as error:
-            raise postgres_refusal(error) from error
-        return _PostgresCursor(cursor, self._bridge)
+        text, parameters = statement.text, statement.parameters
+        portal = await _call(self._bridge, _open_portal, self._client, text, parameters)
+        return _PostgresCursor(portal, self._bridge)
 
 
-async def _open_cursor(
+async def _open_portal(
     client: _Client, text: str, parameters: Sequence[Any]
 ) -> _Portal:
     return await client.cursor(text, *parameters)
@@ -391,17 +402,11 @@ class _PostgresCursor:
         self._bridge = bridge
 
     async def fetch(self, count: int) -> Sequence[Row]:
-        try:
-            return await self._bridge.call(self._portal.fetch, count)
-        except postgres_errors() as error:
-            raise postgres_refusal(error) from error
+        return await _call(self._bridge, self._portal.fetch, count)
 
     async def aclose(self) -> None:
         """Close the portal, which would live until the end of the transaction."""
-        try:
-            await self._bridge.call(self._portal._close_portal, None)  # noqa: SLF001
-        except postgres_errors() as error:
-            raise postgres_refusal(error) from error
+        await _call(self._bridge, self._portal._close_portal, None)  # noqa: SLF001
 
 
 def _count(status: bytes) -> int:

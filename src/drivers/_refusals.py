@@ -25,7 +25,16 @@ from ..errors import (
     TransactionConflictError,
 )
 
-__all__ = ["postgres_errors", "postgres_refusal", "sqlite_errors", "sqlite_refusal"]
+__all__ = [
+    "STALE_STATEMENT",
+    "postgres_errors",
+    "postgres_refusal",
+    "sqlite_errors",
+    "sqlite_refusal",
+]
+
+STALE_STATEMENT: Final = "0A000"
+"""Code of a conflict over a table that changed after a statement was prepared."""
 
 POSTGRES_KINDS: Final[Mapping[str, str]] = {
     "23001": "foreign_key",  # restrict_violation

@@ -62,7 +62,8 @@ class SqliteThread:
         self._is_reader = is_reader
         self._timeout = timeout
         self._timed = timed
-        self._connection: sqlite3.Connection | None = None
+        self._is_open = False
+        self._connection: sqlite3.Connection
         # A query whose caller may have gone; left open it would keep SQLite from
         # rolling back, and aiosqlite's thread refers to it until its next result.
         self._unfetched: sqlite3.Cursor | None = None
@@ -70,17 +71,16 @@ class SqliteThread:
     @property
     def in_transaction(self) -> bool:
         """Whether SQLite has a transaction open; any thread may ask."""
-        return self._connection is not None and self._connection.in_transaction
+        return self._connection.in_transaction
 
     def interrupt(self) -> None:
         """Stop the statement that runs now, if any; any thread may call it."""
-        if self._connection is not None:
-            self._connection.interrupt()
+        self._connection.interrupt()
 
     def abandon(self) -> None:
         """Close the connection of an opening that nobody waits for any more."""
         self.stop = True
-        if self._connection is not None:
+        if self._is_open:
             self._connection.close()
 
     def resume(self) -> None:
@@ -108,7 +108,7 @@ class SqliteThread:
                 raise
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
-        self._connection = connection
+        self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
             connection.close()
         return connection
@@ -157,7 +157,7 @@ class SqliteThread:
         return result
 
     def _run(self, statement: Statement) -> Result:
-        connection = self._use()
+        connection = self._connection
         before = connection.total_changes
         cursor = connection.execute(statement.text, statement.parameters)
         if cursor.description is not None:
@@ -172,7 +172,7 @@ class SqliteThread:
 
     def _run_many(self, statement: Statement) -> Result:
         if not statement.returns_rows and _is_counted(statement.text):
-            cursor = self._use().executemany(
+            cursor = self._connection.executemany(
                 statement.text, self._watched(statement.parameters)
             )
             return Result((), max(cursor.rowcount, 0))
@@ -225,7 +225,7 @@ class SqliteThread:
     def command(self, text: str) -> None:
         """Run a statement without parameters or rows."""
         try:
-            self._use().execute(text)
+            self._connection.execute(text)
         except sqlite_errors() as error:
             raise sqlite_refusal(error, text) from error
 
@@ -234,7 +234,9 @@ class SqliteThread:
     def open_cursor(self, statement: Statement) -> sqlite3.Cursor:
         """Start a query and leave it open."""
         try:
-            self._unfetched = self._use().execute(statement.text, statement.parameters)
+            self._unfetched = self._connection.execute(
+                statement.text, statement.parameters
+            )
         except sqlite_errors() as error:
             raise sqlite_refusal(error, statement.text) from error
         return self._unfetched
@@ -249,12 +251,6 @@ class SqliteThread:
             raise sqlite_refusal(error) from error
 
     # -- within -----------------------------------------------------------------
-
-    def _use(self) -> sqlite3.Connection:
-        if self._connection is None:
-            msg = "the connection is closed"
-            raise sqlite3.ProgrammingError(msg)
-        return self._connection
 
     def _patiently(self, function: Callable[..., T], *args: object) -> T:
         """Call *function* again while another process holds a lock it needs."""
@@ -322,8 +318,6 @@ def _compile(pattern: str) -> _Pattern:
 
 
 def _compare_decimals(left: str, right: str) -> int:
-    if left == right:
-        return 0
     left_key, right_key = _decimal_key(left), _decimal_key(right)
     return -1 if left_key < right_key else int(left_key > right_key)
 

@@ -925,7 +925,11 @@ async def test_echo_reports_statements_without_parameters(
             await connection.run([query(driver, "SELECT * FROM t")])
     await driver.aclose()
 
-    events = [record.getMessage() for record in caplog.records]
+    events = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "dataflow.drivers"
+    ]
     assert [event.split()[0] for event in events] == ["event='statement_run'"] * 4
     assert "SELECT * FROM t" in events[3]
     assert "rows=2" in events[3]

@@ -262,6 +262,20 @@ async def test_a_table_changed_in_mid_transaction_is_a_conflict_once(
     assert result.columns == ("a", "b")
 
 
+async def test_a_run_is_repeated_once_when_a_table_changed_before_it(
+    postgres: Driver,
+) -> None:
+    await run(postgres, "CREATE TABLE t (a INT)")
+    everything = Statement("SELECT * FROM t", returns_rows=True)
+    insert = Statement("INSERT INTO t VALUES (1)")
+    async with postgres.acquire() as connection:
+        await connection.run([everything, insert])
+        await run(postgres, "ALTER TABLE t ADD COLUMN b INT")
+        _, result = await connection.run([insert, everything])
+
+    assert [tuple(row) for row in result.rows] == [(1, None), (1, None)]
+
+
 async def insert_and_break(connection: Connection) -> None:
     """Fail a statement behind the back of the connection's own accounts."""
     inside: Any = connection

@@ -7,6 +7,8 @@ import socket
 import threading
 import traceback
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, final
 from urllib.parse import quote
 
@@ -182,6 +184,25 @@ async def test_a_full_server_is_out_of_reach_for_now(
     assert (error.code, error.retryable) == ("53300", True)
 
 
+@pytest.mark.parametrize("name", ["set_type_codec", "close"])
+async def test_a_client_that_fails_as_it_is_made_or_closed_is_dropped(
+    postgres_url: str, bridge: Bridge, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asyncpg: Any = import_module("asyncpg")
+
+    async def fail(*_: object, **__: object) -> None:
+        message = "no"
+        raise asyncpg.InterfaceError(message)
+
+    driver = connect(parse_url(postgres_url), bridge)
+    monkeypatch.setattr(asyncpg.Connection, name, fail)
+    with suppress(DriverError):
+        await is_of_use(driver)
+    await driver.aclose()
+
+    assert driver.statistics().open == 0
+
+
 # -- a lost connection ----------------------------------------------------------------
 
 
@@ -232,6 +253,15 @@ async def run_after_a_kill(
         await connection.run([ONE])
 
 
+async def nest_after_a_kill(
+    connection: Connection, server: PostgresServer, driver: Driver
+) -> None:
+    async with connection.transaction():
+        await anyio.to_thread.run_sync(kill, server, driver)
+        async with connection.transaction():
+            raise AssertionError
+
+
 async def test_a_connection_killed_in_a_transaction_is_lost(
     postgres: Driver, postgres_server: PostgresServer
 ) -> None:
@@ -240,6 +270,9 @@ async def test_a_connection_killed_in_a_transaction_is_lost(
             await run_after_a_kill(connection, postgres_server, postgres)
         with pytest.raises(ConnectionLostError):
             await connection.run([ONE])
+    async with postgres.acquire() as connection:
+        with pytest.raises(ConnectionLostError):
+            await nest_after_a_kill(connection, postgres_server, postgres)
 
     assert postgres.statistics().open == 0
     assert await is_of_use(postgres)

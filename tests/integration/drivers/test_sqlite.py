@@ -374,6 +374,7 @@ async def test_a_cut_connection_says_so_to_whoever_still_has_it(
     async with sqlite.acquire() as connection:
         inside: Any = connection
         inside.terminate()
+        inside.terminate()
         with pytest.raises(ConnectionLostError):
             await connection.run([Statement("SELECT 1")])
         await inside.aclose()

@@ -108,6 +108,8 @@ async def test_an_asyncio_cancellation_from_within_stays_one() -> None:
     async with open_bridge() as bridge:
         with pytest.raises(asyncio.CancelledError):
             await bridge.call(cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await bridge.finish(pytest.fail, cancel)
 
 
 async def test_what_must_finish_finishes_when_cancelled() -> None:

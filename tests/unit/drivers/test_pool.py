@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import final
 
@@ -274,6 +275,26 @@ async def test_closing_cuts_what_stays_leased(pool: Pool[Stub], server: Server) 
 
     assert cut
     assert numbers(pool) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("dies", [True, False])
+async def test_a_grant_that_a_cancelled_task_cannot_take_goes_on(
+    server: Server, *, dies: bool
+) -> None:
+    """A task of asyncio can be cancelled between the grant and its next step."""
+    pool = Pool("the pool", 1, server.connect)
+    async with pool.lease() as connection:
+        first = asyncio.create_task(use(pool))
+        await anyio.wait_all_tasks_blocked()
+        second = asyncio.create_task(use(pool))
+        await anyio.wait_all_tasks_blocked()
+        connection.is_closed = dies
+    first.cancel()
+    await asyncio.wait([first, second])
+
+    assert (first.cancelled(), second.cancelled()) == (True, False)
+    assert numbers(pool) == (1, 1, 0, 0)
 
 
 def test_the_grace_is_what_shutdown_can_afford() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final, NoReturn
+from typing import Final
 
 from ..errors import MissingExtraError
 
@@ -13,7 +13,7 @@ _EXTRA: Final = frozenset({"rich", "typer"})
 """Packages of the extra `cli`."""
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line of this process, and end the process.
 
     Its exit code is 0 when done, 2 when the input cannot be used, 1 when the work
@@ -28,4 +28,3 @@ def main() -> NoReturn:
         sys.stderr.write(f"dataflow: {missing}\n")
         sys.exit(2)
     app(prog_name="dataflow")
-    sys.exit(0)

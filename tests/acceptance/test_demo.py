@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -97,6 +99,39 @@ def test_a_reader_gets_answers_actors_and_numbers(database_url: str) -> None:
         assert expected in ended.stdout
     assert "characters_loaded" in ended.stderr
     assert "\x1b" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+def test_a_terminal_gets_a_bar_and_colours(sqlite_url: str) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "dataflow", "demo", "--url", sqlite_url]
+    with subprocess.Popen(  # noqa: S603  # our own command
+        [*command, "--limit", "100"],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as running:
+        os.close(theirs)
+        seen = read_all(ours)
+
+    assert running.returncode == 0
+    assert "Characters" in seen
+    assert "100/100" in seen
+    assert "characters_loaded" in seen
+    assert "\x1b[" in seen
+
+
+def read_all(terminal: int) -> str:
+    """Return what is written to a terminal until its last writer is gone."""
+    seen = b""
+    try:
+        while part := os.read(terminal, 65_536):
+            seen += part
+    except OSError:  # Linux: EIO once nobody has the other side
+        pass
+    finally:
+        os.close(terminal)
+    return seen.decode()
 
 
 def test_few_characters_leave_questions_without_an_answer(sqlite_url: str) -> None:

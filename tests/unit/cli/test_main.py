@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,6 +10,7 @@ from importlib.metadata import version
 import pytest
 from typer.testing import CliRunner
 
+from dataflow.cli import main
 from dataflow.cli._app import app
 
 WITHOUT = """
@@ -68,6 +70,42 @@ def test_the_package_runs_as_a_module() -> None:
 
     assert ended.stdout == f"dataflow {version('dataflow-actors')}\n"
     assert ended.stderr == ""
+
+
+def test_the_missing_extra_is_told_in_this_process_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "dataflow.cli._app")
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert "dataflow-actors[cli]" in capsys.readouterr().err
+
+
+def test_another_missing_module_is_raised_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "dataflow.cli._app")
+    monkeypatch.setitem(sys.modules, "dataflow.cli.demo", None)
+    with pytest.raises(ModuleNotFoundError, match=r"dataflow\.cli\.demo"):
+        main()
+
+
+def test_both_ways_in_end_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dataflow", "--version"])
+    with pytest.raises(SystemExit) as by_name:
+        main()
+    with pytest.raises(SystemExit) as by_module:
+        runpy.run_module("dataflow", run_name="__main__")
+
+    assert not by_name.value.code
+    assert not by_module.value.code
+    line = f"dataflow {version('dataflow-actors')}\n"
+    assert capsys.readouterr().out == line + line
 
 
 def test_version_is_that_of_the_distribution() -> None:

@@ -12,7 +12,7 @@ anyio does on asyncio: asyncpg's `executemany` swallows the first one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
 from types import TracebackType
@@ -51,7 +51,7 @@ class Bridge:
         self._loop = loop
 
     def call(
-        self, function: Callable[..., Coroutine[Any, Any, T]], *args: object
+        self, function: Callable[..., Awaitable[T]], *args: object
     ) -> Awaitable[T]:
         """Return an awaitable that runs ``function(*args)`` to its result.
 
@@ -65,7 +65,7 @@ class Bridge:
     async def finish(
         self,
         give_up: Callable[[], None],
-        function: Callable[..., Coroutine[Any, Any, T]],
+        function: Callable[..., Awaitable[T]],
         *args: object,
     ) -> T:
         """Run ``function(*args)`` so that a cancellation does not reach it.

@@ -11,7 +11,7 @@ and bounded, until the server has answered that.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, final
@@ -29,7 +29,7 @@ from ..errors import (
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
 from ._pool import Lease, Pool, PoolStatistics
-from ._refusals import STALE_STATEMENT, postgres_errors, postgres_refusal
+from ._refusals import ENDED, STALE_STATEMENT, postgres_errors, postgres_refusal
 from ._session import FAILED_TRANSACTION, Cursor, Row, Session
 from ._url import DatabaseUrl
 
@@ -54,8 +54,6 @@ _SETTINGS: Final = (
 )
 _SSL_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
-_ENDED: Final = "the connection to the database ended"
-
 _JSONB_VERSION: Final = b"\x01"
 """First byte of a jsonb value. Source: PostgreSQL, `jsonb_recv`, version 1."""
 
@@ -68,22 +66,14 @@ class _Portal(Protocol):
     async def _close_portal(self, timeout: None) -> None: ...  # noqa: ASYNC109
 
 
-class _Prepared(Protocol):
-    """As much of `asyncpg.prepared_stmt.PreparedStatement` as is used."""
-
-    def get_attributes(self) -> Sequence[Any]: ...
-
-
 class _Client(Protocol):
     """As much of `asyncpg.Connection` as is used; it has no types of its own."""
-
-    async def fetch(self, query: str, *args: object) -> list[Any]: ...
 
     async def fetchmany(self, query: str, args: Iterable[Any]) -> list[Any]: ...
 
     async def execute(self, query: str) -> str: ...
 
-    async def cursor(self, query: str, *args: object) -> _Portal: ...
+    def cursor(self, query: str, *args: object) -> Awaitable[_Portal]: ...
 
     async def set_type_codec(self, typename: str, **how: object) -> None: ...
 
@@ -95,9 +85,9 @@ class _Client(Protocol):
 
     def is_in_transaction(self) -> bool: ...
 
-    # Private, since nothing public gives both: the status of a statement without
-    # the simple protocol, which would run several statements in one text; and a
-    # statement out of the cache. asyncpg 0.30 to 0.32 have them alike.
+    # Private, since nothing public does it: rows and status in one; without the
+    # simple protocol, which would run several statements in one text; and a statement
+    # out of the cache. asyncpg 0.30 to 0.32 have them alike.
     async def _execute(
         self,
         query: str,
@@ -108,7 +98,7 @@ class _Client(Protocol):
         return_status: bool,
     ) -> tuple[Any, bytes, bool]: ...
 
-    async def _prepare(self, query: str, *, use_cache: bool) -> _Prepared: ...
+    def _prepare(self, query: str, *, use_cache: bool) -> Awaitable[Any]: ...
 
 
 @final
@@ -207,7 +197,7 @@ async def _connect(url: DatabaseUrl) -> _Client:
 
 
 async def _call(
-    bridge: Bridge, function: Callable[..., Coroutine[Any, Any, T]], *args: object
+    bridge: Bridge, function: Callable[..., Awaitable[T]], *args: object
 ) -> T:
     """Run a function of asyncpg, its errors translated."""
     try:
@@ -271,7 +261,8 @@ class PostgresConnection(Session):
         try:
             return await self._run_joined(statements)
         except anyio.get_cancelled_exc_class():
-            await self._tidy(self._settle)
+            # The server has answered the cancel request once it answers this.
+            await self._tidy(self._command, "SELECT 1")
             raise
 
     async def _run_in_transaction(
@@ -304,28 +295,31 @@ class PostgresConnection(Session):
         if statement.many:
             return await self._run_many(statement)
         text, client = statement.text, self._client
-        if statement.returns_rows:
-            rows = await client.fetch(text, *statement.parameters)
-            columns = tuple(rows[0].keys()) if rows else await self._columns(text)
-            return Result(rows, len(rows), columns)
         if client.is_closed():  # which only asyncpg's public methods look at
-            raise ConnectionLostError(_ENDED)
-        _, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
+            raise ConnectionLostError(ENDED)
+        rows, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
             text, statement.parameters, 0, None, return_status=True
         )
-        return Result((), _count(status))
+        if not statement.returns_rows:
+            return Result((), _count(status))
+        return Result(rows, len(rows) or _count(status), await self._name(rows, text))
 
     async def _run_many(self, statement: Statement) -> Result:
-        text = statement.text
-        if statement.returns_rows:
-            rows = await self._client.fetchmany(text, statement.parameters)
-            columns = tuple(rows[0].keys()) if rows else await self._columns(text)
-            return Result(rows, len(rows), columns)
-        if text.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
-            rows = await self._client.fetchmany(_counted(text), statement.parameters)
+        text, parameters = statement.text, statement.parameters
+        is_change = text.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE")
+        if not (is_change or statement.returns_rows):
+            singles = [Statement(text, each) for each in parameters]
+            return Result(
+                (), sum([(await self._run_one(one)).count for one in singles])
+            )
+        # `executemany` does not tell how many rows changed; one tiny row for each
+        # of them costs about 10 %, a status for each a round trip.
+        is_silent = is_change and "RETURNING" not in text.upper()
+        asked = f"{text.rstrip().removesuffix(';')}\nRETURNING 1" if is_silent else text
+        rows = await self._client.fetchmany(asked, parameters)
+        if is_silent or not statement.returns_rows:
             return Result((), len(rows))
-        singles = [Statement(text, parameters) for parameters in statement.parameters]
-        return Result((), sum([(await self._run_one(one)).count for one in singles]))
+        return Result(rows, len(rows), await self._name(rows, text))
 
     async def _run_echoed(self, statement: Statement) -> Result:
         self._echo, start = False, time.perf_counter()
@@ -336,16 +330,14 @@ class PostgresConnection(Session):
         self._report(statement, time.perf_counter() - start, result.count)
         return result
 
-    async def _columns(self, text: str) -> tuple[str, ...]:
-        """Name the columns of a statement that yielded no row; it is cached."""
+    async def _name(self, rows: Sequence[Any], text: str) -> tuple[str, ...]:
+        """Name the columns of *rows*; without any, those of the cached statement."""
+        if rows:
+            return tuple(rows[0].keys())
         prepared = await self._client._prepare(  # noqa: SLF001  # see `_Client`
             text, use_cache=True
         )
         return tuple(attribute.name for attribute in prepared.get_attributes())
-
-    async def _settle(self) -> None:
-        """Wait until the server has answered the cancel request."""
-        await self._command("SELECT 1")
 
     async def _command(self, text: str) -> str:
         return await _call(self._bridge, self._client.execute, text)
@@ -383,14 +375,8 @@ class PostgresConnection(Session):
 
     async def _open_cursor(self, statement: Statement) -> Cursor:
         text, parameters = statement.text, statement.parameters
-        portal = await _call(self._bridge, _open_portal, self._client, text, parameters)
+        portal = await _call(self._bridge, self._client.cursor, text, *parameters)
         return _PostgresCursor(portal, self._bridge)
-
-
-async def _open_portal(
-    client: _Client, text: str, parameters: Sequence[Any]
-) -> _Portal:
-    return await client.cursor(text, *parameters)
 
 
 @final
@@ -413,13 +399,3 @@ def _count(status: bytes) -> int:
     """Read the number of rows off a command tag such as ``INSERT 0 3``."""
     number = status.rpartition(b" ")[2]
     return int(number) if number.isdigit() else 0
-
-
-def _counted(text: str) -> str:
-    """Make *text* tell how many rows it changed, which `executemany` does not do.
-
-    One tiny row per changed row costs about 10 %; a status apiece a round trip.
-    """
-    if "RETURNING" in text.upper():
-        return text
-    return f"{text.rstrip().removesuffix(';')}\nRETURNING 1"

@@ -26,12 +26,15 @@ from ..errors import (
 )
 
 __all__ = [
+    "ENDED",
     "STALE_STATEMENT",
     "postgres_errors",
     "postgres_refusal",
     "sqlite_errors",
     "sqlite_refusal",
 ]
+
+ENDED: Final = "the connection to the database ended"
 
 STALE_STATEMENT: Final = "0A000"
 """Code of a conflict over a table that changed after a statement was prepared."""
@@ -136,7 +139,7 @@ def _from_client(error: Exception) -> DriverError:
     """Translate what asyncpg says by itself, or the socket under it."""
     text = str(error)
     if isinstance(error, OSError) or ("connection" in text and "closed" in text):
-        return ConnectionLostError(f"the connection to the database ended: {text}")
+        return ConnectionLostError(f"{ENDED}: {text}")
     if "expects" in text and "argument" in text:
         return QueryError(text)
     return DriverError(text)
@@ -200,7 +203,7 @@ def sqlite_refusal(error: Exception, text: str = "") -> DriverError:
 def _from_module(error: Exception, message: str) -> DriverError:
     """Translate what the sqlite3 module, or aiosqlite, says by itself."""
     if "closed" in message or "no active connection" in message:
-        return ConnectionLostError("the connection to the database ended")
+        return ConnectionLostError(ENDED)
     match = _PARAMETER.search(message)
     if match is not None or not type(error).__module__.startswith("sqlite3"):
         place = f" {match[1] or match[2]}" if match else ""

@@ -219,7 +219,7 @@ class Session(ABC):
             await self._tidy(self._roll_back, self._savepoint(), cursors)
 
     async def _tidy(
-        self, function: Callable[..., Awaitable[None]], *args: object
+        self, function: Callable[..., Awaitable[object]], *args: object
     ) -> None:
         """Run *function* shielded and bounded; cut the connection if it fails."""
         done = False

@@ -183,6 +183,28 @@ async def test_changed_rows_are_counted(library: Driver) -> None:
     assert alone.count == 1
 
 
+async def test_changed_rows_are_counted_where_rows_were_wanted_in_vain(
+    library: Driver,
+) -> None:
+    keys = [(1,), (1,), (2,)]
+    text = sql(
+        library, "INSERT INTO authors VALUES (?, 'x') ON CONFLICT DO NOTHING"
+    ).text
+    async with library.acquire() as connection:
+        results = await connection.run(
+            [
+                Statement(text, keys, many=True, returns_rows=True),
+                query(library, "UPDATE authors SET name = 'y'"),
+                query(library, "CREATE TABLE other (id INTEGER)"),
+                query(library, "SELECT * FROM other"),
+            ]
+        )
+
+    assert [result.count for result in results] == [2, 2, 0, 0]
+    assert [len(result.rows) for result in results] == [0] * 4
+    assert [result.columns for result in results] == [(), (), (), ("id",)]
+
+
 async def test_many_executions_are_one_statement(library: Driver) -> None:
     async with library.acquire() as connection:
         inserted, *_ = await connection.run([insert_many(library, 2500)])

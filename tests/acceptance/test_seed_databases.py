@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dataflow import AsyncLocalRuntime, DataFlow
-from dataflow.errors import ClosedError, DataFlowError, QueryError, WorkflowError
 from kailash.runtime.local import LocalRuntime
 from kailash.workflow.builder import WorkflowBuilder
+
+from dataflow import AsyncLocalRuntime, DataFlow
+from dataflow.errors import ClosedError, DataFlowError, QueryError, WorkflowError
 
 runtime = LocalRuntime()
 
@@ -67,13 +68,15 @@ def test_without_any_url_a_file_in_the_working_directory_serves(
     assert (tmp_path / "dataflow.db").exists()
 
 
-@pytest.mark.parametrize(
-    "options", [{"auto_migrate": False}, {"existing_schema_mode": True}]
-)
+@pytest.mark.parametrize(("auto_migrate", "existing"), [(False, False), (True, True)])
 def test_an_existing_schema_is_never_changed(
-    database_url: str, options: dict[str, bool]
+    database_url: str,
+    auto_migrate: bool,  # noqa: FBT001  a parameter of the test
+    existing: bool,  # noqa: FBT001
 ) -> None:
-    db = DataFlow(database_url, **options)
+    db = DataFlow(
+        database_url, auto_migrate=auto_migrate, existing_schema_mode=existing
+    )
     declare(db)
     with pytest.raises(WorkflowError) as caught:
         create(db)
@@ -84,9 +87,7 @@ def test_an_existing_schema_is_never_changed(
 
 
 def test_a_table_made_by_hand_is_used(database_url: str) -> None:
-    serial = (
-        "INTEGER PRIMARY KEY" if "sqlite" in database_url else "SERIAL PRIMARY KEY"
-    )
+    serial = "INTEGER PRIMARY KEY" if "sqlite" in database_url else "SERIAL PRIMARY KEY"
     setup = WorkflowBuilder()
     setup.add_node(
         "AsyncSQLDatabaseNode",

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from kailash.runtime.local import LocalRuntime
+from kailash.workflow.builder import WorkflowBuilder
+
 from dataflow import DataFlow
 from dataflow.errors import (
     EdgeError,
@@ -20,8 +23,6 @@ from dataflow.errors import (
     UnknownNodeError,
     WorkflowError,
 )
-from kailash.runtime.local import LocalRuntime
-from kailash.workflow.builder import WorkflowBuilder
 
 runtime = LocalRuntime()
 

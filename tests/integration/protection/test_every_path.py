@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from dataflow import DataFlow, Records
 from dataflow.errors import WorkflowError, WriteBlockedError
 from dataflow.protection import ReadOnly

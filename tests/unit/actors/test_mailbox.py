@@ -15,7 +15,6 @@ from dataflow.actors._mailbox import Mailbox
 from dataflow.errors import MailboxClosedError, MailboxFullError
 from dataflow.messages import Envelope
 
-
 _made: list[Mailbox] = []
 
 

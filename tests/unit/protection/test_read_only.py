@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dataflow.actors import Turn
 from dataflow.errors import WriteBlockedError
 from dataflow.messages import Envelope, Message, Operation, Request

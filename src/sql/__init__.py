@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
+from ._cursor import Cursor
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._filter import (
     ALL,
@@ -17,9 +18,13 @@ from ._filter import (
     Not,
     OneOf,
     Or,
+    conjunction,
+    disjunction,
+    negation,
 )
-from ._order import Cursor, Term, parse_order
-from ._parse import OPERATORS, parse
+from ._operators import OPERATORS
+from ._order import Term, parse_order
+from ._parse import parse
 from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
@@ -50,7 +55,10 @@ __all__ = [
     "Term",
     "codec",
     "column_type",
+    "conjunction",
+    "disjunction",
     "is_scaled",
+    "negation",
     "parse",
     "parse_order",
     "raw_statement",

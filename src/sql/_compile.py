@@ -3,61 +3,72 @@
 Inside, SQL's three values are let be; only where they could show, under `Not`,
 ``IS NOT TRUE`` turns unknown into false. AND and OR keep that right: unknown
 never becomes true without a negation.
+
+SQLite sets two bounds to the shape of an expression. Its parser holds 100 open
+brackets and operators, so what nests deepest is written first, where nothing is
+open before it. Its tree is 1000 deep at most, and a long chain is as deep as it
+is long, so members of one are bracketed in groups.
+Source: sqlite.org/limits.html, SQLITE_MAX_EXPR_DEPTH; SQLite, YYSTACKDEPTH.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..models import Field, Kind
-from ._codec import codec
-from ._column import is_scaled
-from ._dialect import POSTGRESQL, SQLITE, Dialect
-from ._filter import And, Compare, Comparison, Filter, Match, Matching, Not, OneOf, Or
+import msgspec
+
+from ..errors import FilterError
+from ._dialect import POSTGRESQL, Dialect
+from ._filter import And, Compare, Comparison, Filter, Match, Not, OneOf, Or
+from ._match import MATCHES
+from ._order import Term
+from ._reference import Reference
 
 __all__ = ["Compiler"]
 
-# JSON carries these exactly, so one parameter can hold a list of any length.
-_PLAIN_IN_JSON: Final = frozenset(
-    {Kind.INT, Kind.STR, Kind.BOOL, Kind.UUID, Kind.DATE, Kind.DATETIME, Kind.TIME}
-)
+_GROUP: Final = 8
+"""Members of a chain without brackets."""
 
 
 class Compiler:
-    """Compiles the filters of one statement; parameters are numbered through.
+    """Compiles what one statement asks for; parameters are numbered through.
+
+    Args:
+        dialect: In which SQL.
+        columns: The columns of the table, by the names of their fields.
+        parameters: Those of the statement's text so far.
 
     Attributes:
         parameters: Values so far, encoded for the dialect.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    __slots__ = ("_columns", "_dialect", "parameters")
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        columns: Mapping[str, Reference],
+        parameters: Sequence[Any] = (),
+    ) -> None:
         self._dialect = dialect
-        self.parameters: list[Any] = []
+        self._columns = columns
+        self.parameters: list[Any] = [*parameters]
 
-    def place(self, value: Any) -> str:
-        """Add an encoded value and return its placeholder."""
+    def place(self, value: object) -> str:
+        """Add an encoded value and return its placeholder.
+
+        Raises:
+            FilterError: The statement would have more than the database takes.
+        """
         self.parameters.append(value)
-        return self._dialect.place(len(self.parameters))
+        number, most = len(self.parameters), self._dialect.max_parameters
+        if number > most:
+            problem = f"a statement takes at most {most} values: ask for fewer at once"
+            raise FilterError("", problem)
+        return self._dialect.place(number)
 
-    def value(self, field: Field, value: Any) -> str:
-        """Add a value of *field*, encode it, and return its placeholder."""
-        encode = codec(field.type, self._dialect).encode
-        return self.place(value if encode is None or value is None else encode(value))
-
-    def column(self, field: Field) -> str:
-        """Return the quoted name of the field's column."""
-        return self._dialect.quote(field.name)
-
-    def ordered(self, field: Field) -> str:
-        """Return the column as it is ordered: text by code point on both."""
-        column = self.column(field)
-        if field.type.stored_kind is Kind.STR:
-            return column + self._dialect.code_point_order
-        if self._dialect is SQLITE and is_decimal_text(field):
-            return f"{column} COLLATE DECIMAL"
-        return column
+    # -- clauses --------------------------------------------------------------
 
     def where(self, part: Filter) -> str:
         """Return `` WHERE ...``, or nothing when every row is meant."""
@@ -65,125 +76,105 @@ class Compiler:
             return ""
         return f" WHERE {self.condition(part)}"
 
+    def order_by(self, terms: Sequence[Term]) -> str:
+        """Return `` ORDER BY ...``, or nothing without terms; NULL is the least."""
+        if not terms:
+            return ""
+        return f" ORDER BY {', '.join(map(self._term, terms))}"
+
+    def _term(self, term: Term) -> str:
+        column = self._columns[term.field.name].ordered
+        direction = " DESC" if term.is_descending else ""
+        if not term.field.is_nullable:
+            # Saying NULLS FIRST here would keep PostgreSQL from using a plain index.
+            return column + direction
+        return f"{column}{direction} NULLS {'LAST' if term.is_descending else 'FIRST'}"
+
+    # -- conditions -----------------------------------------------------------
+
     def condition(self, part: Filter) -> str:
         """Return the text of a condition."""
-        match part:
-            case And(parts=()):
-                return "TRUE"
-            case Or(parts=()):
-                return "FALSE"
-            case And(parts=parts):
-                return f"({' AND '.join(map(self.condition, parts))})"
-            case Or(parts=parts):
-                return f"({' OR '.join(map(self.condition, parts))})"
-            case Not(part=inner):
-                return f"({self.condition(inner)}) IS NOT TRUE"
-            case Compare():
-                return self._compare(part)
-            case OneOf():
-                return self._one_of(part)
-            case Match():
-                return self._match(part)
+        if isinstance(part, And):
+            return self._chain(part.parts, " AND ", "TRUE")
+        if isinstance(part, Or):
+            return self._chain(part.parts, " OR ", "FALSE")
+        return self._not(part.part) if isinstance(part, Not) else self._leaf(part)
+
+    def _leaf(self, part: Compare | OneOf | Match) -> str:
+        if isinstance(part, Compare):
+            return self._compare(part)
+        return self._one_of(part) if isinstance(part, OneOf) else self._match(part)
+
+    def _chain(self, parts: Sequence[Filter], word: str, empty: str) -> str:
+        if not parts:
+            return empty
+        if any(isinstance(part, And | Or | Not) for part in parts):
+            parts = sorted(parts, key=_height, reverse=True)
+        texts = [self._member(part, word) for part in parts]
+        while len(texts) > _GROUP:
+            first, *rest = texts
+            texts = [first, *_grouped(rest, word)]
+        return word.join(texts)
+
+    def _member(self, part: Filter, word: str) -> str:
+        text = self.condition(part)
+        # AND binds more tightly than OR.
+        needs_brackets = isinstance(part, Or) and word == " AND "
+        return f"({text})" if needs_brackets else text
+
+    def _not(self, part: Filter) -> str:
+        if isinstance(part, Compare) and part.value is None:
+            return f"{self._columns[part.field.name].name} IS NOT NULL"
+        return f"({self.condition(part)}) IS NOT TRUE"
 
     def _compare(self, part: Compare) -> str:
+        column = self._columns[part.field.name]
         if part.value is None:
-            return f"{self.column(part.field)} IS NULL"
+            return f"{column.name} IS NULL"
+        encode = column.encode
+        place = self.place(part.value if encode is None else encode(part.value))
         is_equal = part.comparison is Comparison.EQ
-        decimal = is_equal and is_decimal_text(part.field)
-        column = self.column if is_equal and not decimal else self.ordered
-        place = self.value(part.field, part.value)
-        return f"{column(part.field)} {part.comparison.value} {place}"
+        text = column.equal if is_equal else column.ordered
+        return f"{text} {part.comparison.value} {place}"
 
     def _one_of(self, part: OneOf) -> str:
-        field = part.field
-        encode = codec(field.type, self._dialect).encode
+        column = self._columns[part.field.name]
+        encode = column.encode
         values = [value for value in part.values if value is not None]
         encoded = values if encode is None else [encode(value) for value in values]
-        text = self._member(field, encoded)
+        text = self._among(column, encoded)
         if len(values) == len(part.values):
             return text
-        return f"({text} OR {self.column(field)} IS NULL)"
+        return f"({text} OR {column.name} IS NULL)"
 
-    def _member(self, field: Field, encoded: list[Any]) -> str:
+    def _among(self, column: Reference, encoded: list[Any]) -> str:
         if not encoded:
             return "FALSE"
         if self._dialect is POSTGRESQL:
-            return f"{self.column(field)} = ANY({self.place(encoded)})"
-        if field.type.stored_kind in _PLAIN_IN_JSON:
-            place = self.place(json.dumps(encoded, ensure_ascii=False))
+            return f"{column.equal} = ANY({self.place(encoded)})"
+        if column.is_in_json:
+            place = self.place(msgspec.json.encode(encoded).decode())
             values = f"SELECT value FROM json_each({place})"
         else:
             values = ", ".join(map(self.place, encoded))
-        return f"{self.ordered(field)} IN ({values})"
+        return f"{column.equal} IN ({values})"
 
     def _match(self, part: Match) -> str:
-        column = self.column(part.field)
-        return _MATCHES[self._dialect.name][part.matching](self, column, part.pattern)
+        template = MATCHES[self._dialect.name][part.matching]
+        return template.text.format(
+            column=self._columns[part.field.name].name,
+            place=self.place(template.convert(part.pattern)),
+        )
 
 
-def is_decimal_text(field: Field) -> bool:
-    """Whether SQLite holds the field as decimal text, with an order of its own."""
-    return field.type.kind is Kind.DECIMAL and not is_scaled(field.type)
+def _grouped(texts: Sequence[str], word: str) -> list[str]:
+    return [
+        f"({word.join(texts[at : at + _GROUP])})" for at in range(0, len(texts), _GROUP)
+    ]
 
 
-def _glob(like: str) -> str:
-    """Return the GLOB pattern of a LIKE pattern with backslash escapes.
-
-    SQLite's LIKE folds ASCII case; GLOB does not and matches code points alike.
-    """
-    signs = {"%": "*", "_": "?"}
-    out: list[str] = []
-    rest = iter(like)
-    for sign in rest:
-        literal = next(rest) if sign == "\\" else sign
-        if sign != "\\" and sign in signs:
-            out.append(signs[sign])
-        else:
-            out.append(f"[{literal}]" if literal in "*?[" else literal)
-    return "".join(out)
-
-
-_Writer = Callable[[Compiler, str, str], str]
-
-
-def _sqlite_ends_with(compiler: Compiler, column: str, pattern: str) -> str:
-    if not pattern:
-        return f"{column} IS NOT NULL"
-    place = compiler.place(pattern)
-    return f"substr({column}, -length({place})) = {place}"
-
-
-def _postgres_ends_with(compiler: Compiler, column: str, pattern: str) -> str:
-    place = compiler.place(pattern)
-    return f"right({column}, length({place}::text)) = {place}::text"
-
-
-def _sqlite_starts_with(compiler: Compiler, column: str, pattern: str) -> str:
-    place = compiler.place(pattern)
-    return f"substr({column}, 1, length({place})) = {place}"
-
-
-def _template(text: str, convert: Callable[[str], str] = str) -> _Writer:
-    def write(compiler: Compiler, column: str, pattern: str) -> str:
-        return text.format(column=column, place=compiler.place(convert(pattern)))
-
-    return write
-
-
-_MATCHES: Final[Mapping[str, Mapping[Matching, _Writer]]] = {
-    POSTGRESQL.name: {
-        Matching.LIKE: _template("{column} LIKE {place} ESCAPE '\\'"),
-        # The C collation makes \d, \w and \s mean ASCII, as RE2 has it.
-        Matching.REGEX: _template('{column} COLLATE "C" ~ {place}'),
-        Matching.CONTAINS: _template("strpos({column}, {place}) > 0"),
-        Matching.STARTS_WITH: _template("starts_with({column}, {place})"),
-        Matching.ENDS_WITH: _postgres_ends_with,
-    },
-    SQLITE.name: {
-        Matching.LIKE: _template("{column} GLOB {place}", _glob),
-        Matching.REGEX: _template("{column} REGEXP {place}"),
-        Matching.CONTAINS: _template("instr({column}, {place}) > 0"),
-        Matching.STARTS_WITH: _sqlite_starts_with,
-        Matching.ENDS_WITH: _sqlite_ends_with,
-    },
-}
+def _height(part: Filter) -> int:
+    """Return how many filters are inside each other here."""
+    if isinstance(part, And | Or):
+        return 1 + max(map(_height, part.parts), default=0)
+    return 1 + _height(part.part) if isinstance(part, Not) else 0

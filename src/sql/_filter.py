@@ -3,13 +3,16 @@
 Rules of this file: a node names fields of a model and holds values that the
 field's type has checked; nothing here came from a user as text of SQL. The
 meaning is two-valued, as in MongoDB: a comparison with NULL is false, and
-`Not` of it is true.
+`Not` of it is true. Trees made by `conjunction`, `disjunction` and `negation`
+hold nothing superfluous: one that means every row, whatever was written, *is*
+`ALL`, so that a bulk node can tell and ask whether it was meant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +30,9 @@ __all__ = [
     "Not",
     "OneOf",
     "Or",
+    "conjunction",
+    "disjunction",
+    "negation",
 ]
 
 
@@ -97,8 +103,41 @@ class Not(_Node, frozen=True, eq=False):
 
 Filter = Compare | OneOf | Match | And | Or | Not
 
-ALL = And(())
+ALL: Final = And(())
 """Every row."""
 
-NOTHING = Or(())
+NOTHING: Final = Or(())
 """No row."""
+
+
+def conjunction(parts: Iterable[Filter]) -> Filter:
+    """Return the filter for the rows that every part lets through."""
+    flat: list[Filter] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, And) else (part,))
+    if NOTHING in flat:
+        return NOTHING
+    return _only(flat) or (And(tuple(flat)) if flat else ALL)
+
+
+def disjunction(parts: Iterable[Filter]) -> Filter:
+    """Return the filter for the rows that at least one part lets through."""
+    flat: list[Filter] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Or) else (part,))
+    if ALL in flat:
+        return ALL
+    return _only(flat) or (Or(tuple(flat)) if flat else NOTHING)
+
+
+def negation(part: Filter) -> Filter:
+    """Return the filter for the rows that *part* does not let through."""
+    if part is ALL:
+        return NOTHING
+    if part is NOTHING:
+        return ALL
+    return part.part if isinstance(part, Not) else Not(part)
+
+
+def _only(parts: list[Filter]) -> Filter | None:
+    return parts[0] if len(parts) == 1 else None

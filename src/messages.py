@@ -106,7 +106,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     result: Any = None
     error: BaseException | None = None
 
-    def reply(self, result: Any) -> None:
+    def reply(self, result: object) -> None:
         """Resolve with *result*; ignored if resolved already."""
         if self.is_done:
             return

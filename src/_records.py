@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any, Final, Protocol, final
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from typing import Any, Final, final
 
 from .messages import Operation
 from .models import Model
 from .nodes import Host, ModelNode
 
-__all__ = ["Records"]
+__all__ = ["Records", "ask"]
 
 _PAGE: Final = 1_000
 """Records a stream asks for at once."""
 
-
-class Call(Protocol):
-    """Calls a function with the host that is to run it."""
-
-    async def __call__(
-        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Any: ...
+_Node = ModelNode[Any]
+_Result = dict[str, Any]
 
 
-async def _ask(host: Host, node: ModelNode, parameters: dict[str, Any]) -> Any:
+Ask = Callable[[_Node, dict[str, Any]], Awaitable[_Result]]
+"""Sends parameters to the actor of a node, and waits for the reply."""
+
+
+async def ask(host: Host, node: _Node, given: dict[str, Any], /) -> _Result:
+    """Send parameters to the actor of a node on *host*, and wait for the reply."""
     ref = host.ref_nowait(node) or await host.ref(node)
-    return await ref.ask(
-        node.message(parameters), deadline=math.inf, idempotent=node.is_idempotent
+    result: _Result = await ref.ask(
+        node.message(given), deadline=math.inf, idempotent=node.is_idempotent
     )
+    return result
 
 
 @final
 class Records:
-    """The rows of one model; got by ``db[User]``.
+    """The rows of one model, for direct calls; ``db[User]`` gives them.
 
     Every method sends a message to the actor of its node and waits for the reply:
     parameters, results and errors are those of the node. If cancelled, the message
@@ -44,92 +52,94 @@ class Records:
     """
 
     def __init__(
-        self, model: Model, nodes: Mapping[Operation, ModelNode], call: Call
+        self, model: Model, nodes: Mapping[Operation, _Node], ask: Ask
     ) -> None:
         self.model = model
         self._nodes = nodes
-        self._call = call
+        self._ask = ask
 
     def __repr__(self) -> str:
         return f"<Records of {self.model.name}>"
 
-    async def _do(self, operation: Operation, given: dict[str, Any]) -> Any:
-        return await self._call(_ask, self._nodes[operation], given)
+    def _do(
+        self, operation: Operation, given: dict[str, Any]
+    ) -> Awaitable[dict[str, Any]]:
+        return self._ask(self._nodes[operation], given)
 
-    async def create(self, **fields: Any) -> dict[str, Any]:
+    async def create(self, **fields: object) -> dict[str, Any]:
         """Store one row and return it, every column of it."""
-        row: dict[str, Any] = await self._do(Operation.CREATE, fields)
-        return row
+        return await self._do(Operation.CREATE, fields)
 
     async def read(
-        self, record_id: Any = None, /, *, raise_on_not_found: bool = True, **named: Any
+        self,
+        record_id: object = None,
+        /,
+        *,
+        raise_on_not_found: bool = True,
+        **named: object,
     ) -> dict[str, Any]:
         """Return one row by its key, or by ``filter=``, with ``found``.
 
         Raises:
             RecordNotFoundError: It is not there.
         """
-        given = _with_key(record_id, named, raise_on_not_found=raise_on_not_found)
-        row: dict[str, Any] = await self._do(Operation.READ, given)
-        return row
+        named["raise_on_not_found"] = raise_on_not_found
+        return await self._do(Operation.READ, _with_key(record_id, named))
 
-    async def update(self, record_id: Any = None, /, **fields: Any) -> dict[str, Any]:
+    async def update(
+        self, record_id: object = None, /, **fields: object
+    ) -> dict[str, Any]:
         """Change one row and return it, with ``updated``."""
-        row: dict[str, Any] = await self._do(
-            Operation.UPDATE, _with_key(record_id, fields)
-        )
-        return row
+        return await self._do(Operation.UPDATE, _with_key(record_id, fields))
 
-    async def delete(self, record_id: Any = None, /, **named: Any) -> dict[str, Any]:
+    async def delete(
+        self, record_id: object = None, /, **named: object
+    ) -> dict[str, Any]:
         """Delete one row and return its key, with ``deleted``."""
-        row: dict[str, Any] = await self._do(
-            Operation.DELETE, _with_key(record_id, named)
-        )
-        return row
+        return await self._do(Operation.DELETE, _with_key(record_id, named))
 
-    async def list(self, **parameters: Any) -> dict[str, Any]:
+    async def list(self, **parameters: object) -> dict[str, Any]:
         """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
-        page: dict[str, Any] = await self._do(Operation.LIST, parameters)
-        return page
+        return await self._do(Operation.LIST, parameters)
 
-    async def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002  the node's word
+    async def count(
+        self,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
+    ) -> int:
         """Return the number of rows a filter lets through."""
         result = await self._do(Operation.COUNT, {"filter": filter})
         return int(result["count"])
 
-    async def upsert(self, **parameters: Any) -> dict[str, Any]:
+    async def upsert(self, **parameters: object) -> dict[str, Any]:
         """Create or change one row: where, create, update, conflict_on."""
-        result: dict[str, Any] = await self._do(Operation.UPSERT, parameters)
-        return result
+        return await self._do(Operation.UPSERT, parameters)
 
-    async def bulk_create(self, data: Any, **parameters: Any) -> dict[str, Any]:
-        """Store many rows and return the counts."""
-        return await self._bulk(Operation.BULK_CREATE, {"data": data, **parameters})
-
-    async def bulk_update(self, **parameters: Any) -> dict[str, Any]:
-        """Change many rows, by filter and update or by data, and return the counts."""
-        return await self._bulk(Operation.BULK_UPDATE, parameters)
-
-    async def bulk_delete(self, **parameters: Any) -> dict[str, Any]:
-        """Delete many rows, by filter or ids, and return the counts."""
-        return await self._bulk(Operation.BULK_DELETE, parameters)
-
-    async def bulk_upsert(self, data: Any, **parameters: Any) -> dict[str, Any]:
-        """Store or change many rows and return the counts."""
-        return await self._bulk(Operation.BULK_UPSERT, {"data": data, **parameters})
-
-    async def _bulk(
-        self, operation: Operation, given: dict[str, Any]
+    async def bulk_create(
+        self, data: Sequence[Mapping[str, Any]], **parameters: object
     ) -> dict[str, Any]:
-        counts: dict[str, Any] = await self._do(operation, given)
-        return counts
+        """Store many rows and return the counts."""
+        return await self._do(Operation.BULK_CREATE, {"data": data, **parameters})
+
+    async def bulk_update(self, **parameters: object) -> dict[str, Any]:
+        """Change many rows, by filter and update or by data, and return the counts."""
+        return await self._do(Operation.BULK_UPDATE, parameters)
+
+    async def bulk_delete(self, **parameters: object) -> dict[str, Any]:
+        """Delete many rows, by filter or ids, and return the counts."""
+        return await self._do(Operation.BULK_DELETE, parameters)
+
+    async def bulk_upsert(
+        self, data: Sequence[Mapping[str, Any]], **parameters: object
+    ) -> dict[str, Any]:
+        """Store or change many rows and return the counts."""
+        return await self._do(Operation.BULK_UPSERT, {"data": data, **parameters})
 
     def stream(
         self,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002  the node's word
+        filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
         *,
-        order_by: Any = None,
-        fields: Any = None,
+        order_by: object = None,
+        fields: Sequence[str] | None = None,
         page: int = _PAGE,
     ) -> AsyncIterator[dict[str, Any]]:
         """Return an iterator over all records a filter lets through, in order.
@@ -144,10 +154,12 @@ class Records:
             fields: Names of the columns wanted; all if None.
             page: Records per page, at least one.
         """
-        given = {
-            "filter": filter, "order_by": order_by, "fields": fields, "limit": page
-        }
-        return self._pages({k: v for k, v in given.items() if v is not None})
+        if page < 1:
+            msg = f"a page holds at least one record, not {page}"
+            raise ValueError(msg)
+        return self._pages(
+            {"filter": filter, "order_by": order_by, "fields": fields, "limit": page}
+        )
 
     async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         cursor = None
@@ -160,9 +172,7 @@ class Records:
                 return
 
 
-def _with_key(
-    record_id: Any, named: dict[str, Any], **options: Any
-) -> dict[str, Any]:
+def _with_key(record_id: object, named: dict[str, object]) -> dict[str, object]:
     if record_id is not None:
         named["record_id"] = record_id
-    return {**named, **options}
+    return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._catalogue import Catalogue
 from ._database import Database, Prepare
 from ._engine import Engine
 from ._engines import Engines
@@ -13,6 +14,7 @@ from .raw import SqlNode, databases
 
 __all__ = [
     "KINDS",
+    "Catalogue",
     "Database",
     "Engine",
     "Engines",

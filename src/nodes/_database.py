@@ -91,8 +91,7 @@ class Database:
         with self._lock:
             self._holders.discard(engine)
 
-    def close(self) -> bool:
-        """Take no more work, and return whether it did until now."""
+    def close(self) -> None:
+        """Take no more work; idempotent."""
         with self._lock:
-            was_open, self.is_closed = not self.is_closed, True
-        return was_open
+            self.is_closed = True

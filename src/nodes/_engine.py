@@ -101,7 +101,7 @@ class Engine(AsyncContextManagerMixin):
             msg = f"an engine runs nodes of models, SQL and functions, not {node!r}"
             raise TypeError(msg)
         place = self._place(node.database)
-        ref = place.address(node)
+        ref = place.address(node)  # pyright: ignore[reportUnknownArgumentType]  # of plans
         self._refs[node] = ref, place.database
         return ref
 

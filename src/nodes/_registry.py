@@ -56,7 +56,7 @@ class NodeRegistry:
             UnknownNodeError: There is none; the nearest name is told.
         """
         with self._lock:
-            nodes = tuple(self._nodes.get(name, ()))
+            nodes = list(self._nodes.get(name, ()))
             known = tuple(self._nodes)
         if not nodes:
             raise UnknownNodeError(name, known)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._log import Log, get_log
+from ._log import Level, Log, get_log
 
-__all__ = ["Log", "get_log"]
+__all__ = ["Level", "Log", "get_log"]

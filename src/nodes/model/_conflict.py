@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from ..errors import FieldValueError
-from ..models import Model
+from ...errors import FieldValueError
+from ...models import Model
+from ._options import as_list, came
 
 __all__ = ["conflict_fields"]
 
 
-def conflict_fields(model: Model, given: object, owner: str) -> tuple[str, ...]:
+def conflict_fields(
+    model: Model, given: object, owner: str, name: str
+) -> tuple[str, ...]:
     """Return the fields of a unique key; None means the model's key.
 
     Args:
         model: Whose fields.
         given: Their names, in any order.
         owner: What errors call the node.
+        name: The parameter they came by.
 
     Raises:
         UnknownFieldError: A name is no field.
@@ -22,20 +26,17 @@ def conflict_fields(model: Model, given: object, owner: str) -> tuple[str, ...]:
     """
     if given is None:
         return model.key
-    if isinstance(given, str):
-        given = [given]
-    if not isinstance(given, list | tuple) or not given:
-        raise FieldValueError(
-            owner, "key_fields", type(given).__name__, "a list of field names"
-        )
-    names = tuple(model.field(str(name), owner).name for name in given)
+    fields = [given] if isinstance(given, str) else as_list(given)
+    if not fields:
+        raise FieldValueError(owner, name, came(given), "a list of field names")
+    names = tuple(model.field(str(field), owner).name for field in fields)
     known = _unique_keys(model)
     for key in known:
         if set(key) == set(names):
             return key
     expected = " or ".join(f"[{', '.join(key)}]" for key in known)
-    came = f"[{', '.join(names)}], which is not unique"
-    raise FieldValueError(owner, "key_fields", came, expected)
+    problem = f"[{', '.join(names)}], which is not unique"
+    raise FieldValueError(owner, name, problem, expected)
 
 
 def _unique_keys(model: Model) -> list[tuple[str, ...]]:

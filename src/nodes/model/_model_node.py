@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
-from ..drivers import Connection
-from ..errors import UnknownFieldError
-from ..messages import Operation, Request
-from ..models import Field, Model
-from ..sql import Table
-from ._database import Database
-from ._node import Node, Port
+from ...drivers import Connection
+from ...errors import UnknownFieldError
+from ...messages import Operation, Request
+from ...models import Field, Kind, Model
+from ...sql import Table
+from .._database import Database
+from .._node import Node, Port
 
 __all__ = ["ModelNode", "field_port"]
 
+PlanT = TypeVar("PlanT")
 
-class ModelNode(Node):
+
+class ModelNode(Node, Generic[PlanT]):
     """One operation on the rows of one model.
 
     A subclass says which parameters there are (`ports`), turns them into a plan
@@ -63,13 +65,14 @@ class ModelNode(Node):
         parameters: dict[str, Any],
         owner: str,
         arriving: Collection[str] = (),
-    ) -> Any:
+    ) -> PlanT:
         """Check *parameters* and return what `perform` needs; pure.
 
         Args:
             parameters: By name; may be changed.
             owner: What errors call the node.
             arriving: Names that get their value later: not missing, not checked.
+                A plan that lacks them is for checking only.
 
         Raises:
             ParameterError: A parameter is unknown, missing or wrong.
@@ -78,12 +81,11 @@ class ModelNode(Node):
 
     @abstractmethod
     async def perform(
-        self, connection: Connection, table: Table, plan: Any
+        self, connection: Connection, table: Table, plan: PlanT
     ) -> dict[str, Any]:
-        """Carry out a plan.
+        """Carry out a plan: all of it, or nothing.
 
-        All of it or nothing happens, unless the node's own documentation says
-        otherwise. If cancelled, see `Connection.run`.
+        If cancelled, see `Connection.run`.
 
         Raises:
             DriverError: The database refused.
@@ -117,7 +119,7 @@ class ModelNode(Node):
         }
         self.plan(constants, where, arriving)
 
-    def refuse_unknown(self, names: Collection[str], owner: str) -> None:
+    def refuse_unknown(self, names: Iterable[str], owner: str) -> None:
         """Raise for the first of *names* that is no input."""
         for name in names:
             if name not in self._inputs:
@@ -133,13 +135,14 @@ class ModelNode(Node):
         )
 
 
+_LENIENT = frozenset({Kind.ENUM, Kind.LITERAL, Kind.STRUCT})
+"""Kinds whose values may be given as what is stored of them."""
+
+
 def field_port(field: Field, *, is_required: bool = False) -> Port:
     """Return the port of a field."""
-    type_: Any = field.type.python_type
-    if field.type.element is not None:
-        type_ = list
-    if field.type.choices and not field.type.is_compound:
-        # A member may be given by its value.
-        type_ = Any
-    optional = cast("Any", type_ | None) if type_ is not Any else Any
-    return Port(field.name, optional if field.is_nullable else type_, is_required)
+    if field.type.kind in _LENIENT:
+        return Port(field.name, is_required=is_required)
+    python_type = field.type.python_type
+    type_ = python_type | None if field.is_nullable else python_type
+    return Port(field.name, type_, is_required)

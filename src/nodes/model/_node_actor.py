@@ -6,14 +6,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, final
 
-from ..actors import Actor, Turn
-from ..drivers import Connection, Driver
-from ..errors import ConnectionLostError, DataFlowError
-from ..messages import Envelope
-from ..sql import table_of
+from ...actors import Actor, Turn
+from ...drivers import Connection, Driver
+from ...errors import ConnectionLostError
+from ...messages import Envelope
+from ...sql import table_of
 from ._model_node import ModelNode
 
 __all__ = ["NodeActor"]
+
+_Plans = deque[tuple[Envelope, Any]]
 
 
 @final
@@ -33,7 +35,10 @@ class NodeActor(Actor):
     turn_size = 64
 
     def __init__(
-        self, node: ModelNode, driver: Driver, prepare: Callable[[], Awaitable[None]]
+        self,
+        node: ModelNode[Any],
+        driver: Driver,
+        prepare: Callable[[], Awaitable[None]],
     ) -> None:
         self._node = node
         self._driver = driver
@@ -45,9 +50,7 @@ class NodeActor(Actor):
     async def handle(self, turn: Turn) -> None:
         """Plan every request, then carry out the plans on one connection."""
         plans = self._plans(turn)
-        if not plans:
-            return
-        if not self._is_prepared:
+        if plans and not self._is_prepared:
             await self._prepare()
             self._is_prepared = True
         again: Envelope | None = None
@@ -55,7 +58,7 @@ class NodeActor(Actor):
             async with self._driver.acquire(write=self._is_write) as connection:
                 lost = await self._serve(connection, plans)
             if lost is None:
-                return
+                continue
             envelope, error = lost
             if self._is_write or envelope is again:
                 envelope.fail(error)
@@ -63,22 +66,22 @@ class NodeActor(Actor):
             else:
                 again = envelope
 
-    def _plans(self, turn: Turn) -> deque[tuple[Envelope, Any]]:
+    def _plans(self, turn: Turn) -> _Plans:
         """Return what there is to do; bad input fails here, without a connection."""
         node = self._node
-        plans: deque[tuple[Envelope, Any]] = deque()
+        plans: _Plans = deque()
         for envelope in turn.taken:
             if envelope.is_done or envelope.is_abandoned:
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
                 plans.append((envelope, node.plan(parameters, node.name)))
-            except DataFlowError as error:
+            except Exception as error:  # noqa: BLE001  the sender's, not its neighbours'
                 envelope.fail(error)
         return plans
 
     async def _serve(
-        self, connection: Connection, plans: deque[tuple[Envelope, Any]]
+        self, connection: Connection, plans: _Plans
     ) -> tuple[Envelope, ConnectionLostError] | None:
         """Work off *plans*; return the one whose connection was lost, with the loss."""
         while plans:
@@ -88,7 +91,7 @@ class NodeActor(Actor):
                     reply = await self._node.perform(connection, self._table, plan)
                 except ConnectionLostError as error:
                     return envelope, error
-                except DataFlowError as error:
+                except Exception as error:  # noqa: BLE001  as above
                     envelope.fail(error)
                 else:
                     envelope.reply(reply)

@@ -1,36 +1,37 @@
-"""Parameters that several kinds of nodes share."""
+"""Parameters that say how a node works."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard, cast
 
-from ..errors import FieldValueError
-from ..models import Model
-from ._key import KEY_NAMES
-from ._model_node import field_port
-from ._node import Port
+from ...errors import FieldValueError
 
-__all__ = ["choice", "flag", "target_ports", "whole_number"]
+__all__ = ["as_list", "came", "choice", "flag", "is_mapping", "whole_number"]
 
 
-def target_ports(model: Model) -> list[Port]:
-    """Return the ports that say which row is meant."""
-    key_type: Any = Any
-    if len(model.key) == 1:
-        key_type = field_port(model.field(model.key[0])).type
-    keys = [Port(name, key_type) for name in KEY_NAMES if name not in model.key]
-    own = [field_port(model.field(name)) for name in model.key]
-    return [*keys, *own, Port("filter", dict), Port("conditions", dict)]
+def came(value: object) -> str:
+    """Describe a value by its type, for an error."""
+    return "None" if value is None else type(value).__name__
 
 
-def flag(
-    parameters: dict[str, Any], name: str, owner: str, *, default: bool
-) -> bool:
+def as_list(value: object) -> Sequence[object] | None:
+    """Return *value* if it is a list or a tuple."""
+    if isinstance(value, list | tuple):
+        return cast("Sequence[object]", value)
+    return None
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[object, Any]]:
+    """Whether *value* is a mapping."""
+    return isinstance(value, Mapping)
+
+
+def flag(parameters: dict[str, Any], name: str, owner: str, *, default: bool) -> bool:
     """Take a parameter that is True or False."""
     value = parameters.pop(name, default)
     if not isinstance(value, bool):
-        came = "None" if value is None else type(value).__name__
-        raise FieldValueError(owner, name, came, "True or False")
+        raise FieldValueError(owner, name, came(value), "True or False")
     return value
 
 
@@ -41,11 +42,10 @@ def whole_number(
     value = parameters.pop(name, default)
     expected = f"a whole number of at least {least}"
     if isinstance(value, bool) or not isinstance(value, int):
-        came = "None" if value is None else type(value).__name__
-        raise FieldValueError(owner, name, came, expected)
+        raise FieldValueError(owner, name, came(value), expected)
     if not least <= value < 2**63:
-        came = "a smaller one" if value < least else "more than 64 bits"
-        raise FieldValueError(owner, name, came, expected)
+        size = "a smaller one" if value < least else "one of more than 64 bits"
+        raise FieldValueError(owner, name, size, expected)
     return value
 
 
@@ -54,7 +54,7 @@ def choice(
 ) -> str:
     """Take a parameter that is one of *choices*; the first is the default."""
     value = parameters.pop(name, choices[0])
-    if value not in choices:
-        came = repr(value) if isinstance(value, str) else type(value).__name__
-        raise FieldValueError(owner, name, came, f"one of {', '.join(choices)}")
-    return str(value)
+    if not isinstance(value, str) or value not in choices:
+        given = repr(value) if isinstance(value, str) else came(value)
+        raise FieldValueError(owner, name, given, f"one of {', '.join(choices)}")
+    return value

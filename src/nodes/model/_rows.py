@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from ..errors import DataFlowError, FieldValueError, MissingFieldError, ParameterError
-from ..models import Model
+from ...errors import DataFlowError, FieldValueError, MissingFieldError, ParameterError
+from ...models import Model
+from ._options import as_list, came, is_mapping
 
-__all__ = ["Failure", "Row", "batches", "read_rows", "report"]
+__all__ = ["Failure", "Row", "batches", "read_rows"]
+
+_MAPPING = "a mapping of field names to values"
 
 
 class Row(msgspec.Struct, frozen=True, eq=False):
@@ -63,16 +66,11 @@ def read_rows(
     Raises:
         ParameterError: A row cannot be stored; the error names its index.
     """
-    if data is None:
-        raise MissingFieldError(owner, "data", f"a list of {model.name} rows")
-    if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
-        expected = "a list of mappings of field names to values"
-        raise FieldValueError(owner, "data", type(data).__name__, expected)
     for name in everywhere:
         model.field(name, owner)
     rows: list[Row] = []
     failures: list[Failure] = []
-    for index, given in enumerate(data):
+    for index, given in enumerate(_list(data, model, owner)):
         try:
             values = _merged(given, everywhere, index, owner)
             given_names = tuple(sorted(values))
@@ -85,17 +83,29 @@ def read_rows(
     return rows, failures
 
 
+def _list(data: object, model: Model, owner: str) -> Sequence[object]:
+    if data is None:
+        raise MissingFieldError(owner, "data", f"a list of {model.name} rows")
+    # An iterator would be used up when the workflow is checked.
+    rows = as_list(data)
+    if rows is None:
+        raise FieldValueError(owner, "data", came(data), f"a list, each {_MAPPING}")
+    return rows
+
+
 def _merged(
     given: object, everywhere: Mapping[str, Any], index: int, owner: str
 ) -> dict[str, Any]:
-    if not isinstance(given, Mapping):
-        expected = "a mapping of field names to values"
-        raise FieldValueError(owner, f"data[{index}]", type(given).__name__, expected)
-    for name in everywhere:
-        if name in given:
+    if not is_mapping(given):
+        raise FieldValueError(owner, f"data[{index}]", came(given), _MAPPING)
+    for name in given:
+        if not isinstance(name, str):
+            problem = f"a mapping with a key of {came(name)}"
+            raise FieldValueError(owner, f"data[{index}]", problem, _MAPPING)
+        if name in everywhere:
             expected = "to be given for every row, or in the rows"
             raise FieldValueError(owner, name, f"both, in row {index}", expected)
-    return {**given, **everywhere}
+    return {**cast("Mapping[str, Any]", given), **everywhere}
 
 
 def _shape(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,33 +128,3 @@ def batches(
                 batch = []
         if batch:
             yield names, batch
-
-
-def report(
-    operation: str,
-    batch_size: int,
-    failures: list[Failure],
-    *,
-    processed: int,
-    **counts: int,
-) -> dict[str, Any]:
-    """Return the result of a bulk node; the counts not given are 0."""
-    result: dict[str, Any] = {
-        "processed": processed,
-        "inserted": 0,
-        "updated": 0,
-        "deleted": 0,
-        "skipped": 0,
-        "failed": len(failures),
-        "batch_size": batch_size,
-        "operation": operation,
-        "success": not failures,
-    }
-    result.update(counts)
-    if failures:
-        failures.sort(key=lambda each: each.index)
-        result["errors"] = [
-            {"index": each.index, "error": each.error, "reason": str(each.error)}
-            for each in failures
-        ]
-    return result

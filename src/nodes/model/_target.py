@@ -1,29 +1,28 @@
-"""How a node is told which row is meant."""
+"""How a node is told which row is meant.
+
+By ``record_id`` or ``id``, by the names of the key's fields, or by ``filter`` (or
+``conditions``); in one of these ways. A name that is a field of the model, and not
+of its key, means that field and nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
-from ..drivers import Connection, Row
-from ..errors import AmbiguousFilterError, FieldValueError, MissingFieldError
-from ..models import Model
-from ..sql import ALL, And, Compare, Comparison, Filter, Statement, parse
-from ._values import as_mapping
+from ...drivers import Connection, Row
+from ...errors import AmbiguousFilterError, FieldValueError, MissingFieldError
+from ...models import Model
+from ...sql import NOTHING, Filter, Statement, parse
+from .._node import Port
+from ._key import key_filter, read_key
+from ._model_node import field_port
+from ._scope import lets_all_pass
 
-__all__ = [
-    "KEY_NAMES",
-    "Target",
-    "TargetReader",
-    "key_filter",
-    "one_row",
-    "read_key",
-]
+__all__ = ["Target", "TargetReader", "one_row", "target_ports"]
 
-KEY_NAMES: Final = ("record_id", "id")
-"""Parameters that hold a key; a composite one as a mapping or in key order."""
-
+_KEYS: Final = ("record_id", "id")
 _FILTERS: Final = ("filter", "conditions")
 
 
@@ -50,45 +49,32 @@ class Target:
 
     @property
     def where(self) -> Filter:
-        """The filter that finds the row."""
+        """The filter that finds the row; made when it is asked for."""
         return self._where()
 
-
-def read_key(model: Model, value: object, owner: str, name: str) -> dict[str, Any]:
-    """Return the key's values by name, checked.
-
-    Args:
-        model: Whose key.
-        value: One value; for a composite key a mapping, or the values in order.
-        owner: What errors call the node.
-        name: The parameter it came by.
-    """
-    if len(model.key) == 1 and not isinstance(value, dict | Mapping):
-        return {model.key[0]: model.field(model.key[0]).check(value, owner)}
-    if isinstance(value, list | tuple) and len(value) == len(model.key):
-        value = dict(zip(model.key, value, strict=True))
-    if not isinstance(value, Mapping) or set(value) != set(model.key):
-        expected = f"a key of {', '.join(model.key)}"
-        came = "None" if value is None else type(value).__name__
-        raise FieldValueError(owner, name, came, expected)
-    return {each: model.field(each).check(value[each], owner) for each in model.key}
+    def absent(self, model: Model) -> dict[str, Any]:
+        """Return the key of a row that is not there; None where nobody told it."""
+        return self.key or dict.fromkeys(model.key)
 
 
-def key_filter(model: Model, key: Mapping[str, Any]) -> Filter:
-    """Return the filter for the row with *key*."""
-    parts = tuple(
-        Compare(model.field(name), Comparison.EQ, key[name]) for name in model.key
-    )
-    return parts[0] if len(parts) == 1 else And(parts)
+_LATER: Final = Target((), None, lambda: NOTHING)
+"""The row that a connection will name."""
+
+
+def target_ports(model: Model) -> list[Port]:
+    """Return the ports that say which row is meant."""
+    own = [field_port(model.field(name)) for name in model.key]
+    key_type: Any = own[0].type if len(own) == 1 else Any
+    keys = [Port(name, key_type) for name in _KEYS if name not in model.names]
+    filters = [Port(name, dict) for name in _FILTERS if name not in model.names]
+    return [*keys, *own, *filters]
 
 
 @final
 class TargetReader:
     """Takes from the parameters of a node what says which row is meant.
 
-    Understood are ``record_id``, ``id``, the key's own names, and ``filter`` (or
-    ``conditions``); a name that is a field of the model, and not its key, means the
-    field. Which names those are is decided once: reading a key costs 1 µs.
+    Which names may say so is decided once: reading a key costs 1 µs.
 
     Args:
         model: Whose rows.
@@ -96,63 +82,80 @@ class TargetReader:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        taken = frozenset(model.names)
-        self._names = tuple(
-            name for name in KEY_NAMES if name not in taken or model.key == (name,)
-        )
-        self._filters = tuple(name for name in _FILTERS if name not in taken)
-        self._all = (*self._names, *self._filters)
-        self._known = frozenset((*self._all, *model.key))
+        keys = tuple(name for name in _KEYS if name not in model.names)
+        self._filters = tuple(name for name in _FILTERS if name not in model.names)
+        self._others = (*keys, *self._filters)
+        self._names = (*self._others, *model.key)
+        # Parameters whose value is the whole key.
+        self._keys = frozenset((*keys, *(model.key if len(model.key) == 1 else ())))
 
     def read(
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
-    ) -> Target | None:
-        """Return the row that is meant; None when the answer will only arrive later.
-
-        What says so is removed from *parameters*.
+    ) -> Target:
+        """Return the row that is meant; what says so is taken from *parameters*.
 
         Raises:
             MissingFieldError: Nothing says so.
             FieldValueError: Two things say so, or the key does not fit.
             FilterError: The filter cannot be understood.
         """
-        given = [name for name in self._all if name in parameters]
-        if len(given) > 1:
-            expected = f"only one of {', '.join(given)}"
-            raise FieldValueError(owner, given[1], "a second one", expected)
-        model = self._model
-        if given:
+        given = [name for name in self._names if name in parameters]
+        if len(given) == 1 and not arriving:
             name = given[0]
-            value = parameters.pop(name)
+            if name in self._keys:
+                value = parameters.pop(name)
+                return self._by_key(read_key(self._model, value, owner, name))
             if name in self._filters:
-                return self._by_filter(value, owner, name)
-            return self._by_key(read_key(model, value, owner, name))
-        if all(name in parameters for name in model.key):
-            own = {name: parameters.pop(name) for name in model.key}
-            return self._by_key(read_key(model, own, owner, model.key[0]))
-        if not self._known.isdisjoint(arriving):
-            return None
-        raise MissingFieldError(owner, "record_id", f"the key of one {model.name}")
+                return self._by_filter(parameters.pop(name), owner, name)
+        coming = [name for name in self._names if name in arriving]
+        self._refuse_two([*given, *coming], owner)
+        if coming:
+            return _LATER
+        if given and given[0] in self._others:
+            # Constants are checked although something else arrives later.
+            return self.read({given[0]: parameters.pop(given[0])}, owner)
+        return self._by_fields(parameters, owner, given)
+
+    def _refuse_two(self, given: Sequence[str], owner: str) -> None:
+        others = [name for name in given if name in self._others]
+        own = [name for name in given if name not in self._others]
+        ways = [*own[:1], *others]
+        if len(ways) > 1:
+            expected = f"to be the only one of {', '.join(ways)}"
+            came = "a second way to name the row"
+            raise FieldValueError(owner, ways[1], came, expected)
+
+    def _by_fields(
+        self, parameters: dict[str, Any], owner: str, given: Sequence[str]
+    ) -> Target:
+        model = self._model
+        if not given:
+            raise MissingFieldError(owner, "record_id", f"the key of one {model.name}")
+        for name in model.key:
+            if name not in given:
+                raise MissingFieldError(owner, name, model.field(name).describe())
+        own = {name: parameters.pop(name) for name in model.key}
+        return self._by_key(read_key(model, own, owner, model.key[0]))
 
     def _by_key(self, key: dict[str, Any]) -> Target:
         return Target(self._model.key, key, partial(key_filter, self._model, key))
 
     def _by_filter(self, value: object, owner: str, name: str) -> Target:
-        given = as_mapping(value, owner, name)
-        where = parse(given, self._model)
-        if where is ALL:
-            expected = f"a filter for one {self._model.name}"
-            raise MissingFieldError(owner, name, expected)
-        return Target(tuple(given), self._key_of(given), lambda: where)
+        model = self._model
+        given = cast("Mapping[str, Any]", value)  # `parse` refuses anything else
+        where = parse(given, model)
+        if lets_all_pass(where):
+            raise MissingFieldError(owner, name, f"a filter for one {model.name}")
+        return Target(tuple(given), self._key_in(given, owner), lambda: where)
 
-    def _key_of(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _key_in(self, given: Mapping[str, Any], owner: str) -> dict[str, Any] | None:
         """Return the key if the filter is nothing but ``{key: value}``."""
         key = self._model.key
         if set(given) != set(key):
             return None
         if any(value is None or isinstance(value, Mapping) for value in given.values()):
             return None
-        return read_key(self._model, given, self._model.name, key[0])
+        return read_key(self._model, given, owner, key[0])
 
 
 async def one_row(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from ..errors import FieldValueError, MissingFieldError
-from ..models import Model
+from ...errors import FieldValueError, MissingFieldError
+from ...models import Model
+from ._options import came, is_mapping
 
 __all__ = ["as_mapping", "changed_values", "new_values"]
 
@@ -66,9 +67,7 @@ def changed_values(
     return values
 
 
-def _stamp(
-    model: Model, values: dict[str, Any], names: tuple[str | None, ...]
-) -> None:
+def _stamp(model: Model, values: dict[str, Any], names: tuple[str | None, ...]) -> None:
     """Set the managed times that nobody gave."""
     missing = [name for name in names if name is not None and name not in values]
     if missing:
@@ -82,7 +81,6 @@ def as_mapping(value: object, owner: str, name: str) -> Mapping[str, Any]:
     Raises:
         FieldValueError: It is something else.
     """
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return value
-    came = "None" if value is None else type(value).__name__
-    raise FieldValueError(owner, name, came, "a mapping of names to values")
+    if is_mapping(value) and all(isinstance(key, str) for key in value):
+        return cast("Mapping[str, Any]", value)
+    raise FieldValueError(owner, name, came(value), "a mapping of names to values")

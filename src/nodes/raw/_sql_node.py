@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, final
 
-from ..actors import Actor
-from ..drivers import Driver, parse_url
-from ..errors import (
-    FieldValueError,
-    MissingFieldError,
-    UnknownFieldError,
-)
-from ..messages import Operation, Request
-from ..sql import raw_statement
-from ._database import Database
-from ._node import Node, Port
+from ...drivers import parse_url
+from ...errors import FieldValueError, MissingFieldError, UnknownFieldError
+from ...messages import Operation, Request
+from .._database import Database
+from .._node import Node, Port
+from ._administrative import refuse_administrative
 
-__all__ = ["SqlActor", "SqlNode"]
+__all__ = ["NAME", "SqlNode"]
 
 NAME: Final = "AsyncSQLDatabaseNode"
 
@@ -36,12 +31,6 @@ _RESULTS: Final = {
     for port in (Port("data", list), Port("row_count", int), Port("columns", list))
 }
 
-# The first word of statements that change the schema, rights or the server.
-_ADMINISTRATIVE: Final = frozenset(
-    "ALTER ANALYZE ATTACH CLUSTER COMMENT CREATE DETACH DROP GRANT LOAD PRAGMA "
-    "REFRESH REINDEX REVOKE SECURITY SET TRUNCATE VACUUM".split()
-)
-
 
 @final
 class SqlNode(Node):
@@ -55,12 +44,19 @@ class SqlNode(Node):
 
     Args:
         database: Where; None until `bind` is told.
+        find: Returns the node for a URL, which may name this database.
     """
 
-    def __init__(self, database: Database | None = None) -> None:
+    def __init__(
+        self, database: Database | None, find: Callable[[str, Database | None], Node]
+    ) -> None:
         self.name = NAME
         self.owner = database
         self._database = database
+        self._find = find
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self._database!r}>"
 
     @property
     def database(self) -> Database:
@@ -75,11 +71,15 @@ class SqlNode(Node):
         return self._database
 
     def bind(self, parameters: Mapping[str, Any]) -> Node:
-        """Return the node for the database that *parameters* name."""
+        """Return the node for the database that *parameters* name.
+
+        Raises:
+            UrlError: The connection string cannot be understood.
+        """
         url = parameters.get("connection_string")
         if not isinstance(url, str):
             return self
-        return databases.node(url, self._database)
+        return self._find(url, self._database)
 
     def accepts(self, name: str) -> Port | None:
         """Return the input of this name."""
@@ -111,11 +111,22 @@ class SqlNode(Node):
                 raise FieldValueError(where, name, came, port.expected)
         if "query" not in parameters and "query" not in arriving:
             raise MissingFieldError(where, "query", "one SQL statement")
+        self._check_database(where, parameters, arriving)
+        if not {"query", "validate_queries"}.intersection(arriving):
+            refuse_administrative(parameters, where)
+
+    def _check_database(
+        self, where: str, parameters: Mapping[str, Any], arriving: Collection[str]
+    ) -> None:
+        name = "connection_string"
+        if name in arriving:
+            expected = "a URL when the node is added"
+            raise FieldValueError(where, name, "a promise", expected)
         if self._database is None:
-            expected = "the URL of a database"
-            raise MissingFieldError(where, "connection_string", expected)
-        if "query" in parameters and "validate_queries" not in arriving:
-            _refuse_administrative(parameters, where)
+            raise MissingFieldError(where, name, "the URL of a database")
+        if name in parameters and parse_url(parameters[name]) != self._database.url:
+            expected = "the URL with which the node was added"
+            raise FieldValueError(where, name, "another one", expected)
 
     def message(self, parameters: dict[str, Any]) -> Request:
         """Make the request; interceptors see raw SQL as a write to every model."""
@@ -123,93 +134,3 @@ class SqlNode(Node):
         return Request(
             node=NAME, model="*", operation=Operation.SQL, parameters=parameters
         )
-
-
-@final
-class SqlActor(Actor):
-    """Runs raw SQL on one database.
-
-    Args:
-        driver: Where.
-    """
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    async def receive(self, message: Request) -> dict[str, Any]:
-        """Run the statement; it commits by itself.
-
-        Raises:
-            ParameterError: The parameters are not what the node takes.
-            DriverError: The database refused.
-        """
-        given = message.parameters
-        _refuse_administrative(given, NAME)
-        values = given.get("params", given.get("parameters")) or ()
-        if not isinstance(values, list | tuple):
-            came = type(values).__name__
-            raise FieldValueError(NAME, "params", came, "a list, $1 first")
-        text = _query(given.get("query"))
-        statement = raw_statement(text, values, self._driver.dialect)
-        async with self._driver.acquire() as connection:
-            (result,) = await connection.run((statement,))
-        columns = list(result.columns)
-        return {
-            "data": [dict(zip(columns, row, strict=True)) for row in result.rows],
-            "row_count": result.count,
-            "columns": columns,
-        }
-
-
-def _query(query: object) -> str:
-    if not isinstance(query, str) or not query.strip():
-        came = type(query).__name__
-        raise FieldValueError(NAME, "query", came, "one SQL statement")
-    return query
-
-
-def _refuse_administrative(parameters: Mapping[str, Any], owner: str) -> None:
-    if parameters.get("validate_queries", True) is False:
-        return
-    query = parameters.get("query")
-    words = query.split(None, 1) if isinstance(query, str) else []
-    if words and words[0].upper() in _ADMINISTRATIVE:
-        came = f"a statement that begins with {words[0].upper()}"
-        expected = "one that reads or writes rows, unless validate_queries=False"
-        raise FieldValueError(owner, "query", came, expected)
-
-
-@final
-class _Databases:
-    """The databases that raw SQL may name: those of open DataFlows, and others."""
-
-    def __init__(self) -> None:
-        self._nodes: dict[Database, SqlNode] = {}
-        self._foreign: dict[Any, Database] = {}
-
-    def add(self, database: Database) -> SqlNode:
-        """Make the database of a DataFlow known; its interceptors hold from now on."""
-        return self._nodes.setdefault(database, SqlNode(database))
-
-    def remove(self, database: Database) -> None:
-        """Forget a database that was closed."""
-        self._nodes.pop(database, None)
-
-    def node(self, text: str, preferred: Database | None) -> SqlNode:
-        """Return the node for the database that a URL names."""
-        url = parse_url(text)
-        if preferred is not None and preferred.url == url:
-            return self.add(preferred)
-        for database in reversed(self._nodes):
-            if database.url == url and not database.is_closed:
-                return self._nodes[database]
-        return self.add_foreign(url)
-
-    def add_foreign(self, url: Any) -> SqlNode:
-        """Return the node for a database that no DataFlow has opened."""
-        database = self._foreign.setdefault(url, Database(url, pool_size=5))
-        return SqlNode(database)
-
-
-databases: Final = _Databases()
-"""The ones of this process."""

@@ -7,20 +7,15 @@ so whether somebody listens is asked first.
 
 from __future__ import annotations
 
-import logging
-import sys
 import time
-from typing import Final, final
+from typing import final
 
 from ...telemetry import get_log
 from ..graph import Workflow
 
 __all__ = ["RunRecord"]
 
-_NAME: Final = "dataflow.workflow"
-
-_log = get_log(_NAME)
-_logger = logging.getLogger(_NAME)
+_log = get_log("dataflow.workflow")
 
 
 @final
@@ -33,7 +28,7 @@ class RunRecord:
         self._run_id = run_id
         self._workflow = workflow
         self._started_at = time.perf_counter()
-        self._is_watched = is_watched()
+        self._is_watched = _log.is_enabled("debug")
         if self._is_watched:
             _log.debug("run_started", **self._facts())
 
@@ -59,11 +54,3 @@ class RunRecord:
         workflow = self._workflow
         nodes = len(workflow.steps)
         return {"run_id": self._run_id, "workflow": workflow.name, "n_nodes": nodes}
-
-
-def is_watched() -> bool:
-    """Whether debug events may reach anybody; costs a fraction of a microsecond."""
-    structlog = sys.modules.get("structlog")
-    if structlog is not None and structlog.is_configured():
-        return True
-    return _logger.isEnabledFor(logging.DEBUG)

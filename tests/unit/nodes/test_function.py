@@ -19,7 +19,8 @@ from dataflow.errors import (
     UnknownFieldError,
 )
 from dataflow.messages import Envelope
-from dataflow.nodes._function import FunctionActor, FunctionNode, FunctionPool
+from dataflow.nodes._actor_pool import ActorPool
+from dataflow.nodes._function import FunctionActor, FunctionNode
 from dataflow.nodes._node import Port
 
 Function = Callable[..., Any]
@@ -198,7 +199,7 @@ class Pool:
     def __init__(self, system: ActorSystem) -> None:
         self.system = system
         self.paths: list[str] = []
-        self.ref = FunctionPool(self._spawn, limit=2).ref
+        self.ref = ActorPool(self._spawn, limit=2).ref
 
     def _spawn(self, number: int) -> ActorRef:
         ref = self.system.spawn(FunctionActor, f"f{number}")

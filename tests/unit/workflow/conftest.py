@@ -9,7 +9,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from dataflow.actors import ActorRef, ActorSystem
-from dataflow.nodes._function import FunctionActor, FunctionPool
+from dataflow.nodes._actor_pool import ActorPool
+from dataflow.nodes._function import FunctionActor
 from dataflow.nodes._node import Host, Node
 from dataflow.workflow import WorkflowBuilder
 
@@ -19,7 +20,7 @@ class FunctionHost:
 
     def __init__(self, system: ActorSystem, awaited: list[str]) -> None:
         self._awaited = awaited
-        self._pool = FunctionPool(
+        self._pool = ActorPool(
             lambda number: system.spawn(FunctionActor, f"function-{number}"), limit=8
         )
 

@@ -19,14 +19,15 @@ import anyio
 
 from dataflow.actors import ActorSystem
 from dataflow.errors import ClosedError
-from dataflow.nodes._function import FunctionActor, FunctionPool
+from dataflow.nodes._actor_pool import ActorPool
+from dataflow.nodes._function import FunctionActor
 from dataflow.workflow import LocalRuntime, WorkflowBuilder, plug_in
 
 
 class Host:
     def __init__(self, system):
         spawn = lambda number: system.spawn(FunctionActor, f"f{number}")
-        self.ref_nowait = lambda node, ref=FunctionPool(spawn).ref: ref
+        self.ref_nowait = lambda node, ref=ActorPool(spawn).ref: ref
 
 
 @asynccontextmanager

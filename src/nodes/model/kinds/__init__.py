@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from .._model_node import ModelNode
 from ._bulk_create import BulkCreateNode
@@ -19,7 +19,7 @@ from ._upsert import UpsertNode
 
 __all__ = ["KINDS"]
 
-KINDS: Final[tuple[type[ModelNode], ...]] = (
+KINDS: Final[tuple[type[ModelNode[Any]], ...]] = (
     CreateNode,
     ReadNode,
     UpdateNode,

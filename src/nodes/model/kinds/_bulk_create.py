@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from ...messages import Operation
-from .._bulk import BulkStoreNode
+from ....messages import Operation
+from .._bulk_store import BulkStoreNode
 
 __all__ = ["BulkCreateNode"]
 

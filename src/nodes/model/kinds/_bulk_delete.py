@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, final
+from collections.abc import Collection, Iterable
+from typing import Any, Final, cast, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import ConfirmationRequiredError, FieldValueError
-from ...messages import Operation
-from ...sql import ALL, NOTHING, Filter, OneOf, Or, Table, parse
-from .._key import key_filter, read_key
+from ....drivers import Connection
+from ....errors import ConfirmationRequiredError, FieldValueError
+from ....messages import Operation
+from ....sql import Filter, Table, parse
+from ..._node import Port
+from .._key import any_of, read_key
 from .._model_node import ModelNode
-from .._node import Port
-from .._options import flag
-from .._rows import report
+from .._options import came, flag
+from .._report import DEFAULT_BATCH, report, report_ports
+from .._scope import lets_all_pass
 
 __all__ = ["BulkDeleteNode"]
 
-_CHUNK = 1_000
-"""Keys one statement looks for; composite keys take a parameter per field."""
+_COMPOSITE_BATCH: Final = 200
+"""Composite keys in one statement: each is a condition, and SQLite nests them.
+
+Source: sqlite.org/limits.html, "Maximum Depth Of An Expression Tree" (1 000).
+"""
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -31,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
 
 @final
-class BulkDeleteNode(ModelNode):
+class BulkDeleteNode(ModelNode[Plan]):
     """Deletes rows by ``filter``, or by ``ids`` (keys).
 
     All of them or none are deleted. ``deleted`` is the number of rows that were
@@ -51,12 +55,7 @@ class BulkDeleteNode(ModelNode):
 
     def results(self) -> list[Port]:
         """Return the counts."""
-        counts = ("processed", "inserted", "updated", "deleted", "skipped", "failed")
-        return [
-            *(Port(name, int) for name in (*counts, "batch_size")),
-            Port("operation", str),
-            Port("success", bool),
-        ]
+        return report_ports(Port("deleted", int))
 
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
@@ -69,28 +68,23 @@ class BulkDeleteNode(ModelNode):
         self.refuse_unknown(parameters, owner)
         is_confirmed = flag(parameters, "confirmed", owner, default=False)
         if "ids" in parameters:
-            if parameters.get("filter"):
+            if "filter" in parameters:
                 raise FieldValueError(owner, "filter", "both", "either ids or a filter")
             return self._by_ids(parameters["ids"], owner)
         where = parse(parameters.get("filter"), self.model)
-        is_open = {"filter", "ids", "confirmed"} & set(arriving)
-        if where is ALL and not is_confirmed and not is_open:
+        is_open = {"filter", "ids", "confirmed"}.intersection(arriving)
+        if lets_all_pass(where) and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return Plan((where,), None)
 
     def _by_ids(self, ids: object, owner: str) -> Plan:
         if not isinstance(ids, list | tuple | set | frozenset):
-            raise FieldValueError(owner, "ids", type(ids).__name__, "a list of keys")
-        keys = [read_key(self.model, each, owner, "ids") for each in ids]
-        chunks = [keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK)]
-        where = tuple(self._any_of(chunk) for chunk in chunks)
-        return Plan(where or (NOTHING,), len(keys))
-
-    def _any_of(self, keys: list[dict[str, Any]]) -> Filter:
-        if len(self.model.key) > 1:
-            return Or(tuple(key_filter(self.model, key) for key in keys))
-        name = self.model.key[0]
-        return OneOf(self.model.field(name), tuple(key[name] for key in keys))
+            raise FieldValueError(owner, "ids", came(ids), "a list of keys")
+        given = cast("Iterable[object]", ids)
+        keys = [read_key(self.model, each, owner, "ids") for each in given]
+        size = DEFAULT_BATCH if len(self.model.key) == 1 else _COMPOSITE_BATCH
+        chunks = [keys[at : at + size] for at in range(0, len(keys), size)]
+        return Plan(tuple(any_of(self.model, chunk) for chunk in chunks), len(keys))
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
@@ -100,10 +94,14 @@ class BulkDeleteNode(ModelNode):
         Raises:
             ConstraintError: Other rows refer to them; none was deleted.
         """
-        results = await connection.run([table.delete(part) for part in plan.where])
-        deleted = sum(result.count for result in results)
+        deleted = 0
+        if plan.where:
+            results = await connection.run([table.delete(part) for part in plan.where])
+            deleted = sum(result.count for result in results)
         processed = deleted if plan.n_keys is None else plan.n_keys
         return report(
-            self.operation.value, _CHUNK, [],
-            processed=processed, deleted=deleted, skipped=processed - deleted,
+            self.operation,
+            processed=processed,
+            skipped=processed - deleted,
+            deleted=deleted,
         )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import ConfirmationRequiredError, FieldValueError, MissingFieldError
-from ...messages import Operation
-from ...sql import ALL, Filter, Table, parse
+from ....drivers import Connection
+from ....errors import ConfirmationRequiredError, FieldValueError, MissingFieldError
+from ....messages import Operation
+from ....sql import Filter, Table, parse
+from ..._node import Port
 from .._model_node import ModelNode
-from .._node import Port
 from .._options import flag, whole_number
-from .._rows import Row, batches, read_rows, report
+from .._report import DEFAULT_BATCH, report, report_ports
+from .._rows import Row, batches, read_rows
+from .._scope import lets_all_pass
 from .._values import as_mapping, changed_values
 
 __all__ = ["BulkUpdateNode"]
 
-_CHANGES = ("update", "fields", "updates")
+_CHANGES: Final = ("update", "fields", "updates")
 
 
 class ByFilter(msgspec.Struct, frozen=True, eq=False):
@@ -37,7 +39,7 @@ class ByRows(msgspec.Struct, frozen=True, eq=False):
 
 
 @final
-class BulkUpdateNode(ModelNode):
+class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
     """Changes rows by ``filter`` and ``update`` (``fields``), or by ``data`` with keys.
 
     All of them or none are changed. ``updated`` is the number of rows found; a row
@@ -59,12 +61,7 @@ class BulkUpdateNode(ModelNode):
 
     def results(self) -> list[Port]:
         """Return the counts."""
-        counts = ("processed", "inserted", "updated", "deleted", "skipped", "failed")
-        return [
-            *(Port(name, int) for name in (*counts, "batch_size")),
-            Port("operation", str),
-            Port("success", bool),
-        ]
+        return report_ports()
 
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
@@ -75,45 +72,54 @@ class BulkUpdateNode(ModelNode):
             ConfirmationRequiredError: Every row would change.
         """
         self.refuse_unknown(parameters, owner)
-        size = whole_number(parameters, "batch_size", owner, default=1_000, least=1)
+        size = whole_number(
+            parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
+        )
         is_confirmed = flag(parameters, "confirmed", owner, default=False)
         if "data" in parameters or "data" in arriving:
             return self._by_rows(parameters, owner, size)
         where = parse(parameters.get("filter"), self.model)
-        given = [name for name in _CHANGES if name in parameters]
-        if not given and not set(arriving) & set(_CHANGES):
-            raise MissingFieldError(owner, "update", "the new values by field")
-        if len(given) > 1:
-            expected = f"only one of {', '.join(_CHANGES)}"
-            raise FieldValueError(owner, given[1], "a second one", expected)
-        changes: dict[str, Any] = {}
-        for name in given:
-            change = as_mapping(parameters[name], owner, name)
-            if not change:
-                raise FieldValueError(owner, name, "nothing", "at least one field")
-            changes = changed_values(self.model, change, owner)
-        is_open = {"filter", "confirmed"} & set(arriving)
-        if where is ALL and not is_confirmed and not is_open:
+        changes = self._changes(parameters, owner, arriving)
+        is_open = {"filter", "confirmed"}.intersection(arriving)
+        if lets_all_pass(where) and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return ByFilter(where, changes)
+
+    def _changes(
+        self, parameters: dict[str, Any], owner: str, arriving: Collection[str]
+    ) -> dict[str, Any]:
+        """Return the one change for all rows."""
+        names = [name for name in _CHANGES if name in parameters or name in arriving]
+        if not names:
+            raise MissingFieldError(owner, "update", "the new values by field")
+        if len(names) > 1:
+            expected = f"to be the only one of {', '.join(names)}"
+            raise FieldValueError(owner, names[1], "a second change", expected)
+        (name,) = names
+        if name in arriving:
+            return {}
+        change = as_mapping(parameters[name], owner, name)
+        if not change:
+            raise FieldValueError(owner, name, "nothing", "at least one field")
+        return changed_values(self.model, change, owner)
 
     def _by_rows(self, parameters: dict[str, Any], owner: str, size: int) -> ByRows:
         for name in ("filter", *_CHANGES):
             if name in parameters:
                 raise FieldValueError(owner, name, "both", "either data or a filter")
-
-        def check(given: dict[str, Any], where: str) -> dict[str, Any]:
-            for name in self.model.key:
-                if name not in given:
-                    described = self.model.field(name).describe()
-                    raise MissingFieldError(where, name, described)
-            if len(given) == len(self.model.key):
-                raise MissingFieldError(where, "fields", "at least one field to change")
-            return changed_values(self.model, given, where)
-
         data = parameters.get("data", ())
-        rows, _ = read_rows(self.model, data, {}, check, owner)
+        rows, _ = read_rows(self.model, data, {}, self._checked, owner)
         return ByRows(rows, size)
+
+    def _checked(self, given: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return the values of one row: its key, and what changes."""
+        for name in self.model.key:
+            if name not in given:
+                described = self.model.field(name).describe()
+                raise MissingFieldError(where, name, described)
+        if len(given) == len(self.model.key):
+            raise MissingFieldError(where, "fields", "at least one field to change")
+        return changed_values(self.model, given, where)
 
     async def perform(
         self, connection: Connection, table: Table, plan: ByFilter | ByRows
@@ -123,12 +129,15 @@ class BulkUpdateNode(ModelNode):
         Raises:
             ConstraintError: A changed row would break a rule; none was changed.
         """
-        if isinstance(plan, ByFilter):
-            (result,) = await connection.run((table.update(plan.where, plan.changes),))
-            return report(
-                self.operation.value, 1_000, [],
-                processed=result.count, updated=result.count,
-            )
+        if isinstance(plan, ByRows):
+            return await self._perform_by_rows(connection, table, plan)
+        (result,) = await connection.run((table.update(plan.where, plan.changes),))
+        n_rows = result.count
+        return report(self.operation, processed=n_rows, updated=n_rows)
+
+    async def _perform_by_rows(
+        self, connection: Connection, table: Table, plan: ByRows
+    ) -> dict[str, Any]:
         updated = 0
         async with connection.transaction():
             for names, batch in batches(plan.rows, plan.batch_size):
@@ -138,10 +147,9 @@ class BulkUpdateNode(ModelNode):
                 (result,) = await connection.run((statement,))
                 updated += len(result.rows)
         return report(
-            self.operation.value,
-            plan.batch_size,
-            [],
+            self.operation,
             processed=len(plan.rows),
+            batch_size=plan.batch_size,
             updated=updated,
             skipped=len(plan.rows) - updated,
         )

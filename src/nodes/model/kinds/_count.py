@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, final
 
-from ...drivers import Connection
-from ...messages import Operation
-from ...sql import Filter, Table, parse
+from ....drivers import Connection
+from ....messages import Operation
+from ....sql import Filter, Table, parse
+from ..._node import Port
 from .._model_node import ModelNode
-from .._node import Port
 
 __all__ = ["CountNode"]
 
 
 @final
-class CountNode(ModelNode):
+class CountNode(ModelNode[Filter]):
     """Replies with ``count``, the number of rows a filter lets through."""
 
     operation = Operation.COUNT

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any, final
 
-from ...drivers import Connection
-from ...errors import DuplicateKeyError
-from ...messages import Operation
-from ...sql import Table
+from ....drivers import Connection
+from ....errors import DuplicateKeyError
+from ....messages import Operation
+from ....sql import Table
+from ..._node import Port
 from .._model_node import ModelNode, field_port
-from .._node import Port
-from .._repair import with_key_repair
+from .._repair import insert_again
 from .._values import new_values
 
 __all__ = ["CreateNode"]
 
 
 @final
-class CreateNode(ModelNode):
+class CreateNode(ModelNode[dict[str, Any]]):
     """Stores one row and replies with every column of it, as stored."""
 
     operation = Operation.CREATE
@@ -48,11 +49,10 @@ class CreateNode(ModelNode):
             DuplicateKeyError: There is a row with the same key.
             ConstraintError: The row breaks another rule of the table.
         """
-        statement = table.insert(plan)
+        statements = (table.insert(plan),)
         try:
-            (result,) = await connection.run((statement,))
+            (result,) = await connection.run(statements)
         except DuplicateKeyError as error:
-            if not await with_key_repair(connection, table, error, plan):
-                raise
-            (result,) = await connection.run((statement,))
+            insert = partial(connection.run, statements)
+            (result,) = await insert_again(connection, table, error, plan, insert)
         return table.decode(result.rows[0])

@@ -7,16 +7,17 @@ from typing import Any, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import RecordNotFoundError
-from ...messages import Operation
-from ...models import Model
-from ...sql import RowCodec, Table
-from .._database import Database
-from .._key import Target, TargetReader, one_row
+from ....drivers import Connection
+from ....errors import RecordNotFoundError
+from ....messages import Operation
+from ....models import Model
+from ....sql import Table
+from ..._database import Database
+from ..._node import Port
+from .._key import key_decoder
 from .._model_node import ModelNode, field_port
-from .._node import Port
-from .._options import flag, target_ports
+from .._options import flag
+from .._target import Target, TargetReader, one_row, target_ports
 
 __all__ = ["DeleteNode"]
 
@@ -24,12 +25,12 @@ __all__ = ["DeleteNode"]
 class Plan(msgspec.Struct, frozen=True, eq=False):
     """Which row, and whether it must be there."""
 
-    target: Target | None
+    target: Target
     is_strict: bool
 
 
 @final
-class DeleteNode(ModelNode):
+class DeleteNode(ModelNode[Plan]):
     """Deletes one row and replies with its key, and ``deleted``.
 
     A row that is not there gives ``deleted: False``.
@@ -55,10 +56,9 @@ class DeleteNode(ModelNode):
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
     ) -> Plan:
         """Return which row is meant."""
-        is_strict = flag(parameters, "raise_on_not_found", owner, default=False)
-        target = self._targets.read(parameters, owner, arriving)
         self.refuse_unknown(parameters, owner)
-        return Plan(target, is_strict)
+        is_strict = flag(parameters, "raise_on_not_found", owner, default=False)
+        return Plan(self._targets.read(parameters, owner, arriving), is_strict)
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
@@ -71,14 +71,11 @@ class DeleteNode(ModelNode):
             ConstraintError: Another row refers to it.
         """
         target = plan.target
-        assert target is not None, "a plan to perform names its row"  # noqa: S101
         statement = table.delete(target.where, returning=True)
-        rows = await one_row(
-            connection, statement, target, self.name, f"{self.model.name}BulkDeleteNode"
-        )
+        bulk = f"{self.model.name}BulkDeleteNode"
+        rows = await one_row(connection, statement, target, self.name, bulk)
         if rows:
-            key: RowCodec = table.decoder(self.model.key)
-            return {**key.decode(rows[0]), "deleted": True}
+            return {**key_decoder(table).decode(rows[0]), "deleted": True}
         if plan.is_strict:
             raise RecordNotFoundError(self.model.name, target.names)
-        return {**(target.key or {}), "deleted": False}
+        return {**target.absent(self.model), "deleted": False}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import FieldValueError
-from ...messages import Operation
-from ...sql import ALL, And, Cursor, Filter, Table, Term, parse, parse_order
+from ....drivers import Connection
+from ....errors import FieldValueError
+from ....messages import Operation
+from ....models import Model
+from ....sql import ALL, And, Cursor, Filter, Statement, Table, Term, parse, parse_order
+from ..._node import Port
 from .._model_node import ModelNode
-from .._node import Port
-from .._options import flag, whole_number
+from .._options import as_list, came, flag, whole_number
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
 
-DEFAULT_LIMIT = 10
+DEFAULT_LIMIT: Final = 10
 """Records in a page when nothing is said; None asks for all."""
 
 
@@ -33,9 +34,18 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     names: tuple[str, ...] | None
     with_total: bool
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the columns to select; None means all of them."""
+        if self.names is None:
+            return None
+        # The cursor is made of the order's fields, whoever asked for them.
+        ordered = (term.field.name for term in self.order)
+        return tuple(dict.fromkeys((*self.names, *ordered)))
+
 
 @final
-class ListNode(ModelNode):
+class ListNode(ModelNode[Plan]):
     """Replies with a page of records, and the cursor of the next one.
 
     ``count`` in the result is the number of records in the page; ``count=True``
@@ -90,53 +100,34 @@ class ListNode(ModelNode):
             limit=_limit(parameters, owner),
             offset=offset,
             page=page,
-            names=self._names(parameters.get("fields"), owner),
+            names=_names(self.model, parameters.get("fields"), owner),
             with_total=flag(parameters, "count", owner, default=False),
         )
-
-    def _names(self, given: object, owner: str) -> tuple[str, ...] | None:
-        if given is None:
-            return None
-        if not isinstance(given, list | tuple) or not given:
-            came = "an empty list" if given == [] else type(given).__name__
-            raise FieldValueError(owner, "fields", came, "a list of field names")
-        for name in given:
-            self.model.field(str(name), owner)
-        return tuple(dict.fromkeys(given))
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
-        """Select the page; one row more says whether there is a next one.
-
-        Page and total are read in one transaction.
-        """
-        names = plan.names
-        columns = names
-        if names is not None:
-            # The cursor is made of the order's fields, whoever asked for them.
-            columns = tuple(
-                dict.fromkeys((*names, *(term.field.name for term in plan.order)))
-            )
-        limit = None if plan.limit is None else min(plan.limit + 1, 2**63 - 1)
-        statements = [
-            table.select(
-                plan.where if plan.page is ALL else And((plan.where, plan.page)),
-                order=plan.order,
-                limit=limit,
-                offset=plan.offset,
-                names=columns,
-            )
-        ]
+        """Select the page, and count all rows if asked, in one transaction."""
+        statements = [_select(table, plan)]
         if plan.with_total:
             statements.append(table.count(plan.where))
         results = await connection.run(statements)
-        decode = table.decoder(columns).decode
-        records = [decode(row) for row in results[0].rows]
-        result = _page(records, plan)
+        decode = table.decoder(plan.columns).decode
+        result = _page([decode(row) for row in results[0].rows], plan)
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result
+
+
+def _select(table: Table, plan: Plan) -> Statement:
+    """Select one row more than the page has: it says whether there is a next one."""
+    return table.select(
+        plan.where if plan.page is ALL else And((plan.where, plan.page)),
+        order=plan.order,
+        limit=None if plan.limit is None else min(plan.limit + 1, 2**63 - 1),
+        offset=plan.offset,
+        names=plan.columns,
+    )
 
 
 def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
@@ -157,10 +148,21 @@ def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
     }
 
 
-def _order(model: Any, parameters: dict[str, Any], owner: str) -> tuple[Term, ...]:
-    if parameters.get("order_by") is not None and parameters.get("sort") is not None:
+def _names(model: Model, given: object, owner: str) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    fields = as_list(given)
+    if not fields:
+        raise FieldValueError(owner, "fields", came(given), "a list of field names")
+    names = map(str, fields)
+    return tuple(dict.fromkeys(model.field(name, owner).name for name in names))
+
+
+def _order(model: Model, parameters: dict[str, Any], owner: str) -> tuple[Term, ...]:
+    order_by, sort = parameters.get("order_by"), parameters.get("sort")
+    if order_by is not None and sort is not None:
         raise FieldValueError(owner, "sort", "both", "either order_by or sort")
-    return parse_order(parameters.get("order_by") or parameters.get("sort"), model)
+    return parse_order(sort if order_by is None else order_by, model)
 
 
 def _limit(parameters: dict[str, Any], owner: str) -> int | None:

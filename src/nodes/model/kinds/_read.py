@@ -7,16 +7,16 @@ from typing import Any, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import RecordNotFoundError
-from ...messages import Operation
-from ...models import Model
-from ...sql import Statement, Table
-from .._database import Database
-from .._key import Target, TargetReader
+from ....drivers import Connection
+from ....errors import RecordNotFoundError
+from ....messages import Operation
+from ....models import Model
+from ....sql import Statement, Table
+from ..._database import Database
+from ..._node import Port
 from .._model_node import ModelNode, field_port
-from .._node import Port
-from .._options import flag, target_ports
+from .._options import flag
+from .._target import Target, TargetReader, target_ports
 
 __all__ = ["ReadNode"]
 
@@ -24,12 +24,12 @@ __all__ = ["ReadNode"]
 class Plan(msgspec.Struct, frozen=True, eq=False):
     """Which row, and whether it must be there."""
 
-    target: Target | None
+    target: Target
     is_strict: bool
 
 
 @final
-class ReadNode(ModelNode):
+class ReadNode(ModelNode[Plan]):
     """Replies with every column of one row, and ``found``.
 
     A filter that matches several rows gives the one with the least key.
@@ -55,10 +55,9 @@ class ReadNode(ModelNode):
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
     ) -> Plan:
         """Return which row is meant."""
-        is_strict = flag(parameters, "raise_on_not_found", owner, default=True)
-        target = self._targets.read(parameters, owner, arriving)
         self.refuse_unknown(parameters, owner)
-        return Plan(target, is_strict)
+        is_strict = flag(parameters, "raise_on_not_found", owner, default=True)
+        return Plan(self._targets.read(parameters, owner, arriving), is_strict)
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
@@ -68,7 +67,7 @@ class ReadNode(ModelNode):
         Raises:
             RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
         """
-        target = _known(plan.target)
+        target = plan.target
         (result,) = await connection.run((_statement(table, target),))
         if result.rows:
             row = table.decode(result.rows[0])
@@ -76,15 +75,10 @@ class ReadNode(ModelNode):
             return row
         if plan.is_strict:
             raise RecordNotFoundError(self.model.name, target.names)
-        return {**(target.key or {}), "found": False}
+        return {**target.absent(self.model), "found": False}
 
 
 def _statement(table: Table, target: Target) -> Statement:
     if target.key is not None:
         return table.read(target.key)
     return table.select(target.where, order=table.key_order, limit=1)
-
-
-def _known(target: Target | None) -> Target:
-    assert target is not None, "a plan to perform names its row"  # noqa: S101
-    return target

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, final
+from functools import partial
+from typing import Any, Final, final
 
 import msgspec
 
-from ...drivers import Connection
-from ...errors import DuplicateKeyError, FieldValueError, MissingFieldError
-from ...messages import Operation
-from ...models import Model
-from ...sql import Table
+from ....drivers import Connection
+from ....errors import DuplicateKeyError, FieldValueError, MissingFieldError
+from ....messages import Operation
+from ....sql import Table
+from ..._node import Port
 from .._conflict import conflict_fields
 from .._model_node import ModelNode
-from .._node import Port
-from .._repair import with_key_repair
+from .._repair import insert_again
 from .._values import as_mapping, changed_values, new_values
 
 __all__ = ["UpsertNode"]
 
-_INPUTS = ("where", "create", "update", "conflict_on")
+_PARTS: Final = ("where", "create", "update")
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -32,12 +32,13 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
 
 @final
-class UpsertNode(ModelNode):
+class UpsertNode(ModelNode[Plan]):
     """Replies with ``record``, ``created`` and ``action`` (created or updated).
 
     ``where`` holds the values of a unique key; ``create`` what a new row has
-    besides; ``update`` what changes in an existing one. One statement decides, so
-    of many callers at once exactly one creates.
+    besides; ``update`` what changes in an existing one, and what a new one has as
+    far as ``create`` does not say. One statement decides, so of many callers at
+    once exactly one creates.
     """
 
     operation = Operation.UPSERT
@@ -58,26 +59,24 @@ class UpsertNode(ModelNode):
 
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
-    ) -> Plan | None:
+    ) -> Plan:
         """Return the row and the change."""
         self.refuse_unknown(parameters, owner)
-        if any(name in arriving for name in _INPUTS):
-            return None
-        if "where" not in parameters:
-            raise MissingFieldError(owner, "where", "the values of a unique key")
         where, create, update = (
-            as_mapping(parameters.get(name) or {}, owner, name)
-            for name in ("where", "create", "update")
+            as_mapping(parameters.get(name) or {}, owner, name) for name in _PARTS
         )
-        conflict = conflict_fields(
-            self.model, parameters.get("conflict_on") or list(where), owner
-        )
-        _check_where(self.model, where, conflict, owner)
-        return Plan(
-            values=new_values(self.model, {**update, **create, **where}, owner),
-            conflict=conflict,
-            changes=changed_values(self.model, update, owner),
-        )
+        changes = changed_values(self.model, update, owner)
+        if arriving:
+            for part in (where, create):
+                changed_values(self.model, part, owner)
+            return Plan({}, (), changes)
+        if not where:
+            raise MissingFieldError(owner, "where", "the values of a unique key")
+        given = parameters.get("conflict_on") or list(where)
+        conflict = conflict_fields(self.model, given, owner, "conflict_on")
+        _check_where(where, conflict, owner)
+        values = new_values(self.model, {**update, **create, **where}, owner)
+        return Plan(values, conflict, changes)
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
@@ -88,12 +87,11 @@ class UpsertNode(ModelNode):
             ConstraintError: The row breaks a rule other than that of the key.
         """
         statements = table.upsert(plan.values, plan.conflict, plan.changes)
+        run = partial(connection.run, statements)
         try:
-            results = await connection.run(statements)
+            results = await run()
         except DuplicateKeyError as error:
-            if not await with_key_repair(connection, table, error, plan.values):
-                raise
-            results = await connection.run(statements)
+            results = await insert_again(connection, table, error, plan.values, run)
         was_created = table.was_created(results)
         row = results[-1].rows[0]
         return {
@@ -103,14 +101,11 @@ class UpsertNode(ModelNode):
         }
 
 
-def _check_where(
-    model: Model, where: Mapping[str, Any], conflict: Sequence[str], owner: str
-) -> None:
+def _check_where(where: Mapping[str, Any], conflict: Sequence[str], owner: str) -> None:
+    """Check that *where* holds the unique key, all of it and nothing else."""
     for name in conflict:
-        value = where.get(name)
-        if value is None:
+        if where.get(name) is None:
             raise MissingFieldError(owner, f"where.{name}", "a value of the unique key")
-        model.field(name, owner).check(value, owner)
     for name in where:
         if name not in conflict:
             expected = f"only the fields of the unique key ({', '.join(conflict)})"

@@ -4,12 +4,10 @@ import logging
 from collections.abc import Callable
 
 import pytest
-import structlog
 
 from dataflow.errors import WorkflowError
 from dataflow.nodes._node import Host
 from dataflow.workflow import WorkflowBuilder, run
-from dataflow.workflow.running._record import is_watched
 
 Function = Callable[..., object]
 
@@ -28,15 +26,6 @@ async def test_a_run_reports_its_start_and_its_end(
     assert started == "event='run_started' run_id='r' workflow='workflow' n_nodes=1"
     assert finished.startswith("event='run_finished' duration_s=0.")
     assert finished.endswith(" run_id='r' workflow='workflow' n_nodes=1")
-
-
-async def test_an_application_that_configured_structlog_hears_of_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert not is_watched()
-    monkeypatch.setattr(structlog, "is_configured", lambda: True)
-
-    assert is_watched()
 
 
 async def test_a_run_that_fails_reports_the_kind_of_error_and_no_values(

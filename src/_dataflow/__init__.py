@@ -1,0 +1,7 @@
+"""The object users hold: one database, its models and their nodes."""
+
+from __future__ import annotations
+
+from ._dataflow import DataFlow
+
+__all__ = ["DataFlow"]

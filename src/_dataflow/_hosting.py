@@ -1,0 +1,74 @@
+"""Where the calls of a DataFlow run: the engine entered here, else the background's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar, final
+
+from ..nodes import Database, Engine, Engines, Host, Node, databases, registry
+from ..workflow import call_background, call_background_sync, hosting, plug_in
+
+__all__ = ["Hosting"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _resolve(name: str) -> Node:
+    """Find a node for a builder that belongs to no DataFlow."""
+    raw = databases.anywhere
+    return raw if name == raw.name else registry.resolve(name)
+
+
+plug_in(resolve=_resolve, host=Engine)
+
+
+@final
+class Hosting:
+    """Calls functions with the engine that is to run them.
+
+    Args:
+        database: Which the calls are about; once it is closed they are refused.
+
+    Attributes:
+        engines: Those that were entered, one per event loop.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.engines = Engines(hosting)
+        self._database = database
+
+    async def call(
+        self,
+        function: Callable[Concatenate[Host, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call *function* with the engine entered here, else the background's.
+
+        If cancelled, the call is cancelled, and on the background host not waited
+        for.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        self._database.check_open()
+        engine = self.engines.current()
+        if engine is not None:
+            return await function(engine, *args, **kwargs)
+        return await call_background(function, *args, **kwargs)
+
+    async def aclose(self) -> None:
+        """Close the connections that the background host has."""
+        if self._database.is_held:
+            await call_background(_release, self._database)
+
+    def close(self) -> None:
+        """Do what `aclose` does, from synchronous code."""
+        if self._database.is_held:
+            call_background_sync(_release, self._database)
+
+
+async def _release(host: Host, database: Database) -> None:
+    assert isinstance(host, Engine), "plugged in above"  # noqa: S101
+    await host.release(database)

@@ -1,0 +1,108 @@
+"""Many actors behind one address, one message to an actor.
+
+So a slow message holds up no other, one that nobody waits for any more is cancelled
+alone, and functions that live for one run leave nothing behind. When every actor is
+busy, senders wait in the order they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, final
+
+import anyio
+
+from ..actors import ActorRef
+from ..errors import DeadlockError
+from ..messages import Envelope
+
+__all__ = ["ActorPool"]
+
+
+@final
+class ActorPool:
+    """One address for many actors; its `ref` is what a host hands out.
+
+    Attributes:
+        ref: The address.
+
+    Args:
+        spawn: Starts the actor of this number, from 0.
+        path: What errors call the pool.
+        limit: Messages that are worked on at once.
+    """
+
+    LIMIT: Final = 256
+
+    def __init__(
+        self,
+        spawn: Callable[[int], ActorRef],
+        *,
+        path: str = "/functions",
+        limit: int = LIMIT,
+    ) -> None:
+        self.path = path
+        self.asks: dict[Envelope, str] = {}
+        self.new_event: Callable[[], anyio.Event] = type(anyio.Event())
+        self.ref = ActorRef(self)
+        self._spawn = spawn
+        self._places = anyio.Semaphore(limit)
+        self._paths: set[str] = set()
+        self._idle: list[ActorRef] = []
+        self._busy: dict[Envelope, ActorRef] = {}
+
+    def put_nowait(self, envelope: Envelope) -> bool:
+        """Give a message to an idle actor.
+
+        Raises:
+            anyio.WouldBlock: All are busy.
+            DeadlockError: All are busy, and one of them waits for this message.
+        """
+        try:
+            self._places.acquire_nowait()
+        except anyio.WouldBlock:
+            if not self._paths.isdisjoint(envelope.chain):
+                raise DeadlockError(self.path, envelope.chain) from None
+            raise
+        self._give(envelope)
+        return True
+
+    async def put(self, envelope: Envelope) -> None:
+        """Give a message to the next actor that is idle; if cancelled, to none."""
+        await self._places.acquire()
+        self._give(envelope)
+
+    def abandon(self, envelope: Envelope) -> None:
+        """Cancel a message that nobody waits for any more."""
+        member = self._busy.get(envelope)
+        if member is not None:
+            member.abandon(envelope)
+
+    def _give(self, envelope: Envelope) -> None:
+        """Hand over to an actor, for the place just acquired."""
+        told = envelope.on_done
+        try:
+            member = self._idle.pop() if self._idle else self._grow()
+            self._busy[envelope] = member
+            envelope.on_done = partial(self._done, told)
+            member.send_nowait(envelope)
+        except BaseException:
+            # The actor is gone for good; another one takes its place.
+            self._busy.pop(envelope, None)
+            self._places.release()
+            envelope.on_done = told
+            raise
+
+    def _grow(self) -> ActorRef:
+        member = self._spawn(len(self._paths))
+        self._paths.add(member.path)
+        return member
+
+    def _done(
+        self, told: Callable[[Envelope], None] | None, envelope: Envelope
+    ) -> None:
+        self._idle.append(self._busy.pop(envelope))
+        self._places.release()
+        if told is not None:
+            told(envelope)

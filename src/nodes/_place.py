@@ -1,0 +1,84 @@
+"""A database in an engine: its pool, its supervisor, the actors below it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any, final
+
+import anyio
+
+from ..actors import ActorRef, SupervisorRef
+from ..drivers import Driver
+from ..models import Model
+from ._actor_pool import ActorPool
+from ._database import Database
+from .model import ModelNode, NodeActor
+from .raw import SqlActor, SqlNode
+
+__all__ = ["Place"]
+
+
+@final
+class Place:
+    """What an engine has of one database.
+
+    Args:
+        database: Which.
+        driver: The engine's connections to it.
+        supervisor: Under which its actors live.
+    """
+
+    def __init__(
+        self, database: Database, driver: Driver, supervisor: SupervisorRef
+    ) -> None:
+        self.database = database
+        self.driver = driver
+        self.supervisor = supervisor
+        self._ready: set[Model] = set()
+        self._lock = anyio.Lock()
+        self._names: Counter[str] = Counter()
+
+    async def prepare(self, model: Model) -> None:
+        """See to it once that the table of *model* is there.
+
+        If cancelled or if it fails, the next call does it again.
+        """
+        prepare = self.database.prepare
+        if prepare is None or model in self._ready:
+            return
+        async with self._lock:
+            if model not in self._ready:
+                await prepare(self.driver, model)
+                self._ready.add(model)
+
+    def address(self, node: ModelNode[Any] | SqlNode) -> ActorRef:
+        """Make what serves *node* and return its address."""
+        self._names[node.name] += 1
+        number = self._names[node.name]
+        # A model that was declared again has nodes of the same names.
+        name = node.name if number == 1 else f"{node.name}-{number}"
+        if isinstance(node, SqlNode):
+            return self._pool(name)
+        prepare = partial(self.prepare, node.model)
+        return self.supervisor.spawn(
+            partial(NodeActor, node, self.driver, prepare),
+            name,
+            interceptors=self.database.interceptors,
+        )
+
+    def _pool(self, name: str) -> ActorRef:
+        """Return the address of as many actors as there may be connections.
+
+        Statements of users take as long as they take: none waits for another.
+        """
+
+        def spawn(number: int) -> ActorRef:
+            return self.supervisor.spawn(
+                partial(SqlActor, self.driver),
+                f"{name}-{number}",
+                interceptors=self.database.interceptors,
+            )
+
+        path = f"{self.supervisor.path}/{name}"
+        return ActorPool(spawn, path=path, limit=self.database.pool_size).ref

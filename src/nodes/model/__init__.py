@@ -1,0 +1,9 @@
+"""The nodes of a model: one file per kind below, and here what they share."""
+
+from __future__ import annotations
+
+from ._model_node import ModelNode
+from ._node_actor import NodeActor
+from .kinds import KINDS
+
+__all__ = ["KINDS", "ModelNode", "NodeActor"]

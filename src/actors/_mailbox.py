@@ -80,7 +80,9 @@ class Mailbox:
         self.capacity = capacity
         self.overflow = overflow
         self.path = path
-        self._send, self._receive = anyio.create_memory_object_stream[Envelope](capacity)
+        self._send, self._receive = anyio.create_memory_object_stream[Envelope](
+            capacity
+        )
         self._senders: dict[Envelope, anyio.Event] = {}
         self._new_event = new_event
         self._arrival: anyio.Event | None = None

@@ -12,6 +12,7 @@ anyio does on asyncio: asyncpg's `executemany` swallows the first one.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
@@ -142,13 +143,20 @@ async def open_bridge() -> AsyncGenerator[Bridge]:
     Raises:
         MissingExtraError: On Trio, when trio-asyncio is not installed.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if _is_on_trio():
         async with _TrioLoop() as loop:
             yield Bridge(loop)
     else:
         yield Bridge()
+
+
+def _is_on_trio() -> bool:
+    """Whether Trio runs this task.
+
+    asyncio cannot be asked: inside another bridge on Trio it says that its loop runs.
+    """
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_task())
 
 
 @final

@@ -20,6 +20,7 @@ from dataflow.drivers import (
     Driver,
     RowStream,
     connect,
+    open_bridge,
     parse_url,
 )
 from dataflow.errors import (
@@ -963,3 +964,18 @@ async def test_a_driver_says_what_it_is(driver: Driver, database_url: str) -> No
     assert driver.url == parse_url(database_url)
     assert driver.dialect is driver.url.dialect
     assert driver.backends == {"asyncio"}
+
+
+async def test_drivers_work_inside_a_second_bridge(
+    driver: Driver, sqlite_url: str
+) -> None:
+    """On Trio, asyncio's loop seems to run already inside the first one."""
+    async with open_bridge() as inner:
+        other = connect(parse_url(sqlite_url), inner)
+        for each in (driver, other):
+            async with each.acquire() as connection:
+                (result,) = await connection.run(
+                    [Statement("SELECT 1", returns_rows=True)]
+                )
+                assert result.rows[0][0] == 1
+        await other.aclose()

@@ -352,7 +352,7 @@ class Proxy:
         self._thread.join()
         self._loop.close()
 
-    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     def _abort(self) -> None:

@@ -64,7 +64,7 @@ async def run(driver: Driver, *texts: str) -> None:
             await connection.run([Statement(text)])
 
 
-async def value(driver: Driver, text: str, *parameters: object) -> Any:  # noqa: ANN401
+async def value(driver: Driver, text: str, *parameters: object) -> Any:
     statement = Statement(text, parameters, returns_rows=True)
     async with driver.acquire(write=False) as connection:
         (result,) = await connection.run([statement])

@@ -105,7 +105,7 @@ class _Part:
         self.choices += choices
         if self.size > MAX_SIZE or self.choices > MAX_CHOICES:
             msg = (
-                f"it stands for over {MAX_SIZE} characters or {MAX_CHOICES} "
+                f"the pattern stands for over {MAX_SIZE} characters or {MAX_CHOICES} "
                 "quantifiers, counted repeats written out"
             )
             raise _RefusedError(msg)

@@ -1,0 +1,377 @@
+"""Filters hold on both databases as they do for an evaluator in Python."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dataflow.drivers import Driver
+from dataflow.models import Digits, Model, declare
+from dataflow.schema import ensure_table
+from dataflow.sql import OPERATORS, And, Filter, Result, parse, table_of
+
+# What a filter means does not depend on the event loop.
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.slow,
+    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
+]
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "Blue"
+    GREEN = "é"
+
+
+class Level(IntEnum):
+    LOW = -1
+    HIGH = 2**40
+
+
+TEXTS = [
+    "", "a", "A", "ab", "aB", "abc", "b", "a%", "a_", "%", "_", "\\", "a\\b", "[a]", "*", "?",
+    "é", "É", "e\u0301", "\U0001f600", "a\U0001f600b", "\U0010ffff", "\uffff", "ß", "a\nb", "\x0b",
+    "'; DROP TABLE \"things\"; --", "$1", "?1", "{place}", "0", "1", "NULL",
+]  # fmt: skip
+INTS = [0, 1, -1, 2, 5, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
+FLOATS = [0.0, 1.0, -1.0, 0.1, 0.30000000000000004, 0.3, 5e-324, -1.7976931348623157e308,
+          1e16, 2.0**53, 1.7976931348623157e308, 123456789.123456789]  # fmt: skip
+MICROSECOND = timedelta(microseconds=1)
+
+POOLS: dict[str, tuple[Any, list[Any]]] = {
+    "text": (str, TEXTS),
+    "number": (int, INTS),
+    "real": (float, FLOATS),
+    "flag": (bool, [True, False]),
+    "money": (
+        Annotated[Decimal, Digits(18, 2)],
+        [Decimal(each) for each in ("0", "1.5", "-1.5", "9.99", "10", "9999999999999999.99",
+                                    "-9999999999999999.99")],
+    ),
+    "wide": (
+        Annotated[Decimal, Digits(30, 5)],
+        [Decimal(each) for each in ("0", "9", "10", "-9", "-10", "1.5", "0.00001",
+                                    "9999999999999999999999999.99999")],
+    ),
+    "free": (
+        Decimal,
+        [Decimal(each) for each in ("0", "9", "10", "-9", "-10", "1.5", "1.50", "1e-30", "1e30",
+                                    "123456789012345678901234567890.5")]
+        + [Decimal(10**999), Decimal(-(10**999))],
+    ),
+    "instant": (
+        datetime,
+        [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, 1, UTC),
+         datetime(1969, 12, 31, tzinfo=UTC), datetime.min.replace(tzinfo=UTC),
+         datetime.max.replace(tzinfo=UTC)],
+    ),
+    "day": (date, [date.min, date.max, date(2026, 1, 2), date(1969, 12, 31)]),
+    "clock": (time, [time.min, time.max, time(12), time(12, 0, 0, 1)]),
+    "span": (
+        timedelta,
+        [timedelta(0), timedelta(days=40), timedelta(hours=960, microseconds=1), -MICROSECOND,
+         (2**63 - 1) * MICROSECOND, -(2**63 - 1) * MICROSECOND],
+    ),
+    "mark": (UUID, [UUID(int=0), UUID(int=1), UUID(int=2**127), UUID(int=2**128 - 1)]),
+    "color": (Color, list(Color)),
+    "level": (Level, list(Level)),
+    "letter": (Literal["a", "B", "é"], ["a", "B", "é"]),
+    "blob": (bytes, [b"", b"\0", b"a", b"A", b"\xff", b"a\0b", "é".encode()]),
+}  # fmt: skip
+
+
+def _things() -> Model:
+    annotations: dict[str, Any] = {}
+    for name, (type_, _) in POOLS.items():
+        annotations[name] = type_
+        annotations[f"maybe_{name}"] = type_ | None
+    return declare(type("Thing", (), {"__annotations__": annotations}))
+
+
+THING = _things()
+NAMES = tuple(name for name in THING.names if name != "id")
+
+
+def pool_of(name: str) -> list[Any]:
+    return POOLS[name.removeprefix("maybe_")][1]
+
+
+def _rows(count: int) -> list[dict[str, Any]]:
+    """Return rows that meet each other's values, and a filter's, often."""
+    chance = random.Random(5)  # noqa: S311  # rows, not secrets
+    rows: list[dict[str, Any]] = []
+    for key in range(1, count + 1):
+        row = {"id": key}
+        for name in NAMES:
+            is_none = name.startswith("maybe_") and chance.random() < 0.25
+            value = None if is_none else chance.choice(pool_of(name))
+            row[name] = THING.field(name).check(value, "test")
+        rows.append(row)
+    return rows
+
+
+ROWS = _rows(120)
+
+
+# -- an evaluator of its own ------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """Return what is stored of a choice."""
+    return value.value if isinstance(value, Enum) else value
+
+
+def like(pattern: str) -> re.Pattern[str]:
+    written = ""
+    rest = iter(pattern)
+    for sign in rest:
+        if sign == "\\":
+            written += re.escape(next(rest))
+        else:
+            written += {"%": ".*", "_": "."}.get(sign) or re.escape(sign)
+    return re.compile(written, re.DOTALL)
+
+
+PATTERNS = {  # as the databases read it, and as Python does
+    "^a": r"\Aa",
+    "b$": r"b\Z",
+    "^$": r"\A\Z",
+    "a.b": r"a.b",
+    "[^a]": r"[^a]",
+    r"\s": r"\s",
+    r"\w": r"\w",
+    r"\W": r"\W",
+    r"^[\d-]+$": r"\A[\d-]+\Z",
+    "(a|é)b?": r"(a|é)b?",
+    r"\\|%": r"\\|%",
+    "[a-\U0001f600]{2}": "[a-\U0001f600]{2}",
+}
+
+TESTS: dict[str, Callable[[Any, Any], bool]] = {
+    "$gt": lambda left, right: left > right,
+    "$gte": lambda left, right: left >= right,
+    "$lt": lambda left, right: left < right,
+    "$lte": lambda left, right: left <= right,
+    "$like": lambda left, right: like(right).fullmatch(left) is not None,
+    "$regex": lambda left, right: (
+        re.search(PATTERNS[right], left, re.ASCII | re.DOTALL) is not None
+    ),
+    "$contains": lambda left, right: right in left,
+    "$startsWith": lambda left, right: left.startswith(right),
+    "$endsWith": lambda left, right: left.endswith(right),
+}
+
+
+def holds(value: Any, operator: str, operand: Any) -> bool:
+    """Tell whether one operator lets a value through; None is no value."""
+    match operator:
+        case "$not":
+            return not behind(value, operand)
+        case "$eq" | "$ne":
+            return (value == plain(operand)) is (operator == "$eq")
+        case "$in" | "$nin":
+            return (value in list(map(plain, operand))) is (operator == "$in")
+        case "$null" | "$exists":
+            return (value is None) is (operand is (operator == "$null"))
+        case "$between":
+            low, high = map(plain, operand)
+            return value is not None and low <= value <= high
+        case _:
+            return value is not None and TESTS[operator](value, plain(operand))
+
+
+def behind(value: Any, condition: Any) -> bool:
+    """Evaluate what stands behind a field."""
+    if isinstance(condition, dict):
+        pairs = cast("dict[str, Any]", condition).items()
+        return all(holds(value, name, operand) for name, operand in pairs)
+    return bool(value == plain(condition))
+
+
+def lets_through(condition: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Evaluate a filter."""
+    return all(_entry(name, value, row) for name, value in condition.items())
+
+
+def _entry(name: str, value: Any, row: Mapping[str, Any]) -> bool:
+    match name:
+        case "$and":
+            return all(lets_through(part, row) for part in value)
+        case "$or":
+            return any(lets_through(part, row) for part in value)
+        case "$nor":
+            return not any(lets_through(part, row) for part in value)
+        case "$not":
+            return not lets_through(value, row)
+        case _:
+            return behind(plain(row[name]), value)
+
+
+# -- filters ----------------------------------------------------------------------
+
+FULL: dict[str, st.SearchStrategy[Any]] = {
+    "text": st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4),
+    "number": st.integers(-(2**63), 2**63 - 1),
+    "real": st.floats(allow_nan=False, allow_infinity=False),
+    "money": st.decimals(-(10**15), 10**15, places=2),
+    "wide": st.decimals(-(10**20), 10**20, places=5),
+    "free": st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    "instant": st.datetimes(timezones=st.just(UTC)),
+    "mark": st.uuids(),
+    "blob": st.binary(max_size=4),
+}
+LIKES = st.lists(
+    st.sampled_from(["a", "b", "é", "%", "_", "\\%", "\\_", "\\\\", "\\a", "*", "?", "[", "]", "A"]),
+    max_size=4,
+).map("".join)  # fmt: skip
+BITS = st.text("abAé%_\\*[?\U0001f600", max_size=2) | st.sampled_from(TEXTS)
+OF_TEXT = {
+    "$like": LIKES,
+    "$regex": st.sampled_from(list(PATTERNS)),
+    "$contains": BITS,
+    "$startsWith": BITS,
+    "$endsWith": BITS,
+}
+
+
+def _merged(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    return left | right
+
+
+def _under(word: str, parts: list[Any]) -> dict[str, Any]:
+    return {word: parts}
+
+
+def _operators(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    bare = name.removeprefix("maybe_")
+    value = st.sampled_from(pool_of(name))
+    value = value | FULL[bare] if bare in FULL else value
+    operands: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(OPERATORS, value)
+    operands |= dict.fromkeys(("$null", "$exists"), st.booleans())
+    operands |= dict.fromkeys(("$in", "$nin"), st.lists(value | st.none(), max_size=4))
+    operands |= dict.fromkeys(("$eq", "$ne"), value | st.none())
+    operands["$between"] = st.tuples(value, value)
+    operands |= OF_TEXT
+    if bare != "text":
+        operands = {
+            name: each for name, each in operands.items() if name not in OF_TEXT
+        }
+    one = st.sampled_from(sorted(operands)).flatmap(
+        lambda operator: operands[operator].map(lambda operand: {operator: operand})
+    )
+    negated = one.map(lambda inner: {"$not": inner})
+    return one | negated | st.builds(_merged, one, one)
+
+
+BEHIND = {name: _operators(name) for name in NAMES}
+LEAVES = st.sampled_from(NAMES).flatmap(
+    lambda name: (BEHIND[name] | st.sampled_from(pool_of(name))).map(
+        lambda condition: {name: condition}
+    )
+)
+
+
+def _joined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    several = st.lists(inner, max_size=3)
+    return st.one_of(
+        st.builds(
+            _under,
+            st.sampled_from(["$and", "$or", "$nor"]),
+            several,
+        ),
+        inner.map(lambda part: {"$not": part}),
+        st.builds(_merged, inner, inner),
+    )
+
+
+FILTERS = st.recursive(LEAVES, _joined, max_leaves=8)
+
+SETTINGS = settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,  # examples only read
+        HealthCheck.too_slow,
+    ],
+)
+
+
+@pytest.fixture
+async def filled(drivers: tuple[Driver, Driver]) -> tuple[Driver, Driver]:
+    """Give both databases with the same rows in them."""
+    names = ("id", *NAMES)
+    for driver in drivers:
+        await ensure_table(driver, THING)
+        statement = table_of(THING, driver.dialect).insert_many(names, ROWS)
+        async with driver.acquire() as connection:
+            await connection.run([statement])
+    return drivers
+
+
+async def keys(driver: Driver, *filters: Filter) -> list[list[int]]:
+    """Return the keys of the rows each filter lets through, in order."""
+    table = table_of(THING, driver.dialect)
+    statements = [
+        table.select(each, names=("id",), order=table.key_order) for each in filters
+    ]
+    async with driver.acquire(write=False) as connection:
+        results: Sequence[Result] = await connection.run(statements)
+    return [[row[0] for row in result.rows] for result in results]
+
+
+@SETTINGS
+@given(given_filter=FILTERS)
+@example(
+    {
+        "text": {"$in": TEXTS},
+        "number": {"$in": INTS},
+        "$or": [{"real": {"$in": FLOATS}}],
+    }
+)
+@example(
+    {"maybe_text": {"$nin": [None]}, "maybe_free": {"$nin": [Decimal("1.500"), None]}}
+)
+async def test_both_databases_and_python_let_the_same_rows_through(
+    filled: tuple[Driver, Driver], given_filter: dict[str, Any]
+) -> None:
+    sqlite, postgres = filled
+    part = parse(given_filter, THING)
+    expected = [row["id"] for row in ROWS if lets_through(given_filter, row)]
+
+    assert (await keys(sqlite, part))[0] == expected
+    assert (await keys(postgres, part))[0] == expected
+
+
+@settings(SETTINGS, max_examples=100)
+@given(left=FILTERS, right=FILTERS)
+async def test_a_filter_and_its_negation_part_the_rows(
+    filled: tuple[Driver, Driver], left: dict[str, Any], right: dict[str, Any]
+) -> None:
+    everything = [row["id"] for row in ROWS]
+    filters = [
+        parse(each, THING)
+        for each in (
+            left,
+            {"$not": left},
+            {"$nor": [left, right]},
+            {"$and": [{"$not": left}, {"$not": right}]},
+        )
+    ]
+    for driver in filled:
+        yes, no, neither, none = await keys(driver, *filters)
+        (both,) = await keys(driver, And(tuple(filters[:2])))
+
+        assert sorted(yes + no) == everything
+        assert both == []
+        assert neither == none

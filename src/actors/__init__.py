@@ -8,6 +8,7 @@ from ._interceptor import Handler, Interceptor, compose
 from ._mailbox import Overflow
 from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, Strategy
+from ._signal import NewSignal, Signal
 from ._snapshot import Snapshot, State
 from ._supervisor_ref import SupervisorRef
 from ._system import ActorSystem
@@ -24,10 +25,12 @@ __all__ = [
     "Handler",
     "Interceptor",
     "MessageAbandonedError",
+    "NewSignal",
     "Overflow",
     "Reason",
     "Restart",
     "RestartPolicy",
+    "Signal",
     "Snapshot",
     "State",
     "Strategy",

@@ -18,7 +18,7 @@ loop for each message that finds its actor idle. An ask took 21 µs on asyncio a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from enum import StrEnum
 from itertools import islice
 from typing import final
@@ -27,6 +27,7 @@ import anyio
 
 from ..errors import MailboxClosedError, MailboxFullError
 from ..messages import Envelope
+from ._signal import NewSignal, Signal
 
 __all__ = ["Mailbox", "Overflow"]
 
@@ -52,13 +53,13 @@ class Mailbox:
         path: Of the actor, for errors.
         capacity: Messages held before the overflow policy applies, at least 1.
         overflow: What to do when full.
-        new_event: Makes an event of the running loop.
+        new_signal: Makes what a task waits for.
     """
 
     __slots__ = (
         "_arrival",
         "_is_closed",
-        "_new_event",
+        "_new_signal",
         "_receive",
         "_send",
         "_senders",
@@ -72,7 +73,7 @@ class Mailbox:
         path: str,
         capacity: int,
         overflow: Overflow,
-        new_event: Callable[[], anyio.Event] = anyio.Event,
+        new_signal: NewSignal = anyio.Event,
     ) -> None:
         if capacity < 1:
             msg = f"a mailbox holds at least 1 message, not {capacity}"
@@ -83,9 +84,9 @@ class Mailbox:
         self._send, self._receive = anyio.create_memory_object_stream[Envelope](
             capacity
         )
-        self._senders: dict[Envelope, anyio.Event] = {}
-        self._new_event = new_event
-        self._arrival: anyio.Event | None = None
+        self._senders: dict[Envelope, Signal] = {}
+        self._new_signal = new_signal
+        self._arrival: Signal | None = None
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -137,7 +138,7 @@ class Mailbox:
         Raises:
             MailboxClosedError: It was closed meanwhile; the message is not in it.
         """
-        self._senders[envelope] = placed = self._new_event()
+        self._senders[envelope] = placed = self._new_signal()
         try:
             await placed.wait()
         except BaseException:
@@ -156,9 +157,9 @@ class Mailbox:
             self._admit()
         return envelope
 
-    def arrival(self) -> Awaitable[None]:
+    def arrival(self) -> Awaitable[object]:
         """Wait until there may be something to take, or `wake` is called."""
-        self._arrival = arrival = self._new_event()
+        self._arrival = arrival = self._new_signal()
         return arrival.wait()
 
     def wake(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol, final
 
 import anyio
@@ -11,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from ..errors import DeadlineExceededError, DeadlockError, MailboxFullError
 from ..messages import Envelope
+from ._signal import NewSignal, Signal
 from ._turn import Turn, current_turn
 
 __all__ = ["ActorRef", "Address", "refuse_own_turn"]
@@ -33,8 +33,8 @@ class Address(Protocol):
         ...
 
     @property
-    def new_event(self) -> Callable[[], anyio.Event]:
-        """Makes an event of the running loop."""
+    def new_signal(self) -> NewSignal:
+        """Makes what a task waits for."""
         ...
 
     def put_nowait(self, envelope: Envelope) -> bool:
@@ -68,6 +68,10 @@ class ActorRef:
 
     def __repr__(self) -> str:
         return f"ActorRef({self.path!r})"
+
+    def new_signal(self) -> Signal:
+        """Return what a task of its event loop may wait for, once."""
+        return self._address.new_signal()
 
     async def ask(
         self,
@@ -144,7 +148,7 @@ class ActorRef:
     async def _settle(self, envelope: Envelope) -> None:
         """Deliver and wait until it is resolved; abandon it if cancelled."""
         address = self._address
-        answered = address.new_event()
+        answered = address.new_signal()
         envelope.on_done = lambda _: answered.set()
         asks = address.asks
         asks[envelope] = self.path

@@ -101,7 +101,7 @@ class Slot:
         self.state = State.IDLE
         self.restart = restart
         self.asks = runtime.asks
-        self.new_event = runtime.new_event
+        self.new_signal = runtime.new_signal
         self.ref = ActorRef(self)
         self.has_finished = self.is_significant = False
         self._context = ActorContext(self.ref, system, self._finish)

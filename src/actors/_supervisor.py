@@ -91,9 +91,9 @@ class Supervisor:
             msg = f"{name!r} cannot be significant: it must not be permanent, and it "
             msg += "needs a supervisor of its own that ends with it"
             raise ValueError(msg)
-        path, new_event = self._path_of(name), self._runtime.new_event
+        path, new_signal = self._path_of(name), self._runtime.new_signal
         slot = Slot(
-            Mailbox(path, mailbox_size, overflow, new_event),
+            Mailbox(path, mailbox_size, overflow, new_signal),
             factory,
             runtime=self._runtime,
             system=self._system,

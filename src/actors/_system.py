@@ -20,6 +20,7 @@ from ._mailbox import Overflow
 from ._ref import ActorRef, refuse_own_turn
 from ._restart import Restart, RestartPolicy, Strategy
 from ._runtime import Runtime, log, watch
+from ._signal import NewSignal
 from ._slot import Order, Slot
 from ._snapshot import Snapshot, State
 from ._supervisor import Supervisor
@@ -51,6 +52,7 @@ class ActorSystem(AsyncContextManagerMixin):
         max_dead_letters: Dead letters kept.
         random: Source of jitter.
         sleep: Waits before restarts and between looks at pending asks.
+        new_signal: Makes what a task waits for; `anyio.Event` if None.
 
     Attributes:
         name: As given.
@@ -70,6 +72,7 @@ class ActorSystem(AsyncContextManagerMixin):
         max_dead_letters: int = 1000,
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        new_signal: NewSignal | None = None,
     ) -> None:
         self.name = name
         self.dead_letters = DeadLetters(max_dead_letters)
@@ -81,6 +84,7 @@ class ActorSystem(AsyncContextManagerMixin):
         self._poison_after = poison_after
         self._random = random or Random()  # noqa: S311  jitter, not a secret
         self._sleep = sleep
+        self._new_signal = new_signal
         self._root: Supervisor | None = None
         self._body: anyio.CancelScope
         self._drain: anyio.CancelScope | None = None
@@ -129,6 +133,7 @@ class ActorSystem(AsyncContextManagerMixin):
             random=self._random,
             teardown_s=self._teardown_s,
             poison_after=self._poison_after,
+            new_signal=self._new_signal,
         )
         self._body = anyio.CancelScope()
         self._root = Supervisor("", runtime=runtime, system=self, policy=self._policy)

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar, final
 import anyio
 
 from ..errors import MissingExtraError
+from ._signal import FutureSignal, TrioSignal
 
 __all__ = ["GRACE_S", "Bridge", "open_bridge"]
 
@@ -44,12 +45,18 @@ class Bridge:
 
     Args:
         loop: The asyncio loop inside Trio's; None where asyncio is current.
+
+    Attributes:
+        new_signal: Makes what one task waits for, once, on the current event loop.
     """
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_loop", "new_signal")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
+        self.new_signal: type[FutureSignal | TrioSignal] = (
+            FutureSignal if loop is None else TrioSignal
+        )
 
     def call(
         self, function: Callable[..., Awaitable[T]], *args: object

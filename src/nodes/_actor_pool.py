@@ -13,7 +13,7 @@ from typing import Final, final
 
 import anyio
 
-from ..actors import ActorRef
+from ..actors import ActorRef, NewSignal
 from ..errors import DeadlockError
 from ..messages import Envelope
 
@@ -31,6 +31,7 @@ class ActorPool:
         spawn: Starts the actor of this number, from 0.
         path: What errors call the pool.
         limit: Messages that are worked on at once.
+        new_signal: Makes what a task waits for.
     """
 
     LIMIT: Final = 256
@@ -41,10 +42,11 @@ class ActorPool:
         *,
         path: str = "/functions",
         limit: int = LIMIT,
+        new_signal: NewSignal = anyio.Event,
     ) -> None:
         self.path = path
         self.asks: dict[Envelope, str] = {}
-        self.new_event: Callable[[], anyio.Event] = type(anyio.Event())
+        self.new_signal = new_signal
         self.ref = ActorRef(self)
         self._spawn = spawn
         self._places = anyio.Semaphore(limit)

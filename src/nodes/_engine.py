@@ -15,7 +15,7 @@ from typing import Self, final
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, Snapshot
+from ..actors import ActorRef, ActorSystem, NewSignal, Snapshot
 from ..drivers import Bridge, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
@@ -55,9 +55,12 @@ class Engine(AsyncContextManagerMixin):
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         async with open_bridge() as self._bridge:
             try:
-                system = ActorSystem(shutdown_grace_s=self._grace_s)
+                new_signal = self._bridge.new_signal
+                system = ActorSystem(
+                    shutdown_grace_s=self._grace_s, new_signal=new_signal
+                )
                 async with system as self._system:
-                    self._functions = _function_pool(system)
+                    self._functions = _function_pool(system, new_signal)
                     self._is_open = True
                     yield self
             finally:
@@ -175,10 +178,10 @@ class Engine(AsyncContextManagerMixin):
         return None if place is None else place.driver.statistics()
 
 
-def _function_pool(system: ActorSystem) -> ActorPool:
+def _function_pool(system: ActorSystem, new_signal: NewSignal) -> ActorPool:
     supervisor = system.supervisor("functions")
 
     def spawn(number: int) -> ActorRef:
         return supervisor.spawn(FunctionActor, f"function-{number}")
 
-    return ActorPool(spawn, path=supervisor.path)
+    return ActorPool(spawn, path=supervisor.path, new_signal=new_signal)

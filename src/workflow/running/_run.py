@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from typing import Any, final
 
 import anyio
 
-from ...actors import ActorRef
+from ...actors import ActorRef, Signal
 from ...errors import DataFlowError, DeadlineExceededError, WorkflowError
 from ...messages import Envelope
 from ...nodes import Host
@@ -95,7 +94,6 @@ class _Run:
         "_host",
         "_in_flight",
         "_joins",
-        "_new_event",
         "_replies",
         "_results",
         "_wake",
@@ -113,8 +111,7 @@ class _Run:
         self._joins = Joins(workflow)
         self._in_flight: dict[Envelope, tuple[Step, ActorRef]] = {}
         self._replies: deque[Envelope] = deque()
-        self._new_event: Callable[[], anyio.Event] = anyio.Event
-        self._wake: anyio.Event | None = None
+        self._wake: Signal | None = None
 
     async def serve_until_deadline(self) -> None:
         """Do what `serve` does, within the deadline."""
@@ -135,15 +132,16 @@ class _Run:
                 if not self._in_flight:
                     break
                 if not self._replies:
-                    self._wake = self._new_event()
-                    # `anyio.Event` asks for the event loop each time: 1 µs.
-                    self._new_event = type(self._wake)
+                    self._wake = self._any_ref().new_signal()
                     await self._wake.wait()
                     self._wake = None
                 self._take_replies()
         finally:
             for envelope, (_, ref) in self._in_flight.items():
                 ref.abandon(envelope)
+
+    def _any_ref(self) -> ActorRef:
+        return next(iter(self._in_flight.values()))[1]
 
     def results_in_order(self) -> dict[str, Any]:
         """Return what the nodes replied, each after all that it waited for."""

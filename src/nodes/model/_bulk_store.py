@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from ...errors import MissingFieldError
 from ...sql import Table
 from .._node import Port
 from ._conflict import conflict_fields
-from ._model_node import ModelNode, field_port
+from ._model_node import Arriving, ModelNode, field_port
 from ._options import choice, flag, whole_number
 from ._report import DEFAULT_BATCH, report, report_ports
 from ._rows import Failure, Row, read_rows
@@ -65,18 +64,17 @@ class BulkStoreNode(ModelNode[StorePlan]):
         """Return the values of ``conflict_resolution``, the default first."""
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> StorePlan:
         """Check every row and return them with the way to store them."""
         self.refuse_unknown(parameters, owner)
         manner = self._manner(parameters, owner)
-        data = parameters.pop("data", () if "data" in arriving else None)
-        later = frozenset(arriving).intersection(self.model.names)
+        data = parameters.pop("data", () if "data" in (arriving or ()) else None)
 
         def check(values: dict[str, Any], where: str) -> dict[str, Any]:
-            checked = new_values(self.model, values, where, later)
+            checked = new_values(self.model, values, where, arriving)
             if manner.on_conflict != "error":
-                self._require(manner.conflict, checked, where, later)
+                self._require(manner.conflict, checked, where, arriving)
             return checked
 
         rows, failures = read_rows(
@@ -111,7 +109,7 @@ class BulkStoreNode(ModelNode[StorePlan]):
         conflict: tuple[str, ...],
         values: dict[str, Any],
         where: str,
-        later: frozenset[str],
+        arriving: Arriving,
     ) -> None:
         """Check that a row says what tells whether it is there already.
 
@@ -119,10 +117,11 @@ class BulkStoreNode(ModelNode[StorePlan]):
         in SQL it equals nothing.
         """
         for name in conflict:
-            is_open = name in later or name == self.model.generated_key
-            if values.get(name) is None and not is_open:
-                described = self.model.field(name).type.describe()
-                raise MissingFieldError(where, name, described)
+            field = self.model.field(name)
+            # While it is only checked, defaults are not made.
+            comes = arriving is not None and (field.has_default or name in arriving)
+            if values.get(name) is None and not (field.is_generated or comes):
+                raise MissingFieldError(where, name, field.type.describe())
 
     async def perform(
         self, connection: Connection, table: Table, plan: StorePlan

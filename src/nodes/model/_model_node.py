@@ -14,9 +14,12 @@ from ...sql import Table
 from .._database import Database
 from .._node import Node, Port
 
-__all__ = ["ModelNode", "field_port"]
+__all__ = ["Arriving", "ModelNode", "field_port"]
 
 PlanT = TypeVar("PlanT")
+
+Arriving = Collection[str] | None
+"""Names that get their value later; None while a plan is made to be carried out."""
 
 
 class ModelNode(Node, Generic[PlanT]):
@@ -64,7 +67,7 @@ class ModelNode(Node, Generic[PlanT]):
         self,
         parameters: dict[str, Any],
         owner: str,
-        arriving: Collection[str] = (),
+        arriving: Arriving = None,
     ) -> PlanT:
         """Check *parameters* and return what `perform` needs; pure.
 
@@ -72,7 +75,8 @@ class ModelNode(Node, Generic[PlanT]):
             parameters: By name; may be changed.
             owner: What errors call the node.
             arriving: Names that get their value later: not missing, not checked.
-                A plan that lacks them is for checking only.
+                Unless it is None the plan is for checking only: it may lack what is
+                not the sender's, such as defaults.
 
         Raises:
             ParameterError: A parameter is unknown, missing or wrong.

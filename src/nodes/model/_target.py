@@ -7,7 +7,7 @@ of its key, means that field and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, cast, final
 
@@ -17,7 +17,7 @@ from ...models import Model
 from ...sql import NOTHING, Filter, Statement, parse
 from .._node import Port
 from ._key import key_filter, read_key
-from ._model_node import field_port
+from ._model_node import Arriving, field_port
 from ._scope import lets_all_pass
 
 __all__ = ["Target", "TargetReader", "one_row", "target_ports"]
@@ -90,7 +90,7 @@ class TargetReader:
         self._keys = frozenset((*keys, *(model.key if len(model.key) == 1 else ())))
 
     def read(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Target:
         """Return the row that is meant; what says so is taken from *parameters*.
 
@@ -107,7 +107,7 @@ class TargetReader:
                 return self._by_key(read_key(self._model, value, owner, name))
             if name in self._filters:
                 return self._by_filter(parameters.pop(name), owner, name)
-        coming = [name for name in self._names if name in arriving]
+        coming = [name for name in self._names if name in (arriving or ())]
         self._refuse_two([*given, *coming], owner)
         if coming:
             return _LATER

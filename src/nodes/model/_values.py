@@ -17,15 +17,19 @@ def new_values(
     model: Model,
     given: Mapping[str, Any],
     owner: str,
-    arriving: Collection[str] = (),
+    arriving: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Return the values of a new row: checked, defaults and times filled in.
+
+    Where they are only looked at, *arriving* is not None, and defaults are not made:
+    a factory may do something each time it is asked.
 
     Args:
         model: What the row is.
         given: Fields by name.
         owner: What errors call the node.
-        arriving: Fields that will come later, so are not missing yet.
+        arriving: Fields that will come later, so are not missing yet; None if the
+            row is to be stored.
 
     Raises:
         UnknownFieldError: A name is no field.
@@ -42,8 +46,9 @@ def new_values(
         if field.name in values:
             continue
         if field.has_default:
-            values[field.name] = field.default_value()
-        elif field.is_required and field.name not in arriving:
+            if arriving is None:
+                values[field.name] = field.default_value()
+        elif field.is_required and field.name not in (arriving or ()):
             raise MissingFieldError(owner, field.name, field.describe())
     _stamp(model, values, (model.created_field, model.updated_field))
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -13,7 +13,7 @@ from ....messages import Operation
 from ....sql import Filter, Table, parse
 from ..._node import Port
 from .._key import any_of, read_key
-from .._model_node import ModelNode
+from .._model_node import Arriving, ModelNode
 from .._options import came, flag
 from .._report import DEFAULT_BATCH, report, report_ports
 from .._scope import lets_all_pass
@@ -58,7 +58,7 @@ class BulkDeleteNode(ModelNode[Plan]):
         return report_ports(Port("deleted", int))
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return which rows are meant.
 
@@ -72,7 +72,7 @@ class BulkDeleteNode(ModelNode[Plan]):
                 raise FieldValueError(owner, "filter", "both", "either ids or a filter")
             return self._by_ids(parameters["ids"], owner)
         where = parse(parameters.get("filter"), self.model)
-        is_open = {"filter", "ids", "confirmed"}.intersection(arriving)
+        is_open = {"filter", "ids", "confirmed"}.intersection(arriving or ())
         if lets_all_pass(where) and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return Plan((where,), None)

@@ -12,7 +12,7 @@ from ....errors import ConfirmationRequiredError, FieldValueError, MissingFieldE
 from ....messages import Operation
 from ....sql import Filter, Table, parse
 from ..._node import Port
-from .._model_node import ModelNode
+from .._model_node import Arriving, ModelNode
 from .._options import flag, whole_number
 from .._report import DEFAULT_BATCH, report, report_ports
 from .._rows import Row, batches, read_rows
@@ -64,7 +64,7 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         return report_ports()
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> ByFilter | ByRows:
         """Return the change, by filter or by rows.
 
@@ -76,11 +76,11 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
             parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
         )
         is_confirmed = flag(parameters, "confirmed", owner, default=False)
-        if "data" in parameters or "data" in arriving:
+        if "data" in parameters or "data" in (arriving or ()):
             return self._by_rows(parameters, owner, size)
         where = parse(parameters.get("filter"), self.model)
-        changes = self._changes(parameters, owner, arriving)
-        is_open = {"filter", "confirmed"}.intersection(arriving)
+        changes = self._changes(parameters, owner, arriving or ())
+        is_open = {"filter", "confirmed"}.intersection(arriving or ())
         if lets_all_pass(where) and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return ByFilter(where, changes)

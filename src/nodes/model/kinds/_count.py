@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, final
 
 from ....drivers import Connection
 from ....messages import Operation
 from ....sql import Filter, Table, parse
 from ..._node import Port
-from .._model_node import ModelNode
+from .._model_node import Arriving, ModelNode
 
 __all__ = ["CountNode"]
 
@@ -30,7 +29,7 @@ class CountNode(ModelNode[Filter]):
         return [Port("count", int)]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Filter:
         """Return the filter."""
         self.refuse_unknown(parameters, owner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from typing import Any, final
 
@@ -11,7 +10,7 @@ from ....errors import DuplicateKeyError
 from ....messages import Operation
 from ....sql import Table
 from ..._node import Port
-from .._model_node import ModelNode, field_port
+from .._model_node import Arriving, ModelNode, field_port
 from .._repair import insert_again
 from .._values import new_values
 
@@ -35,7 +34,7 @@ class CreateNode(ModelNode[dict[str, Any]]):
         return [field_port(each) for each in self.model.fields]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> dict[str, Any]:
         """Return the values of the row."""
         return new_values(self.model, parameters, owner, arriving)

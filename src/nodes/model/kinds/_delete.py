@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, final
 
 import msgspec
@@ -15,7 +14,7 @@ from ....sql import Table
 from ..._database import Database
 from ..._node import Port
 from .._key import key_decoder
-from .._model_node import ModelNode, field_port
+from .._model_node import Arriving, ModelNode, field_port
 from .._options import flag
 from .._target import Target, TargetReader, one_row, target_ports
 
@@ -53,7 +52,7 @@ class DeleteNode(ModelNode[Plan]):
         return [*key, Port("deleted", bool)]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return which row is meant."""
         self.refuse_unknown(parameters, owner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import msgspec
@@ -13,7 +13,7 @@ from ....messages import Operation
 from ....models import Model
 from ....sql import ALL, And, Cursor, Filter, Statement, Table, Term, parse, parse_order
 from ..._node import Port
-from .._model_node import ModelNode
+from .._model_node import Arriving, ModelNode
 from .._options import as_list, came, flag, whole_number
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
@@ -80,7 +80,7 @@ class ListNode(ModelNode[Plan]):
         ]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return the page that is asked for."""
         self.refuse_unknown(parameters, owner)
@@ -88,6 +88,8 @@ class ListNode(ModelNode[Plan]):
         where = parse(given, self.model)
         order = _order(self.model, parameters, owner)
         cursor = parameters.get("cursor")
+        if not isinstance(cursor, str | None):
+            raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
         page = ALL if cursor is None else Cursor.filter(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Final, final
 
 import msgspec
@@ -14,7 +13,7 @@ from ....models import Model
 from ....sql import Table
 from ..._database import Database
 from ..._node import Port
-from .._model_node import ModelNode, field_port
+from .._model_node import Arriving, ModelNode, field_port
 from .._options import flag
 from .._target import Target, TargetReader, one_row, target_ports
 from .._values import as_mapping, changed_values
@@ -64,7 +63,7 @@ class UpdateNode(ModelNode[Plan]):
         return [*columns, Port("updated", bool)]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return which row is meant and what changes."""
         self.refuse_unknown(parameters, owner)

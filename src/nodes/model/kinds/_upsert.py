@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, final
 
@@ -14,7 +14,7 @@ from ....messages import Operation
 from ....sql import Table
 from ..._node import Port
 from .._conflict import conflict_fields
-from .._model_node import ModelNode
+from .._model_node import Arriving, ModelNode
 from .._repair import insert_again
 from .._values import as_mapping, changed_values, new_values
 
@@ -58,7 +58,7 @@ class UpsertNode(ModelNode[Plan]):
         return [Port("record", dict), Port("created", bool), Port("action", str)]
 
     def plan(
-        self, parameters: dict[str, Any], owner: str, arriving: Collection[str] = ()
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return the row and the change."""
         self.refuse_unknown(parameters, owner)
@@ -72,10 +72,11 @@ class UpsertNode(ModelNode[Plan]):
             return Plan({}, (), changes)
         if not where:
             raise MissingFieldError(owner, "where", "the values of a unique key")
-        given = parameters.get("conflict_on") or list(where)
-        conflict = conflict_fields(self.model, given, owner, "conflict_on")
+        fields = parameters.get("conflict_on") or list(where)
+        conflict = conflict_fields(self.model, fields, owner, "conflict_on")
         _check_where(where, conflict, owner)
-        values = new_values(self.model, {**update, **create, **where}, owner)
+        given = {**update, **create, **where}
+        values = new_values(self.model, given, owner, arriving)
         return Plan(values, conflict, changes)
 
     async def perform(

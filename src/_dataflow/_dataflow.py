@@ -168,7 +168,8 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         # A time of this event loop's clock means nothing to another one.
-        left_s = deadline - anyio.current_time()
+        is_limited = deadline != math.inf
+        left_s = deadline - anyio.current_time() if is_limited else math.inf
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
         return await self._hosting.call(_run, workflow, parameters, left_s, **names)
 
@@ -245,7 +246,7 @@ async def _run(
     /,
     **names: str | None,
 ) -> tuple[dict[str, Any], str]:
-    deadline = anyio.current_time() + left_s
+    deadline = math.inf if left_s == math.inf else anyio.current_time() + left_s
     return await run(host, workflow, parameters, deadline=deadline, **names)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import singledispatch
+from itertools import zip_longest
 from typing import Any, Final
 from uuid import UUID
 
@@ -96,7 +97,7 @@ def _outer_words(text: str) -> list[str]:
             words.append(piece.lower())
     return [
         word
-        for word, following in zip(words, (*words[1:], ""), strict=True)
+        for word, following in zip_longest(words, words[1:])
         if following != "as" or word == "with"
     ]
 

@@ -237,6 +237,9 @@ def _check_bracket(inside: str) -> None:
 
     A bare hyphen is refused wherever it might not be that of a range.
     """
+    if not inside:
+        msg = "a bracket is not closed, or empty"
+        raise _RefusedError(msg)
     if any(mark in inside for mark in ("[:", "[.", "[=")):
         msg = "named classes such as [:alpha:] are not supported"
         raise _RefusedError(msg)

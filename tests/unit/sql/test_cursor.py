@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from dataflow.errors import FilterError
+from dataflow.models import Digits, declare
+from dataflow.sql import NOTHING, SQLITE, Cursor, parse_order, table_of
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Sample:
+    text: str | None
+    number: int | None
+    real: float | None
+    flag: bool | None
+    blob: bytes | None
+    money: Annotated[Decimal, Digits(10, 2)] | None
+    free: Decimal | None
+    instant: datetime | None
+    day: date | None
+    clock: time | None
+    span: timedelta | None
+    mark: UUID | None
+    color: Color | None
+
+
+class Other:
+    text: str | None
+
+
+SAMPLE, OTHER = declare(Sample), declare(Other)
+VALUES: dict[str, Any] = {
+    "id": 2**63 - 1,
+    "text": "é\U0001f600'\"",
+    "number": -(2**63),
+    "real": 0.1,
+    "flag": True,
+    "blob": b"\0\xff",
+    "money": Decimal("1.50"),
+    "free": Decimal("1e-30"),
+    "instant": datetime(2026, 1, 2, 3, 4, 5, 6, UTC),
+    "day": date(2026, 1, 2),
+    "clock": time(3, 4),
+    "span": timedelta(days=-1, microseconds=1),
+    "mark": UUID(int=5),
+    "color": Color.RED,
+}
+
+
+def after(order: str, row: dict[str, Any]) -> tuple[str, list[Any]]:
+    terms = parse_order(order, SAMPLE)
+    text = Cursor.of(terms, None, row).text()
+    where = Cursor.filter(text, terms, None)
+    statement = table_of(SAMPLE, SQLITE).count(where)
+    return statement.text.partition(" WHERE ")[2], list(statement.parameters)
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name != "id"])
+def test_a_place_survives_as_text_for_every_type(name: str) -> None:
+    for value in (VALUES[name], None):
+        row = {**VALUES, name: value}
+        terms = parse_order(name, SAMPLE)
+        text = Cursor.of(terms, None, row).text()
+        where = Cursor.filter(text, terms, None)
+
+        assert text.isascii()
+        assert where is not NOTHING
+
+
+def test_what_comes_after_a_value_is_above_it_or_has_a_higher_key() -> None:
+    text, parameters = after("number", {**VALUES, "number": 5, "id": 7})
+
+    assert text == '"number" = ?1 AND "id" > ?2 OR "number" > ?3'
+    assert parameters == [5, 7, 5]
+
+
+def test_what_comes_after_a_value_downwards_is_below_it_or_null() -> None:
+    text, _ = after("-number", {**VALUES, "number": 5, "id": 7})
+
+    assert text == '"number" = ?1 AND "id" > ?2 OR "number" < ?3 OR "number" IS NULL'
+
+
+def test_what_comes_after_null_is_everything_else_or_nothing() -> None:
+    row = {**VALUES, "number": None, "id": 7}
+
+    assert after("number", row)[0] == (
+        '"number" IS NOT NULL OR "number" IS NULL AND "id" > ?1'
+    )
+    assert after("-number", row)[0] == '"number" IS NULL AND "id" > ?1'
+
+
+def test_a_key_downwards_has_no_null_to_come_after_it() -> None:
+    assert after("-id", {**VALUES, "id": 7}) == ('"id" < ?1', [7])
+
+
+def forged(cursor: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+
+
+TERMS = parse_order("number, text", SAMPLE)
+CURSOR = Cursor.of(TERMS, {"number": 1}, VALUES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "'; DROP TABLE samples; --",
+        "é",
+        "\ud800",
+        forged([]),
+        forged({"mark": 1, "values": []}),
+        forged({"mark": CURSOR.mark, "values": {}}),
+        forged({"mark": CURSOR.mark, "values": [[1], "a", 1]}),
+        forged({"mark": CURSOR.mark, "values": [{"b": 1}, "a", 1]}),
+        base64.urlsafe_b64encode(b'{"mark":"","values":' + b"[" * 100_000).decode(),
+    ],
+    ids=lambda text: f"{ascii(text)[-20:]} of {len(text)}",
+)
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        Cursor.filter(text, TERMS, {"number": 1})
+
+    assert caught.value.path == "cursor"
+    assert "not a cursor" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1", "a", 1],
+        [1, 2, 3],
+        [1, "a\0", 1],
+        [2**63, "a", 1],
+        [1, "a", 1.5],
+        [True, "a", 1],
+    ],
+    ids=str,
+)
+def test_a_forged_value_is_refused(values: list[Any]) -> None:
+    text = forged({"mark": CURSOR.mark, "values": values})
+    with pytest.raises(FilterError, match="does not fit the order"):
+        Cursor.filter(text, TERMS, {"number": 1})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in VALUES if name not in {"id", "text"}]
+)
+@pytest.mark.parametrize(
+    "value", ["'; --", "", "1e999999999", 1e308, 10**30, True], ids=str
+)
+def test_a_forged_value_of_any_type_is_read_or_refused_as_such(
+    name: str, value: object
+) -> None:
+    terms = parse_order(name, SAMPLE)
+    mark = Cursor.of(terms, {}, VALUES).mark
+    with suppress(FilterError):
+        Cursor.filter(forged({"mark": mark, "values": [value, 1]}), terms, {})
+
+
+def test_a_cursor_belongs_to_one_order_filter_and_model() -> None:
+    text = CURSOR.text()
+    others: list[tuple[Any, object]] = [
+        (parse_order("-number, text", SAMPLE), {"number": 1}),
+        (parse_order("text, number", SAMPLE), {"number": 1}),
+        (TERMS, {"number": 2}),
+        (TERMS, {"number": True}),
+        (TERMS, {"number": 1, "text": None}),
+        (TERMS, {"number": [1]}),
+        (TERMS, None),
+        (TERMS[:2], {"number": 1}),
+    ]
+    for terms, given in others:
+        with pytest.raises(FilterError, match="another filter or order"):
+            Cursor.filter(text, terms, given)
+    text = Cursor.of(parse_order("text", SAMPLE), {}, VALUES).text()
+    with pytest.raises(FilterError, match="another filter or order"):
+        Cursor.filter(text, parse_order("text", OTHER), {})
+
+
+def test_a_cursor_with_too_few_values_is_refused() -> None:
+    text = forged({"mark": CURSOR.mark, "values": [1]})
+    with pytest.raises(FilterError, match="another filter or order"):
+        Cursor.filter(text, TERMS, {"number": 1})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (None, {}),
+        ({"number": 1, "text": "a"}, {"text": "a", "number": 1}),
+        ({"number": {"$in": {1, 2, 3}}}, {"number": {"$in": {3, 2, 1}}}),
+        ({"number": {"$in": [1]}}, {"number": {"$in": (1,)}}),
+    ],
+    ids=str,
+)
+def test_the_same_filter_written_in_another_order_takes_the_cursor(
+    one: object, other: object
+) -> None:
+    text = Cursor.of(TERMS, one, VALUES).text()
+
+    Cursor.filter(text, TERMS, other)
+
+
+SCRIPT = """
+from dataflow.models import declare
+from dataflow.sql import Cursor, parse_order
+class User:
+    name: str
+user = declare(User)
+given = {"name": {"$in": {"a", "b", "c", "d", "e"}}}
+print(Cursor.of(parse_order("name", user), given, {"id": 1, "name": "x"}).mark)
+"""
+
+
+@pytest.mark.slow
+def test_a_cursor_is_valid_in_another_process() -> None:
+    marks = {
+        subprocess.run(  # noqa: S603  # the script above
+            [sys.executable, "-c", SCRIPT],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(marks) == 1

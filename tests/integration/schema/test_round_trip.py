@@ -174,7 +174,7 @@ def checked(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: EVERYTHING.field(name).check(row[name], "test") for name in NAMES}
 
 
-def exactly(value: Any) -> object:  # noqa: ANN401  # any value, in words
+def exactly(value: Any) -> object:  # any value, in words
     """Return what tells *value* from one that only equals it."""
     kind = type(cast("object", value))
     if kind is dict:

@@ -47,7 +47,7 @@ class Day(date):
     pass
 
 
-def check(annotation: object, value: object) -> Any:  # noqa: ANN401  # its type's
+def check(annotation: object, value: object) -> Any:  # its type's
     return read_annotation(annotation)[0].check(value)
 
 

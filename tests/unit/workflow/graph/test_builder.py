@@ -95,7 +95,7 @@ def test_an_unknown_node_type_is_refused_with_the_nearest_name() -> None:
 
 def test_what_is_plugged_in_resolves_for_builders_without_a_resolver() -> None:
     builder = WorkflowBuilder()
-    with pytest.raises(UnknownNodeError, match="there are none"):
+    with pytest.raises(UnknownNodeError):
         builder.add_node("AddNode", "a")
     from dataflow.workflow._plugs import plugs  # noqa: PLC0415
 

@@ -60,13 +60,17 @@ class Hosting:
 
     async def aclose(self) -> None:
         """Close the connections that the background host has."""
-        if self._database.is_held:
+        if self._is_in_background():
             await call_background(_release, self._database)
 
     def close(self) -> None:
         """Do what `aclose` does, from synchronous code."""
-        if self._database.is_held:
+        if self._is_in_background():
             call_background_sync(_release, self._database)
+
+    def _is_in_background(self) -> bool:
+        # Asking the background host itself would start it where it does not run.
+        return self._database.is_held_beside(self.engines.all())
 
 
 async def _release(host: Host, database: Database) -> None:

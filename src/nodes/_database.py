@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from threading import Lock
 from typing import final
 
@@ -59,10 +59,10 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
 
-    @property
-    def is_held(self) -> bool:
-        """Whether some engine has a pool of it."""
-        return bool(self._holders)
+    def is_held_beside(self, engines: Iterable[object]) -> bool:
+        """Whether an engine that is none of *engines* has a pool of it."""
+        with self._lock:
+            return not self._holders.issubset(engines)
 
     def check_open(self) -> None:
         """Raise if it is closed.

@@ -82,7 +82,7 @@ async def test_a_row_that_is_not_there_may_be_none(ask: Ask) -> None:
     [
         ({}, MissingFieldError),
         ({"filter": {}}, MissingFieldError),
-        ({"filter": {"$and": [{}]}}, MissingFieldError),
+        ({"filter": {"$and": []}}, MissingFieldError),
         ({"filter": None}, MissingFieldError),
         ({"filter": [1]}, FilterError),
         ({"filter": {"nme": "a"}}, FilterError),

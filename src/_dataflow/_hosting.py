@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, final
 
 from ..nodes import Database, Engine, Engines, Host, Node, databases, registry
@@ -20,7 +21,7 @@ def _resolve(name: str) -> Node:
     return raw if name == raw.name else registry.resolve(name)
 
 
-plug_in(resolve=_resolve, host=Engine)
+plug_in(resolve=_resolve, host=partial(Engine, is_shared=True))
 
 
 @final
@@ -70,7 +71,10 @@ class Hosting:
 
     def _is_in_background(self) -> bool:
         # Asking the background host itself would start it where it does not run.
-        return self._database.is_held_beside(self.engines.all())
+        return any(
+            isinstance(each, Engine) and each.is_shared
+            for each in self._database.holders
+        )
 
 
 async def _release(host: Host, database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from typing import final
 
@@ -59,10 +59,11 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
 
-    def is_held_beside(self, engines: Iterable[object]) -> bool:
-        """Whether an engine that is none of *engines* has a pool of it."""
+    @property
+    def holders(self) -> list[object]:
+        """The engines that have a pool of it now."""
         with self._lock:
-            return not self._holders.issubset(engines)
+            return [*self._holders]
 
     def check_open(self) -> None:
         """Raise if it is closed.

@@ -38,10 +38,18 @@ class Engine(AsyncContextManagerMixin):
     """Runs nodes of any number of databases on the event loop that entered it.
 
     Args:
+        is_shared: Whether it is the one in the background, for callers of every
+            event loop.
         shutdown_grace_s: Longest orderly shutdown, in seconds.
     """
 
-    def __init__(self, *, shutdown_grace_s: float = _SHUTDOWN_GRACE_S) -> None:
+    def __init__(
+        self,
+        *,
+        is_shared: bool = False,
+        shutdown_grace_s: float = _SHUTDOWN_GRACE_S,
+    ) -> None:
+        self.is_shared = is_shared
         self._grace_s = shutdown_grace_s
         self._system: ActorSystem
         self._bridge: Bridge

@@ -40,10 +40,6 @@ class Engines:
         entered = self._entered.get(get_ident())
         return None if entered is None else entered.engine
 
-    def all(self) -> list[Engine]:
-        """Return the engines of every event loop."""
-        return [each.engine for each in tuple(self._entered.values()) if each]
-
     async def enter(self) -> None:
         """Start an engine on the running event loop.
 

@@ -77,14 +77,16 @@ def _returns_rows(text: str) -> bool:
         return True
     if not words or words[0] != "with":
         return bool(words) and words[0] in _READING | _TELLING
-    return next((False for word in words if word in _CHANGING), True)
+    # In `WITH name AS (...)` a name may read like a verb.
+    pairs = zip_longest(words, words[1:])
+    verbs = (word for word, following in pairs if following != "as")
+    return next((False for verb in verbs if verb in _CHANGING), True)
 
 
 def _outer_words(text: str) -> list[str]:
     """Return the words outside of brackets, in lower case.
 
-    Brackets around the whole of the first query are no brackets; in
-    ``WITH name AS (...)`` the name is left out.
+    Brackets around the whole of the first query are no brackets.
     """
     words: list[str] = []
     depth = 0
@@ -95,11 +97,7 @@ def _outer_words(text: str) -> list[str]:
             depth = max(0, depth - 1)
         elif depth == 0:
             words.append(piece.lower())
-    return [
-        word
-        for word, following in zip_longest(words, words[1:])
-        if following != "as" or word == "with"
-    ]
+    return words
 
 
 # -- values -----------------------------------------------------------------------

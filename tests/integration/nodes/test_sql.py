@@ -57,7 +57,6 @@ async def test_rows_come_as_dicts(ask: Ask) -> None:
     assert nothing == {"data": [], "row_count": 0, "columns": ["id", "name"]}
 
 
-@pytest.mark.xfail(reason="`raw_statement` takes any AS for that of WITH", strict=True)
 async def test_rows_need_no_table(ask: Ask) -> None:
     assert (await ask(SQL, query="SELECT 1 AS n"))["data"] == [{"n": 1}]
 

@@ -48,6 +48,7 @@ def test_only_placeholders_become_placeholders(text: str, expected: str) -> None
     ("text", "returns_rows"),
     [
         ("SELECT 1", True),
+        ("SELECT 1 AS n", True),
         ("  select 1", True),
         ("-- first\nSELECT 1", True),
         ("/* first */ SELECT 1", True),

@@ -21,6 +21,7 @@ from dataflow.sql import (
     ALL,
     Cursor,
     Filter,
+    Statement,
     Term,
     conjunction,
     parse,
@@ -189,3 +190,48 @@ async def walk(
             yield row["id"]
         text = Cursor.of(terms, given_filter, rows[-1]).text()
         rest = Cursor.filter(text, terms, given_filter)
+
+
+class Word:
+    text: str
+    free: Decimal
+
+
+WORD = declare(Word)
+BY_HAND = {
+    # Where "a" comes before "B", and \\w is more than ASCII.
+    "postgresql": 'CREATE TABLE words (id bigint, text text COLLATE "unicode", free numeric)',
+    "sqlite": "CREATE TABLE words (id INTEGER, text TEXT, free TEXT)",
+}
+
+
+async def test_a_table_made_by_hand_is_ordered_and_compared_alike(
+    drivers: tuple[Driver, Driver],
+) -> None:
+    rows = [
+        {"id": key, "text": text, "free": Decimal(free)}
+        for key, text, free in (
+            (1, "a", "10"),
+            (2, "B", "9"),
+            (3, "é", "9.50"),
+            (4, "b", "9.5"),
+        )
+    ]
+    conditions: dict[str, tuple[Any, list[int]]] = {
+        "text": ({"text": {"$gt": "B"}}, [1, 4, 3]),
+        "-text": ({"text": {"$between": ["B", "b"]}}, [4, 1, 2]),
+        "free": ({"free": {"$in": [Decimal("9.500"), Decimal(10)]}}, [3, 4, 1]),
+        "-free": ({"free": {"$ne": Decimal("9.5")}}, [1, 2]),
+        "id": ({"text": {"$regex": r"^\w$"}}, [1, 2, 4]),
+    }
+    for driver in drivers:
+        table = table_of(WORD, driver.dialect)
+        create = Statement(BY_HAND[driver.dialect.name])
+        async with driver.acquire() as connection:
+            await connection.run([create, table.insert_many(WORD.names, rows)])
+            for order, (condition, expected) in conditions.items():
+                terms = parse_order(order, WORD)
+                statement = table.select(parse(condition, WORD), order=terms)
+                (result,) = await connection.run([statement])
+
+                assert [row[0] for row in result.rows] == expected

@@ -3,7 +3,7 @@
 Rules of this file: text is made of the model's own names, quoted, and of
 placeholders; values only ever travel as parameters. The text of a statement
 depends on its shape alone, so the texts of the plain ones are kept: building a
-one-row INSERT costs 1.5 us instead of 9 us.
+one-row INSERT costs 0.6 µs instead of 9 µs.
 """
 
 from __future__ import annotations

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
-from ._cursor import Cursor
 from ._dialect import POSTGRESQL, SQLITE, Dialect
-from ._filter import (
+from ._raw import raw_statement
+from ._row import RowCodec
+from ._statement import Result, Statement
+from ._table import Table, table_of
+from .filters import (
     ALL,
     NOTHING,
+    OPERATORS,
     And,
     Compare,
     Comparison,
+    Cursor,
     Filter,
     Match,
     Matching,
     Not,
     OneOf,
     Or,
+    Term,
     conjunction,
     disjunction,
     negation,
+    parse,
+    parse_order,
 )
-from ._operators import OPERATORS
-from ._order import Term, parse_order
-from ._parse import parse
-from ._raw import raw_statement
-from ._row import RowCodec
-from ._statement import Result, Statement
-from ._table import Table, table_of
 
 __all__ = [
     "ALL",

@@ -14,13 +14,10 @@ from typing import Any, Final, final
 
 from ..models import Model
 from ._clauses import Clauses
-from ._compile import Compiler
 from ._dialect import POSTGRESQL, Dialect
-from ._filter import ALL, Filter
-from ._order import Term, parse_order
-from ._reference import references
 from ._row import RowCodec
 from ._statement import Result, Statement
+from .filters import ALL, Compiler, Filter, Term, parse_order, references
 
 __all__ = ["CREATED", "Table", "table_of"]
 

@@ -12,8 +12,8 @@ from typing import Final, cast
 
 import msgspec
 
-from ..errors import FilterError, UnknownFieldError
-from ..models import Field, Model
+from ...errors import FilterError, UnknownFieldError
+from ...models import Field, Model
 from ._operators import is_mapping, type_name
 
 __all__ = ["Term", "parse_order"]

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import FilterError
-from ._dialect import POSTGRESQL, Dialect
+from ...errors import FilterError
+from .._dialect import POSTGRESQL, Dialect
 from ._filter import And, Compare, Comparison, Filter, Match, Not, OneOf, Or
 from ._match import MATCHES
 from ._order import Term

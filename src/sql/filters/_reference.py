@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ..models import Field, Kind, Model
-from ._codec import Convert, codec
-from ._column import is_scaled
-from ._dialect import POSTGRESQL, Dialect
+from ...models import Field, Kind, Model
+from .._codec import Convert, codec
+from .._column import is_scaled
+from .._dialect import POSTGRESQL, Dialect
 from ._operators import BOUND
 
 __all__ = ["Reference", "references"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeGuard, cast
 
-from ..errors import FilterError, nearest
-from ..models import Field, Kind, MismatchError
+from ...errors import FilterError, nearest
+from ...models import Field, Kind, MismatchError
 from ._filter import (
     NOTHING,
     Compare,

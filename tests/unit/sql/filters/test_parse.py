@@ -12,8 +12,12 @@ import pytest
 from dataflow.errors import FilterError, UnknownFieldError
 from dataflow.models import Digits, declare
 from dataflow.sql import And, Compare, OneOf, Or, parse
-from dataflow.sql._operators import MAX_BOUND_VALUES, MAX_TEXT_PATTERN, MAX_VALUES
-from dataflow.sql._parse import MAX_DEPTH, MAX_NODES
+from dataflow.sql.filters._operators import (
+    MAX_BOUND_VALUES,
+    MAX_TEXT_PATTERN,
+    MAX_VALUES,
+)
+from dataflow.sql.filters._parse import MAX_DEPTH, MAX_NODES
 
 
 class Color(Enum):

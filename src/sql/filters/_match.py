@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ._dialect import POSTGRESQL, SQLITE
+from .._dialect import POSTGRESQL, SQLITE
 from ._filter import Matching
 from ._regex import in_re2
 

@@ -15,10 +15,10 @@ from typing import Any, Final, cast, final
 
 import msgspec
 
-from ..errors import FilterError
-from ..models import Field, Kind
-from ._codec import UNDECODABLE, codec
-from ._dialect import SQLITE
+from ...errors import FilterError
+from ...models import Field, Kind
+from .._codec import UNDECODABLE, codec
+from .._dialect import SQLITE
 from ._filter import (
     NOTHING,
     Compare,

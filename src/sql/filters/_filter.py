@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..models import Field
+from ...models import Field
 
 __all__ = [
     "ALL",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeGuard
 
-from ..errors import FilterError, UnknownFieldError
-from ..models import Field, Model
+from ...errors import FilterError, UnknownFieldError
+from ...models import Field, Model
 from ._filter import Filter, conjunction, disjunction, negation
 from ._operators import (
     OPERATORS,

@@ -18,6 +18,16 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from dataflow import (
+    PARAMETER,
+    AsyncLocalRuntime,
+    DataFlow,
+    LocalRuntime,
+    Records,
+    Workflow,
+    WorkflowBuilder,
+)
+from dataflow.actors import Handler, Snapshot, Turn
 from dataflow.drivers import Driver
 from dataflow.models import (
     Digits,
@@ -97,3 +107,91 @@ def stored(driver: Driver) -> None:
 
 async def created(driver: Driver) -> None:
     assert_type(await ensure_table(driver, declare(Customer)), bool)
+
+
+# -- what users write --------------------------------------------------------------------
+
+
+async def audit(turn: Turn, call_next: Handler) -> None:
+    await call_next(turn)
+
+
+db = DataFlow(
+    "sqlite:///app.db",
+    auto_migrate=False,
+    existing_schema_mode=True,
+    enable_model_persistence=False,
+    pool_size=5,
+    echo=True,
+    tdd_mode=False,
+    interceptors=[audit],
+)
+
+
+@db.model
+class Order:
+    customer_id: int
+    total: float = 0.0
+    status: str = "pending"
+
+
+def models() -> None:
+    assert_type(Order, type[Order])
+    assert_type(db.list_models(), list[str])
+    assert_type(db.get_model("Order"), type)
+    assert_type(db[Order], Records)
+    assert_type(db["Order"].model, Model)
+
+
+def workflows() -> None:
+    for flow in (db.workflow("orders"), WorkflowBuilder()):
+        assert_type(flow, WorkflowBuilder)
+        given = {"customer_id": PARAMETER, "total": 1.0}
+        assert_type(flow.add_node("OrderCreateNode", "create", given), str)
+        flow.add_node("OrderReadNode", "read", on_error="continue")
+        flow.add_node(audit, "function")
+        flow.add_connection("create", "id", "read", "record_id", when=bool)
+        flow.add_connection("create", "id", "x", "y").add_connection("x", "y", "z", "a")
+        assert_type(flow.build(), Workflow)
+        results, run_id = LocalRuntime().execute(
+            flow.build(), {"create": {"customer_id": 1}}, timeout_s=3
+        )
+        assert_type(results, dict[str, Any])
+        assert_type(run_id, str)
+
+
+async def calls(workflow: Workflow) -> None:
+    async with db as entered:
+        assert_type(entered, DataFlow)
+        assert_type(db.tree(), Snapshot | None)
+    assert_type(await db.initialize(), bool)
+    assert_type(
+        await db.run(workflow, {"a": {"b": 1}}, deadline=3.0, tenant="t"),
+        tuple[dict[str, Any], str],
+    )
+    assert_type(
+        await AsyncLocalRuntime().execute_workflow_async(workflow, {}),
+        tuple[dict[str, Any], str],
+    )
+    await db.aclose()
+    db.close()
+
+
+async def rows() -> None:
+    orders = db[Order]
+    assert_type(await orders.create(customer_id=1), dict[str, Any])
+    assert_type(await orders.read(1, raise_on_not_found=False), dict[str, Any])
+    assert_type(await orders.read(filter={"status": "paid"}), dict[str, Any])
+    assert_type(await orders.update(1, status="paid"), dict[str, Any])
+    assert_type(await orders.delete(1), dict[str, Any])
+    assert_type(await orders.list(limit=3, order_by=["-id"]), dict[str, Any])
+    assert_type(await orders.count({"total": {"$gt": 1}}), int)
+    assert_type(await orders.upsert(where={"id": 1}), dict[str, Any])
+    assert_type(await orders.bulk_create([{"customer_id": 1}]), dict[str, Any])
+    assert_type(await orders.bulk_update(data=[{"id": 1}]), dict[str, Any])
+    assert_type(await orders.bulk_delete(ids=[1]), dict[str, Any])
+    assert_type(
+        await orders.bulk_upsert([{"id": 1}], key_fields=["id"]), dict[str, Any]
+    )
+    async for record in orders.stream({"status": "paid"}, fields=["id"], page=10):
+        assert_type(record, dict[str, Any])

@@ -14,11 +14,10 @@ from typing import Any, Final, cast, final
 from ...drivers import Connection, Row
 from ...errors import AmbiguousFilterError, FieldValueError, MissingFieldError
 from ...models import Model
-from ...sql import NOTHING, Filter, Statement, parse
+from ...sql import ALL, NOTHING, Filter, Statement, parse
 from .._node import Port
 from ._key import key_filter, read_key
 from ._model_node import Arriving, field_port
-from ._scope import lets_all_pass
 
 __all__ = ["Target", "TargetReader", "one_row", "target_ports"]
 
@@ -144,7 +143,7 @@ class TargetReader:
         model = self._model
         given = cast("Mapping[str, Any]", value)  # `parse` refuses anything else
         where = parse(given, model)
-        if lets_all_pass(where):
+        if where is ALL:
             raise MissingFieldError(owner, name, f"a filter for one {model.name}")
         return Target(tuple(given), self._key_in(given, owner), lambda: where)
 

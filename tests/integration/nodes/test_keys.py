@@ -203,6 +203,20 @@ async def test_names_that_are_fields_mean_the_fields(db: DataFlow, ask: Ask) -> 
         await ask("QueryDeleteNode", id=5)
 
 
+async def test_a_key_that_cannot_be_moved_is_an_error(db: DataFlow, ask: Ask) -> None:
+    @db.model
+    class Fixed:
+        name: str
+
+    text = "CREATE TABLE fixeds (id INTEGER DEFAULT 1 UNIQUE, name TEXT)"
+    await ask("AsyncSQLDatabaseNode", query=text, validate_queries=False)
+    await ask("AsyncSQLDatabaseNode", query="INSERT INTO fixeds VALUES (1, 'a')")
+    with pytest.raises(DuplicateKeyError) as error:
+        await ask("FixedCreateNode", name="b")
+
+    assert error.value.fields == ("id",)
+
+
 async def test_keys_are_made_by_a_factory(db: DataFlow, ask: Ask) -> None:
     @db.model
     class Job:

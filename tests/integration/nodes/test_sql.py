@@ -19,6 +19,7 @@ from dataflow.errors import (
     ConstraintError,
     DriverError,
     DuplicateKeyError,
+    EdgeError,
     FieldValueError,
     MissingFieldError,
     QueryError,
@@ -324,6 +325,20 @@ async def test_a_database_that_no_dataflow_has_opened_may_be_used(
 
     assert results["sql"]["data"] == [{"n": 4}]
     assert databases.node(url, None) is databases.node(url, None)
+
+
+async def test_what_it_takes_and_gives_is_told(db: DataFlow) -> None:
+    node = db.nodes[SQL]
+
+    assert "params" in node.inputs()
+    assert node.accepts("connection_string") is None
+    assert node.outputs() == ("data", "row_count", "columns")
+    flow = db.workflow()
+    flow.add_node(SQL, "first", {"query": ONE})
+    flow.add_node(SQL, "second", {"query": "SELECT n FROM (SELECT 2 AS n) AS it"})
+    flow.add_connection("first", "rows", "second", "params")
+    with pytest.raises(EdgeError, match="has no 'rows': valid names are data"):
+        flow.build()
 
 
 async def test_a_bound_builder_may_name_another_database(

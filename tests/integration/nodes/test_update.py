@@ -126,6 +126,17 @@ async def test_what_is_no_change_of_a_row_is_refused(
         await ask("UserUpdateNode", **given)
 
 
+async def test_constants_are_checked_although_others_arrive(
+    db: DataFlow, user: type
+) -> None:
+    flow = db.workflow()
+    flow.add_node("UserListNode", "list")
+    flow.add_node("UserUpdateNode", "it", {"record_id": "1"})
+    flow.add_connection("list", "count", "it", "age")
+    with pytest.raises(FieldValueError):
+        flow.build()
+
+
 async def test_connections_may_carry_key_and_values(
     db: DataFlow, user: type, ask: Ask
 ) -> None:
@@ -133,9 +144,11 @@ async def test_connections_may_carry_key_and_values(
     flow.add_node("UserCreateNode", "create", {"name": "new", "age": 7})
     flow.add_node("UserUpdateNode", "other", {"id": 1})
     flow.add_node("UserUpdateNode", "same", {"name": "renamed"})
+    flow.add_node("UserUpdateNode", "third", {"record_id": 2})
     flow.add_connection("create", "age", "other", "age")
+    flow.add_connection("create", "age", "third", "age")
     flow.add_connection("create", "id", "same", "record_id")
     results, _ = await db.run(flow.build())
 
-    assert results["other"]["age"] == 7
+    assert results["other"]["age"] == results["third"]["age"] == 7
     assert (await db[user].read(4))["name"] == "renamed"

@@ -2,34 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from .._model_node import ModelNode
-from ._bulk_create import BulkCreateNode
-from ._bulk_delete import BulkDeleteNode
-from ._bulk_update import BulkUpdateNode
-from ._bulk_upsert import BulkUpsertNode
-from ._count import CountNode
-from ._create import CreateNode
-from ._delete import DeleteNode
-from ._list import ListNode
-from ._read import ReadNode
-from ._update import UpdateNode
-from ._upsert import UpsertNode
+from ._kinds import KINDS
 
 __all__ = ["KINDS"]
-
-KINDS: Final[tuple[type[ModelNode[Any]], ...]] = (
-    CreateNode,
-    ReadNode,
-    UpdateNode,
-    DeleteNode,
-    ListNode,
-    BulkCreateNode,
-    BulkUpdateNode,
-    BulkDeleteNode,
-    BulkUpsertNode,
-    CountNode,
-    UpsertNode,
-)
-"""What is generated when a model is declared."""

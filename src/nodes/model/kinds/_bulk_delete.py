@@ -10,13 +10,12 @@ import msgspec
 from ....drivers import Connection
 from ....errors import ConfirmationRequiredError, FieldValueError
 from ....messages import Operation
-from ....sql import Filter, Table, parse
+from ....sql import ALL, Filter, Table, parse
 from ..._node import Port
 from .._key import any_of, read_key
 from .._model_node import Arriving, ModelNode
 from .._options import came, flag
 from .._report import DEFAULT_BATCH, report, report_ports
-from .._scope import lets_all_pass
 
 __all__ = ["BulkDeleteNode"]
 
@@ -73,7 +72,7 @@ class BulkDeleteNode(ModelNode[Plan]):
             return self._by_ids(parameters["ids"], owner)
         where = parse(parameters.get("filter"), self.model)
         is_open = {"filter", "ids", "confirmed"}.intersection(arriving or ())
-        if lets_all_pass(where) and not is_confirmed and not is_open:
+        if where is ALL and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return Plan((where,), None)
 

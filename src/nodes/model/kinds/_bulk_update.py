@@ -10,13 +10,12 @@ import msgspec
 from ....drivers import Connection
 from ....errors import ConfirmationRequiredError, FieldValueError, MissingFieldError
 from ....messages import Operation
-from ....sql import Filter, Table, parse
+from ....sql import ALL, Filter, Table, parse
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
 from .._options import flag, whole_number
 from .._report import DEFAULT_BATCH, report, report_ports
 from .._rows import Row, batches, read_rows
-from .._scope import lets_all_pass
 from .._values import as_mapping, changed_values
 
 __all__ = ["BulkUpdateNode"]
@@ -81,7 +80,7 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         where = parse(parameters.get("filter"), self.model)
         changes = self._changes(parameters, owner, arriving or ())
         is_open = {"filter", "confirmed"}.intersection(arriving or ())
-        if lets_all_pass(where) and not is_confirmed and not is_open:
+        if where is ALL and not is_confirmed and not is_open:
             raise ConfirmationRequiredError(owner)
         return ByFilter(where, changes)
 

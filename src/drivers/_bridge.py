@@ -11,18 +11,22 @@ anyio does on asyncio: asyncpg's `executemany` swallows the first one.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Final, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 import anyio
 
 from ..errors import MissingExtraError
-from ._signal import FutureSignal, TrioSignal
+
+if TYPE_CHECKING:
+    # Where no event loop runs yet, asyncio is 20 of the 110 ms of `import dataflow`.
+    import asyncio
+
+    from ._signal import FutureSignal, TrioSignal
 
 __all__ = ["GRACE_S", "Bridge", "open_bridge"]
 
@@ -53,6 +57,8 @@ class Bridge:
     __slots__ = ("_loop", "new_signal")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        from ._signal import FutureSignal, TrioSignal  # noqa: PLC0415  see above
+
         self._loop = loop
         self.new_signal: type[FutureSignal | TrioSignal] = (
             FutureSignal if loop is None else TrioSignal
@@ -68,7 +74,7 @@ class Bridge:
         """
         if self._loop is None:
             return function(*args)
-        return _cross(asyncio.ensure_future(function(*args), loop=self._loop))
+        return _cross(_started(function(*args), self._loop))
 
     async def finish(
         self,
@@ -81,7 +87,7 @@ class Bridge:
         If cancelled, it goes on for at most `GRACE_S`, then *give_up* must end it;
         the cancellation is raised after that, whatever came of the function.
         """
-        task = asyncio.ensure_future(function(*args), loop=self._loop)
+        task = _started(function(*args), self._loop)
         task.add_done_callback(_look)
         try:
             await self.call(_ended, task)
@@ -94,6 +100,17 @@ class Bridge:
         return task.result()
 
 
+def _started(
+    operation: Awaitable[T], loop: asyncio.AbstractEventLoop | None
+) -> asyncio.Task[T]:
+    """Start *operation* as an asyncio task."""
+    import asyncio  # noqa: PLC0415  see the top
+
+    started: Any = asyncio.ensure_future(operation, loop=loop)
+    task: asyncio.Task[T] = started
+    return task
+
+
 def _look(task: asyncio.Task[Any]) -> None:
     """Look at the error of an abandoned task, lest asyncio reports it as unseen."""
     if not task.cancelled():
@@ -102,12 +119,16 @@ def _look(task: asyncio.Task[Any]) -> None:
 
 async def _ended(task: asyncio.Task[Any]) -> None:
     """Wait for *task*; unlike awaiting it, this does not pass a cancellation on."""
+    import asyncio  # noqa: PLC0415  see the top
+
     if not task.done():
         await asyncio.wait([task])
 
 
 async def _cross(task: asyncio.Task[T]) -> T:
     """Wait on Trio for an asyncio task, nagging it once we are cancelled."""
+    import asyncio  # noqa: PLC0415  see the top
+
     import outcome  # noqa: PLC0415  # a part of trio
     import trio  # noqa: PLC0415
 

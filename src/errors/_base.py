@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 __all__ = ["DataFlowError", "hint", "nearest"]
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """Return the member of *known* most like *name*, or None if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  5 ms, only for errors
+
     folded = {each.casefold(): each for each in known}
     matches = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None

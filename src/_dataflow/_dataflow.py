@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Awaitable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, dataclass_transform, final
+from typing import Any, Self, TypeVar, dataclass_transform, final
 
 import anyio
 
@@ -14,21 +13,16 @@ from .._records import Records, ask
 from ..actors import Interceptor, Snapshot
 from ..drivers import parse_url
 from ..errors import DataFlowError
-from ..models import Model, field
-from ..nodes import Catalogue, Database, Engine, Host, ModelNode, Node
+from ..models import field
+from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..schema import ensure_table
-from ..telemetry import get_log
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._default_url import default_url
 from ._hosting import Hosting
 
 __all__ = ["DataFlow"]
 
 ModelT = TypeVar("ModelT")
-
-DEFAULT_URL: Final = "sqlite:///dataflow.db"
-"""The database when nobody names one."""
-
-_log = get_log("dataflow")
 
 
 @final
@@ -79,7 +73,7 @@ class DataFlow:
             raise ValueError(msg)
         may_create = auto_migrate and not existing_schema_mode
         self._database = Database(
-            parse_url(database_url or _default_url()),
+            parse_url(database_url or default_url()),
             pool_size=pool_size,
             echo=echo,
             interceptors=interceptors,
@@ -188,7 +182,7 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         models = tuple(self._catalogue.models.values())
-        return await self._hosting.call(_prepare, self._database, models)
+        return await self._hosting.prepare(models)
 
     def tree(self) -> Snapshot | None:
         """Return what its actors look like now; None unless it is entered here."""
@@ -248,19 +242,3 @@ async def _run(
 ) -> tuple[dict[str, Any], str]:
     deadline = math.inf if left_s == math.inf else anyio.current_time() + left_s
     return await run(host, workflow, parameters, deadline=deadline, **names)
-
-
-async def _prepare(host: Host, database: Database, models: Sequence[Model]) -> bool:
-    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-    await host.ping(database)
-    for model in models:
-        await host.prepare(database, model)
-    return True
-
-
-def _default_url() -> str:
-    url = os.environ.get("DATABASE_URL")
-    if url:
-        return url
-    _log.warning("database_url_missing", using=DEFAULT_URL)
-    return DEFAULT_URL

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, final
 
+from ..models import Model
 from ..nodes import Database, Engine, Engines, Host, Node, databases, registry
 from ..workflow import call_background, call_background_sync, hosting, plug_in
 
@@ -59,6 +60,14 @@ class Hosting:
             return await function(engine, *args, **kwargs)
         return await call_background(function, *args, **kwargs)
 
+    async def prepare(self, models: Sequence[Model]) -> bool:
+        """Connect, see to the tables of *models*, and return True.
+
+        Raises:
+            DriverError: The database could not be reached, or refused.
+        """
+        return await self.call(_prepare, self._database, models)
+
     async def aclose(self) -> None:
         """Close the connections that the background host has."""
         if self._is_in_background():
@@ -77,6 +86,18 @@ class Hosting:
         )
 
 
+async def _prepare(host: Host, database: Database, models: Sequence[Model]) -> bool:
+    engine = _engine(host)
+    await engine.ping(database)
+    for model in models:
+        await engine.prepare(database, model)
+    return True
+
+
 async def _release(host: Host, database: Database) -> None:
-    assert isinstance(host, Engine), "plugged in above"  # noqa: S101
-    await host.release(database)
+    await _engine(host).release(database)
+
+
+def _engine(host: Host) -> Engine:
+    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
+    return host

@@ -219,12 +219,13 @@ def _import_open_loop() -> Callable[[], AbstractAsyncContextManager[Any]]:
     """Import trio-asyncio without what it does to those who do not use it.
 
     Once imported, it runs every later asyncio program of the process on top of Trio,
-    except in threads where a policy was set; so the one there was is set here.
+    except in threads where a policy was set. So the one there was becomes that of every
+    thread that sets none: threads with an event loop of their own come later.
     """
     trio_asyncio: Any = import_module("trio_asyncio")  # it has no types
     with suppress(AttributeError):  # private; without it asyncio works, but slower
         loops: Any = import_module("trio_asyncio._loop")
-        if loops._faked_policy.policy is None:  # noqa: SLF001
-            loops._faked_policy.policy = loops._original_policy  # noqa: SLF001
+        if loops._FakedPolicy.policy is None:  # noqa: SLF001
+            loops._FakedPolicy.policy = loops._original_policy  # noqa: SLF001
     open_loop: Callable[[], AbstractAsyncContextManager[Any]] = trio_asyncio.open_loop
     return open_loop

@@ -147,9 +147,6 @@ def test_several_event_loops_use_one_dataflow_at_once(database_url: str) -> None
     assert run(database_url, script) == "35"
 
 
-@pytest.mark.xfail(
-    reason="`open_bridge` keeps trio-asyncio away from its own thread only", strict=True
-)
 def test_a_program_may_use_trio_and_synchronous_code(database_url: str) -> None:
     script = """
     async def main():

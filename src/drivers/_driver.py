@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Literal, Protocol
 
+from ..errors import DriverError
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
 from ._pool import PoolStatistics
@@ -38,6 +39,23 @@ class Connection(Protocol):
 
         Raises:
             DriverError: The database refused; its subclass says why.
+        """
+        ...
+
+    async def run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        """Run groups of statements, each all or nothing, whatever the others do.
+
+        Not inside a transaction. On SQLite they are one transaction of their own, in
+        one hop; on PostgreSQL each group commits by itself.
+
+        Returns:
+            The results of each group, or the error that undid it.
+
+        Raises:
+            DriverError: Nothing was done, on SQLite; on PostgreSQL only for a lost
+                connection, and then groups before may have been.
         """
         ...
 

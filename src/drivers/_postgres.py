@@ -265,6 +265,19 @@ class PostgresConnection(Session):
             await self._tidy(self._command, "SELECT 1")
             raise
 
+    async def _run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        outcomes: list[list[Result] | DriverError] = []
+        for statements in groups:
+            try:
+                outcomes.append(await self._run_alone(statements))
+            except ConnectionLostError:
+                raise
+            except DriverError as error:
+                outcomes.append(error)
+        return outcomes
+
     async def _run_in_transaction(
         self, statements: Sequence[Statement], *, retry: bool = True
     ) -> list[Result]:
@@ -283,7 +296,10 @@ class PostgresConnection(Session):
                 return [await self._bridge.call(self._run_one, statements[0])]
             return await self._bridge.call(self._run_each, statements)
         except postgres_errors() as error:
-            raise postgres_refusal(error) from error
+            refusal = postgres_refusal(error)
+            if isinstance(refusal, ConnectionLostError):
+                self.terminate()  # the client does not always know it yet
+            raise refusal from error
 
     async def _run_each(self, statements: Sequence[Statement]) -> list[Result]:
         return [await self._run_one(statement) for statement in statements]

@@ -140,6 +140,9 @@ def _from_client(error: Exception) -> DriverError:
     text = str(error)
     if isinstance(error, OSError) or ("connection" in text and "closed" in text):
         return ConnectionLostError(f"{ENDED}: {text}")
+    if type(error).__name__ == "InternalClientError":
+        # Its protocol is out of step: the server ended it in the middle of an answer.
+        return ConnectionLostError(ENDED)
     if "expects" in text and "argument" in text:
         return QueryError(text)
     return DriverError(text)

@@ -81,6 +81,17 @@ class Session(ABC):
             self._failed = True
             raise
 
+    async def run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        """Run groups of statements, each all or nothing, whatever the others do."""
+        if self._depth:
+            msg = "run_apart is for outside of transactions: use nested ones here"
+            raise RuntimeError(msg)
+        if self._own_stream is not None:
+            await self._own_stream.supersede()
+        return await self._run_apart(groups)
+
     def transaction(self) -> Transaction:
         """Return a block that commits at its end; one inside it is a savepoint."""
         return Transaction(self)
@@ -132,6 +143,12 @@ class Session(ABC):
     @abstractmethod
     async def _run_joined(self, statements: Sequence[Statement]) -> list[Result]:
         """Run inside the open transaction."""
+
+    @abstractmethod
+    async def _run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        """Run groups outside a transaction, each all or nothing."""
 
     @abstractmethod
     async def _begin(self, savepoint: str | None) -> None:

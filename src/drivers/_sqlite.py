@@ -231,22 +231,26 @@ class SqliteConnection(Session):
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         results = await self._hop(self._thread.run_alone, statements)
-        if self._echo:
-            self._report_each(statements, results)
+        self._report_run()
         return results
+
+    async def _run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        outcomes = await self._hop(self._thread.run_apart, groups)
+        self._report_run()
+        return outcomes
 
     async def _run_joined(self, statements: Sequence[Statement]) -> list[Result]:
         results = await self._hop(self._thread.run_joined, statements)
-        if self._echo:
-            self._report_each(statements, results)
+        self._report_run()
         return results
 
-    def _report_each(
-        self, statements: Sequence[Statement], results: Sequence[Result]
-    ) -> None:
-        durations_s = self._thread.durations_s
-        for one, seconds, result in zip(statements, durations_s, results, strict=True):
-            self._report(one, seconds, result.count)
+    def _report_run(self) -> None:
+        """Report what the thread has run since this was last called."""
+        for statement, seconds, count in self._thread.ran:
+            self._report(statement, seconds, count)
+        self._thread.ran.clear()
 
     async def _hop(self, function: Callable[..., T], *args: object) -> T:
         """Run *function* in the thread; if cancelled, stop it and see it end."""

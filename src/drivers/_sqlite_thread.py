@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, final
 
-from ..errors import TransactionConflictError
+from ..errors import DriverError, TransactionConflictError
 from ..sql import Result, Statement
 from ._refusals import sqlite_errors, sqlite_refusal
 
@@ -38,6 +38,9 @@ PATTERNS_CACHED: Final = 256
 BUSY_SLICE_S: Final = 0.02
 """Seconds SQLite waits for a lock before the thread looks whether to stop."""
 
+_GROUP: Final = "dataflow_group"
+"""Name of the savepoint of a group of statements."""
+
 _COUNTED_BY_MODULE: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 """Statements whose changed rows sqlite3 counts, by their first word."""
 
@@ -51,13 +54,17 @@ class SqliteThread:
         is_reader: Whether writes are refused.
         timeout: Seconds to wait for the lock of another process.
         timed: Whether to note how long each statement took.
+
+    Attributes:
+        stop: Whether what runs is to end.
+        ran: With *timed*, each statement, the seconds it took and its count.
     """
 
     def __init__(
         self, path: str, *, is_reader: bool, timeout: float, timed: bool
     ) -> None:
         self.stop = False
-        self.durations_s: list[float] = []
+        self.ran: list[tuple[Statement, float, int]] = []
         self._path = path
         self._is_reader = is_reader
         self._timeout = timeout
@@ -137,10 +144,39 @@ class SqliteThread:
             raise
         return results
 
+    def run_apart(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        """Run groups in one transaction; one that fails is undone by itself."""
+        self.begin()
+        try:
+            outcomes = [self._run_group(statements) for statements in groups]
+            self._check_stop()
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+        return outcomes
+
+    def _run_group(self, statements: Sequence[Statement]) -> list[Result] | DriverError:
+        # SQLite undoes a single statement that fails by itself.
+        is_single = len(statements) == 1 and not statements[0].many
+        if not is_single:
+            self.command(f"SAVEPOINT {_GROUP}")
+        try:
+            results = self.run_joined(statements)
+        except DriverError as error:
+            if self.stop or not self.in_transaction:  # see rule 2
+                raise
+            if not is_single:
+                self.roll_back_to(_GROUP)
+            return error
+        if not is_single:
+            self.command(f"RELEASE {_GROUP}")
+        return results
+
     def run_joined(self, statements: Sequence[Statement]) -> list[Result]:
         """Run inside the open transaction, or a single statement without one."""
-        if self._timed:
-            self.durations_s = []
         return [self._run_one(statement) for statement in statements]
 
     def _run_one(self, statement: Statement) -> Result:
@@ -153,7 +189,7 @@ class SqliteThread:
         except sqlite_errors() as error:
             raise sqlite_refusal(error, statement.text) from error
         if self._timed:
-            self.durations_s.append(time.perf_counter() - start)
+            self.ran.append((statement, time.perf_counter() - start, result.count))
         return result
 
     def _run(self, statement: Statement) -> Result:

@@ -84,7 +84,8 @@ class ConstraintError(DriverError):
     """A row breaks a rule of its table; nothing was stored.
 
     Attributes:
-        kind: ``unique``, ``not_null``, ``check``, ``foreign_key`` or ``exclusion``.
+        kind: ``unique``, ``not_null``, ``check``, ``foreign_key``, ``exclusion``, or
+            ``trigger`` where one kept the row out without an error.
         table: Name of the table, empty when the database does not say.
         fields: Columns concerned, empty when the database does not say.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._array_statements import ArrayStatements
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
@@ -38,6 +39,7 @@ __all__ = [
     "POSTGRESQL",
     "SQLITE",
     "And",
+    "ArrayStatements",
     "Codec",
     "Compare",
     "Comparison",

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, final
 
 from ..models import Model
+from ._array_statements import ArrayStatements
 from ._clauses import Clauses
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
@@ -45,6 +46,8 @@ class Table:
     Attributes:
         decode: Makes the values by name of a row that holds every column.
         key_order: The order by key.
+        merges: Whether one statement may carry out many of the same shape.
+        arrays: Statements that do; for PostgreSQL only.
     """
 
     def __init__(self, model: Model, dialect: Dialect) -> None:
@@ -52,6 +55,8 @@ class Table:
         self.dialect = dialect
         self.key_order = parse_order(None, model)
         self._clauses = Clauses(model, dialect)
+        self.merges = dialect is POSTGRESQL
+        self.arrays = ArrayStatements(model)
         self._references = references(model, dialect)
         self._rows = RowCodec(model, dialect)
         self.decode = self._rows.decode

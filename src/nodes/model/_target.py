@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, cast, final
 
-from ...drivers import Connection, Row
+from ...drivers import Connection
 from ...errors import AmbiguousFilterError, FieldValueError, MissingFieldError
 from ...models import Model
-from ...sql import ALL, NOTHING, Filter, Statement, parse
+from ...sql import ALL, NOTHING, Filter, Result, Statement, parse
 from .._node import Port
 from ._key import key_filter, read_key
 from ._model_node import Arriving, field_port
 
-__all__ = ["Target", "TargetReader", "one_row", "target_ports"]
+__all__ = ["Target", "TargetReader", "run_on_one_row", "target_ports"]
 
 _KEYS: Final = ("record_id", "id")
 _FILTERS: Final = ("filter", "conditions")
@@ -157,19 +157,22 @@ class TargetReader:
         return read_key(self._model, given, owner, key[0])
 
 
-async def one_row(
-    connection: Connection, statement: Statement, target: Target, node: str, bulk: str
-) -> Sequence[Row]:
-    """Run *statement* on the one row of *target* and return what it yields.
+async def run_on_one_row(
+    connection: Connection,
+    statements: Sequence[Statement],
+    target: Target,
+    node: str,
+    bulk: str,
+) -> list[Result]:
+    """Run *statements*, which work on the one row of *target*.
 
     Raises:
-        AmbiguousFilterError: There are several; what it did is rolled back.
+        AmbiguousFilterError: There are several; what was done is rolled back.
     """
     if target.key is not None:
-        (result,) = await connection.run((statement,))
-        return result.rows
+        return await connection.run(statements)
     async with connection.transaction():
-        (result,) = await connection.run((statement,))
-        if len(result.rows) > 1:
+        results = await connection.run(statements)
+        if len(results[-1].rows) > 1:
             raise AmbiguousFilterError(node, bulk)
-        return result.rows
+        return results

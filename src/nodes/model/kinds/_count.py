@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any, final
 
-from ....drivers import Connection
+from ....drivers import Row
 from ....messages import Operation
-from ....sql import Filter, Table, parse
+from ....sql import Filter, Result, Statement, Table, parse
 from ..._node import Port
-from .._model_node import Arriving, ModelNode
+from .._model_node import Arriving
+from .._row_node import RowNode
 
 __all__ = ["CountNode"]
 
 
 @final
-class CountNode(ModelNode[Filter]):
+class CountNode(RowNode[Filter]):
     """Replies with ``count``, the number of rows a filter lets through."""
 
     operation = Operation.COUNT
@@ -35,9 +37,40 @@ class CountNode(ModelNode[Filter]):
         self.refuse_unknown(parameters, owner)
         return parse(parameters.get("filter"), self.model)
 
-    async def perform(
-        self, connection: Connection, table: Table, plan: Filter
-    ) -> dict[str, Any]:
+    def statements(self, table: Table, plan: Filter) -> Sequence[Statement]:
         """Count the rows."""
-        (result,) = await connection.run((table.count(plan),))
-        return {"count": result.rows[0][0]}
+        return (table.count(plan),)
+
+    def reply(
+        self, table: Table, plan: Filter, results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the count."""
+        del table, plan
+        return {"count": results[0].rows[0][0]}
+
+    # -- several plans --------------------------------------------------------------
+
+    def shape(self, table: Table, plan: Filter) -> Hashable | None:
+        """Let plans share a statement if it is the same, values included."""
+        (statement,) = self.statements(table, plan)
+        shape = statement.text, tuple(statement.parameters)
+        return shape if _is_hashable(shape) else None
+
+    def merge(self, table: Table, plans: Sequence[Filter]) -> Statement:
+        """Count the rows once."""
+        return table.count(plans[0])
+
+    def divide(
+        self, table: Table, plans: Sequence[Filter], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan the one count."""
+        del table
+        return [rows for _ in plans]
+
+
+def _is_hashable(shape: object) -> bool:
+    try:
+        hash(shape)
+    except TypeError:
+        return False
+    return True

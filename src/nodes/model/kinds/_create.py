@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any, final
 
-from ....drivers import Connection
-from ....errors import DuplicateKeyError
+from ....drivers import Connection, Row
+from ....errors import ConstraintError, DuplicateKeyError
 from ....messages import Operation
-from ....sql import Table
+from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._model_node import Arriving, ModelNode, field_port
+from .._model_node import Arriving, field_port
 from .._repair import insert_again
+from .._row_node import RowNode
 from .._values import new_values
 
 __all__ = ["CreateNode"]
 
 
 @final
-class CreateNode(ModelNode[dict[str, Any]]):
+class CreateNode(RowNode[dict[str, Any]]):
     """Stores one row and replies with every column of it, as stored."""
 
     operation = Operation.CREATE
@@ -39,6 +41,24 @@ class CreateNode(ModelNode[dict[str, Any]]):
         """Return the values of the row."""
         return new_values(self.model, parameters, owner, arriving)
 
+    def statements(self, table: Table, plan: dict[str, Any]) -> Sequence[Statement]:
+        """Insert the row."""
+        return (table.insert(plan),)
+
+    def reply(
+        self, table: Table, plan: dict[str, Any], results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the row as it is stored.
+
+        Raises:
+            ConstraintError: A trigger kept the row out.
+        """
+        del plan
+        rows = results[0].rows
+        if not rows:
+            raise ConstraintError("trigger", self.model.table, ())
+        return table.decode(rows[0])
+
     async def perform(
         self, connection: Connection, table: Table, plan: dict[str, Any]
     ) -> dict[str, Any]:
@@ -48,10 +68,34 @@ class CreateNode(ModelNode[dict[str, Any]]):
             DuplicateKeyError: There is a row with the same key.
             ConstraintError: The row breaks another rule of the table.
         """
-        statements = (table.insert(plan),)
+        statements = self.statements(table, plan)
         try:
-            (result,) = await connection.run(statements)
+            results = await connection.run(statements)
         except DuplicateKeyError as error:
             insert = partial(connection.run, statements)
-            (result,) = await insert_again(connection, table, error, plan, insert)
-        return table.decode(result.rows[0])
+            results = await insert_again(connection, table, error, plan, insert)
+        return self.reply(table, plan, results)
+
+    # -- several plans --------------------------------------------------------------
+
+    def shape(self, table: Table, plan: dict[str, Any]) -> Hashable | None:
+        """Let rows of the same columns share a statement."""
+        names = tuple(plan)
+        return names if table.arrays.holds(names) else None
+
+    def merge(self, table: Table, plans: Sequence[dict[str, Any]]) -> Statement:
+        """Insert all rows."""
+        return table.arrays.insert(tuple(plans[0]), plans)
+
+    def divide(
+        self, table: Table, plans: Sequence[dict[str, Any]], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan its row; they come in the order of the plans.
+
+        Raises:
+            LookupError: None was stored.
+        """
+        del table
+        if len(rows) != len(plans):
+            raise LookupError
+        return [(row,) for row in rows]

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any, final
 
-import msgspec
-
-from ....drivers import Connection
-from ....errors import RecordNotFoundError
+from ....drivers import Connection, Row
 from ....messages import Operation
-from ....models import Model
-from ....sql import Table
-from ..._database import Database
+from ....sql import Result, Statement, Table
 from ..._node import Port
 from .._key import key_decoder
-from .._model_node import Arriving, ModelNode, field_port
-from .._options import flag
-from .._target import Target, TargetReader, one_row, target_ports
+from .._model_node import Arriving, field_port
+from .._target import run_on_one_row
+from .._target_node import TargetNode, TargetPlan
 
 __all__ = ["DeleteNode"]
 
 
-class Plan(msgspec.Struct, frozen=True, eq=False):
-    """Which row, and whether it must be there."""
-
-    target: Target
-    is_strict: bool
-
-
 @final
-class DeleteNode(ModelNode[Plan]):
+class DeleteNode(TargetNode[TargetPlan]):
     """Deletes one row and replies with its key, and ``deleted``.
 
     A row that is not there gives ``deleted: False``.
@@ -37,14 +26,8 @@ class DeleteNode(ModelNode[Plan]):
 
     operation = Operation.DELETE
     suffix = "DeleteNode"
-
-    def __init__(self, model: Model, database: Database) -> None:
-        super().__init__(model, database)
-        self._targets = TargetReader(model)
-
-    def ports(self) -> list[Port]:
-        """Return what names the row, and ``raise_on_not_found``."""
-        return [*target_ports(self.model), Port("raise_on_not_found", bool)]
+    outcome = "deleted"
+    is_strict = False
 
     def results(self) -> list[Port]:
         """Return the key and ``deleted``."""
@@ -53,14 +36,27 @@ class DeleteNode(ModelNode[Plan]):
 
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
-    ) -> Plan:
+    ) -> TargetPlan:
         """Return which row is meant."""
         self.refuse_unknown(parameters, owner)
-        is_strict = flag(parameters, "raise_on_not_found", owner, default=False)
-        return Plan(self._targets.read(parameters, owner, arriving), is_strict)
+        must_exist = self._must_exist(parameters, owner)
+        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
+
+    def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
+        """Delete the row."""
+        return (table.delete(plan.target.where, returning=True),)
+
+    def reply(
+        self, table: Table, plan: TargetPlan, results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the key of what was deleted."""
+        rows = results[0].rows
+        if not rows:
+            return self._absent(plan)
+        return {**key_decoder(table).decode(rows[0]), "deleted": True}
 
     async def perform(
-        self, connection: Connection, table: Table, plan: Plan
+        self, connection: Connection, table: Table, plan: TargetPlan
     ) -> dict[str, Any]:
         """Delete the row.
 
@@ -69,12 +65,29 @@ class DeleteNode(ModelNode[Plan]):
             RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
             ConstraintError: Another row refers to it.
         """
-        target = plan.target
-        statement = table.delete(target.where, returning=True)
+        statements = self.statements(table, plan)
         bulk = f"{self.model.name}BulkDeleteNode"
-        rows = await one_row(connection, statement, target, self.name, bulk)
-        if rows:
-            return {**key_decoder(table).decode(rows[0]), "deleted": True}
-        if plan.is_strict:
-            raise RecordNotFoundError(self.model.name, target.names)
-        return {**target.absent(self.model), "deleted": False}
+        results = await run_on_one_row(
+            connection, statements, plan.target, self.name, bulk
+        )
+        return self.reply(table, plan, results)
+
+    # -- several plans --------------------------------------------------------------
+
+    def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
+        """Delete the rows of all keys."""
+        return table.arrays.delete(self._keys(plans))
+
+    def divide(
+        self, table: Table, plans: Sequence[TargetPlan], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each row to the first plan for it; the next one finds nothing."""
+        found = {table.arrays.key_of_key(row): row for row in rows}
+        given: set[Hashable] = set()
+        shares = self._by_key(table, plans, found)
+        for number, share in enumerate(shares):
+            key = table.arrays.key_of_key(share[0]) if share else None
+            if key in given:
+                shares[number] = ()
+            given.add(key)
+        return shares

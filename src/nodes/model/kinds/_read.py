@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
-import msgspec
-
-from ....drivers import Connection
-from ....errors import RecordNotFoundError
+from ....drivers import Row
 from ....messages import Operation
-from ....models import Model
-from ....sql import Statement, Table
-from ..._database import Database
+from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._model_node import Arriving, ModelNode, field_port
-from .._options import flag
-from .._target import Target, TargetReader, target_ports
+from .._model_node import Arriving, field_port
+from .._target_node import TargetNode, TargetPlan
 
 __all__ = ["ReadNode"]
 
 
-class Plan(msgspec.Struct, frozen=True, eq=False):
-    """Which row, and whether it must be there."""
-
-    target: Target
-    is_strict: bool
-
-
 @final
-class ReadNode(ModelNode[Plan]):
+class ReadNode(TargetNode[TargetPlan]):
     """Replies with every column of one row, and ``found``.
 
-    A filter that matches several rows gives the one with the least key.
+    A filter that matches several rows gives the one with the least key. One that
+    is not there raises `RecordNotFoundError` unless ``raise_on_not_found=False``.
     """
 
     operation = Operation.READ
     suffix = "ReadNode"
-
-    def __init__(self, model: Model, database: Database) -> None:
-        super().__init__(model, database)
-        self._targets = TargetReader(model)
-
-    def ports(self) -> list[Port]:
-        """Return what names the row, and ``raise_on_not_found``."""
-        return [*target_ports(self.model), Port("raise_on_not_found", bool)]
+    outcome = "found"
+    is_strict = True
 
     def results(self) -> list[Port]:
         """Return the columns and ``found``."""
@@ -52,32 +35,39 @@ class ReadNode(ModelNode[Plan]):
 
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
-    ) -> Plan:
+    ) -> TargetPlan:
         """Return which row is meant."""
         self.refuse_unknown(parameters, owner)
-        is_strict = flag(parameters, "raise_on_not_found", owner, default=True)
-        return Plan(self._targets.read(parameters, owner, arriving), is_strict)
+        must_exist = self._must_exist(parameters, owner)
+        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
 
-    async def perform(
-        self, connection: Connection, table: Table, plan: Plan
-    ) -> dict[str, Any]:
-        """Select the row.
-
-        Raises:
-            RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
-        """
+    def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
+        """Select the row."""
         target = plan.target
-        (result,) = await connection.run((_statement(table, target),))
-        if result.rows:
-            row = table.decode(result.rows[0])
-            row["found"] = True
-            return row
-        if plan.is_strict:
-            raise RecordNotFoundError(self.model.name, target.names)
-        return {**target.absent(self.model), "found": False}
+        if target.key is not None:
+            return (table.read(target.key),)
+        return (table.select(target.where, order=table.key_order, limit=1),)
 
+    def reply(
+        self, table: Table, plan: TargetPlan, results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the row, and ``found``."""
+        rows = results[0].rows
+        if not rows:
+            return self._absent(plan)
+        row = table.decode(rows[0])
+        row["found"] = True
+        return row
 
-def _statement(table: Table, target: Target) -> Statement:
-    if target.key is not None:
-        return table.read(target.key)
-    return table.select(target.where, order=table.key_order, limit=1)
+    # -- several plans --------------------------------------------------------------
+
+    def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
+        """Select the rows of all keys."""
+        return table.arrays.read(self._keys(plans))
+
+    def divide(
+        self, table: Table, plans: Sequence[TargetPlan], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan its row; plans of the same key get the same one."""
+        found = {table.arrays.key_of_row(row): row for row in rows}
+        return self._by_key(table, plans, found)

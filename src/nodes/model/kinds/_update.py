@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any, Final, final
 
-import msgspec
-
-from ....drivers import Connection
-from ....errors import FieldValueError, MissingFieldError, RecordNotFoundError
+from ....drivers import Connection, Row
+from ....errors import FieldValueError, MissingFieldError
 from ....messages import Operation
 from ....models import Model
-from ....sql import Table
-from ..._database import Database
+from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._model_node import Arriving, ModelNode, field_port
-from .._options import flag
-from .._target import Target, TargetReader, one_row, target_ports
+from .._model_node import Arriving, field_port
+from .._target import run_on_one_row, target_ports
+from .._target_node import TargetNode, TargetPlan
 from .._values import as_mapping, changed_values
 
 __all__ = ["UpdateNode"]
@@ -23,16 +21,14 @@ __all__ = ["UpdateNode"]
 _NESTED: Final = ("fields", "update", "updates")
 
 
-class Plan(msgspec.Struct, frozen=True, eq=False):
-    """Which row, what changes, and whether the row must be there."""
+class Plan(TargetPlan, frozen=True, eq=False):
+    """Which row, whether it must be there, and what changes."""
 
-    target: Target
     changes: dict[str, Any]
-    is_strict: bool
 
 
 @final
-class UpdateNode(ModelNode[Plan]):
+class UpdateNode(TargetNode[Plan]):
     """Changes one row and replies with every column of it, and ``updated``.
 
     The new values stand flat beside the key, or in ``fields`` (``update``); to
@@ -42,10 +38,8 @@ class UpdateNode(ModelNode[Plan]):
 
     operation = Operation.UPDATE
     suffix = "UpdateNode"
-
-    def __init__(self, model: Model, database: Database) -> None:
-        super().__init__(model, database)
-        self._targets = TargetReader(model)
+    outcome = "updated"
+    is_strict = False
 
     def ports(self) -> list[Port]:
         """Return what names the row, the fields, and ``raise_on_not_found``."""
@@ -67,13 +61,13 @@ class UpdateNode(ModelNode[Plan]):
     ) -> Plan:
         """Return which row is meant and what changes."""
         self.refuse_unknown(parameters, owner)
-        is_strict = flag(parameters, "raise_on_not_found", owner, default=False)
-        target = self._targets.read(parameters, owner, arriving)
+        must_exist = self._must_exist(parameters, owner)
+        target = self._target(parameters, owner, arriving)
         was_nested = not parameters.keys().isdisjoint(_nested(self.model))
         changes = changed_values(self.model, self._given(parameters, owner), owner)
         if not (changes or was_nested or arriving):
             raise MissingFieldError(owner, "fields", "at least one field to change")
-        return Plan(target, changes, is_strict)
+        return Plan(target, must_exist, changes)
 
     def _given(self, parameters: dict[str, Any], owner: str) -> dict[str, Any]:
         """Return the new values, wherever they stand."""
@@ -86,6 +80,22 @@ class UpdateNode(ModelNode[Plan]):
                 given[field] = value
         return given
 
+    def statements(self, table: Table, plan: Plan) -> Sequence[Statement]:
+        """Update the row; without changes, look whether it is there."""
+        where, changes = plan.target.where, plan.changes
+        if changes:
+            return (table.update(where, changes, returning=True),)
+        return (table.select(where, limit=2),)
+
+    def reply(
+        self, table: Table, plan: Plan, results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the row as it is stored now, and ``updated``."""
+        rows = results[0].rows
+        if not rows:
+            return self._absent(plan)
+        return {**table.decode(rows[0]), "updated": bool(plan.changes)}
+
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
@@ -96,19 +106,37 @@ class UpdateNode(ModelNode[Plan]):
             RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
             ConstraintError: The changed row would break a rule of the table.
         """
-        target, changes = plan.target, plan.changes
-        statement = (
-            table.update(target.where, changes, returning=True)
-            if changes
-            else table.select(target.where, limit=2)
-        )
+        statements = self.statements(table, plan)
         bulk = f"{self.model.name}BulkUpdateNode"
-        rows = await one_row(connection, statement, target, self.name, bulk)
-        if rows:
-            return {**table.decode(rows[0]), "updated": bool(changes)}
-        if plan.is_strict:
-            raise RecordNotFoundError(self.model.name, target.names)
-        return {**target.absent(self.model), "updated": False}
+        results = await run_on_one_row(
+            connection, statements, plan.target, self.name, bulk
+        )
+        return self.reply(table, plan, results)
+
+    # -- several plans --------------------------------------------------------------
+
+    def shape(self, table: Table, plan: Plan) -> Hashable | None:
+        """Let changes of the same columns share a statement, unless of the key."""
+        names = tuple(plan.changes)
+        is_apart = plan.target.key is None or not table.arrays.holds(names)
+        return None if is_apart or not set(names).isdisjoint(self.model.key) else names
+
+    def identity(self, table: Table, plan: Plan) -> Hashable | None:
+        """Let no statement change a row twice."""
+        key = plan.target.key
+        return None if key is None else table.arrays.encode_key(key)
+
+    def merge(self, table: Table, plans: Sequence[Plan]) -> Statement:
+        """Update the rows of all keys."""
+        changes = [plan.changes for plan in plans]
+        return table.arrays.update(tuple(changes[0]), self._keys(plans), changes)
+
+    def divide(
+        self, table: Table, plans: Sequence[Plan], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan its row."""
+        found = {table.arrays.key_of_row(row): row for row in rows}
+        return self._by_key(table, plans, found)
 
 
 def _nested(model: Model) -> list[str]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, final
 
 import msgspec
+from msgspec.structs import replace
 
-from ....drivers import Connection
-from ....errors import DuplicateKeyError, FieldValueError, MissingFieldError
+from ....drivers import Connection, Row
+from ....errors import (
+    ConstraintError,
+    DuplicateKeyError,
+    FieldValueError,
+    MissingFieldError,
+)
 from ....messages import Operation
-from ....sql import Table
+from ....sql import Result, Statement, Table
 from ..._node import Port
 from .._conflict import conflict_fields
-from .._model_node import Arriving, ModelNode
+from .._model_node import Arriving
 from .._repair import insert_again
+from .._row_node import RowNode
 from .._values import as_mapping, changed_values, new_values
 
 __all__ = ["UpsertNode"]
@@ -32,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
 
 @final
-class UpsertNode(ModelNode[Plan]):
+class UpsertNode(RowNode[Plan]):
     """Replies with ``record``, ``created`` and ``action`` (created or updated).
 
     ``where`` holds the values of a unique key; ``create`` what a new row has
@@ -79,6 +86,29 @@ class UpsertNode(ModelNode[Plan]):
         values = new_values(self.model, given, owner, arriving)
         return Plan(values, conflict, changes)
 
+    def statements(self, table: Table, plan: Plan) -> Sequence[Statement]:
+        """Insert or update."""
+        return table.upsert(plan.values, plan.conflict, plan.changes)
+
+    def reply(
+        self, table: Table, plan: Plan, results: Sequence[Result]
+    ) -> dict[str, Any]:
+        """Return the record and what became of it.
+
+        Raises:
+            ConstraintError: A trigger kept the row out.
+        """
+        del plan
+        rows = results[-1].rows
+        if not rows:
+            raise ConstraintError("trigger", self.model.table, ())
+        was_created = table.was_created(results)
+        return {
+            "record": table.decode(rows[0][: len(self.model.fields)]),
+            "created": was_created,
+            "action": "created" if was_created else "updated",
+        }
+
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
@@ -87,19 +117,51 @@ class UpsertNode(ModelNode[Plan]):
         Raises:
             ConstraintError: The row breaks a rule other than that of the key.
         """
-        statements = table.upsert(plan.values, plan.conflict, plan.changes)
-        run = partial(connection.run, statements)
+        run = partial(connection.run, self.statements(table, plan))
         try:
             results = await run()
         except DuplicateKeyError as error:
             results = await insert_again(connection, table, error, plan.values, run)
-        was_created = table.was_created(results)
-        row = results[-1].rows[0]
-        return {
-            "record": table.decode(row[: len(self.model.fields)]),
-            "created": was_created,
-            "action": "created" if was_created else "updated",
-        }
+        return self.reply(table, plan, results)
+
+    # -- several plans --------------------------------------------------------------
+
+    def shape(self, table: Table, plan: Plan) -> Hashable | None:
+        """Let plans for the same columns be sent at once."""
+        del table
+        return tuple(plan.values), tuple(plan.conflict), tuple(plan.changes)
+
+    def merge(self, table: Table, plans: Sequence[Plan]) -> Statement:
+        """Upsert all rows, one after the other, by one statement sent once."""
+        each = [self.statements(table, plan)[0] for plan in plans]
+        in_order = [each[place].parameters for place in self._order(table, plans)]
+        return replace(each[0], parameters=in_order, many=True)
+
+    def divide(
+        self, table: Table, plans: Sequence[Plan], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan its row.
+
+        Raises:
+            LookupError: A trigger kept a row out.
+        """
+        if len(rows) != len(plans):
+            raise LookupError
+        shares: list[Sequence[Row]] = [()] * len(plans)
+        for place, row in zip(self._order(table, plans), rows, strict=True):
+            shares[place] = (row,)
+        return shares
+
+    def _order(self, table: Table, plans: Sequence[Plan]) -> list[int]:
+        """Return the places of *plans* by key, so that two turns lock rows alike."""
+
+        def key(place: int) -> tuple[Any, ...]:
+            values = plans[place].values
+            return tuple(
+                table.encode({name: values[name] for name in plans[0].conflict})
+            )
+
+        return sorted(range(len(plans)), key=key)
 
 
 def _check_where(where: Mapping[str, Any], conflict: Sequence[str], owner: str) -> None:

@@ -1,0 +1,155 @@
+"""Batches: the messages of a turn that are carried out together.
+
+Rules of this file:
+
+1. Each message has its own reply and its own error. A batch that fails did nothing;
+   it is split until the messages that fail are alone, in their order.
+2. Messages of different tenants never share a batch.
+3. A lost connection is no reason to split: whether a write was done is unknown, so
+   every message of it fails; a read is done once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, TypeAlias, final
+
+from ...drivers import Connection, Row
+from ...errors import ConnectionLostError, DriverError
+from ...messages import Envelope
+from ...sql import Result, Table
+from ._model_node import ModelNode
+from ._row_node import RowNode
+
+__all__ = ["Batch", "Job", "batched"]
+
+Job: TypeAlias = tuple[Envelope, Any]
+"""A message and the plan that was made of it."""
+
+
+Outcome: TypeAlias = list[Result] | DriverError
+"""The results of the statements of one plan, or why they were undone."""
+
+
+@final
+class Batch:
+    """Messages that share a statement, or a transaction.
+
+    Args:
+        node: What they ask for.
+        jobs: The messages with their plans, at least one.
+
+    Attributes:
+        jobs: Those that somebody still waits for, once it ran.
+    """
+
+    __slots__ = ("_node", "jobs")
+
+    def __init__(self, node: ModelNode[Any], jobs: Sequence[Job]) -> None:
+        self._node = node
+        self.jobs = jobs
+
+    async def run(self, connection: Connection, table: Table) -> list[Batch]:
+        """Carry it out and answer each message.
+
+        Returns:
+            What it was split into, to be run instead; empty when it is done.
+
+        Raises:
+            ConnectionLostError: The messages are not answered.
+        """
+        self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
+        if len(jobs) > 1:
+            return await self._run_together(connection, table)
+        for envelope, plan in jobs:
+            try:
+                envelope.reply(await self._node.perform(connection, table, plan))
+            except ConnectionLostError:
+                raise
+            except Exception as error:  # noqa: BLE001  the sender's, see rule 1
+                envelope.fail(error)
+        return []
+
+    def fail(self, error: BaseException) -> None:
+        """Fail every message of it."""
+        for envelope, _ in self.jobs:
+            envelope.fail(error)
+
+    async def _run_together(self, connection: Connection, table: Table) -> list[Batch]:
+        node = self._node
+        assert isinstance(node, RowNode), "only these have shapes"  # noqa: S101
+        plans = [plan for _, plan in self.jobs]
+        outcomes: list[Outcome]
+        try:
+            if table.merges:
+                outcomes = await _run_merged(connection, table, node, plans)
+            else:
+                each = [node.statements(table, plan) for plan in plans]
+                outcomes = await connection.run_apart(each)
+        except ConnectionLostError:
+            raise
+        except (DriverError, LookupError):
+            middle = len(self.jobs) // 2
+            halves = self.jobs[:middle], self.jobs[middle:]
+            return [Batch(node, half) for half in halves]
+        for (envelope, plan), outcome in zip(self.jobs, outcomes, strict=True):
+            if isinstance(outcome, DriverError):
+                envelope.fail(outcome)
+                continue
+            try:
+                envelope.reply(node.reply(table, plan, outcome))
+            except Exception as error:  # noqa: BLE001  the sender's, see rule 1
+                envelope.fail(error)
+        return []
+
+
+async def _run_merged(
+    connection: Connection, table: Table, node: RowNode[Any], plans: Sequence[Any]
+) -> list[Outcome]:
+    """Run plans of one shape as one statement; return the results of each.
+
+    Raises:
+        LookupError: What came back does not tell whose it is; nothing was done.
+    """
+    statement = node.merge(table, plans)
+    if statement.many:
+        async with connection.transaction():
+            (result,) = await connection.run((statement,))
+            shares = node.divide(table, plans, result.rows)
+    else:
+        (result,) = await connection.run((statement,))
+        shares = node.divide(table, plans, result.rows)
+    return [[_result(share)] for share in shares]
+
+
+def _result(rows: Sequence[Row]) -> Result:
+    return Result(rows, len(rows))
+
+
+def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable[Batch]:
+    """Group *jobs* into batches, in the order of the first message of each.
+
+    Messages of one batch keep their order, and so do those that change the same row
+    in the same columns.
+    """
+    if not isinstance(node, RowNode):
+        return [Batch(node, (job,)) for job in jobs]
+    batches: list[list[Job]] = []
+    growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
+    for job in jobs:
+        envelope, plan = job
+        shape: Hashable = node.shape(table, plan)
+        if shape is None:
+            batches.append([job])
+            continue
+        # One by one in a transaction, statements need not be alike.
+        kind = (envelope.tenant, shape if table.merges else None)
+        identity = node.identity(table, plan) if table.merges else None
+        batch, taken = growing.get(kind, (None, None))
+        if batch is None or taken is None or identity in taken:
+            batch, taken = growing[kind] = ([], set())
+            batches.append(batch)
+        if identity is not None:
+            taken.add(identity)
+        batch.append(job)
+    return [Batch(node, batch) for batch in batches]

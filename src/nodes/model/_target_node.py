@@ -1,0 +1,101 @@
+"""The base of the nodes that work on a row that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from ...drivers import Row
+from ...errors import RecordNotFoundError
+from ...models import Model
+from ...sql import Table
+from .._database import Database
+from .._node import Port
+from ._model_node import Arriving
+from ._options import flag
+from ._row_node import RowNode
+from ._target import Target, TargetReader, target_ports
+
+__all__ = ["TargetNode", "TargetPlan"]
+
+
+class TargetPlan(msgspec.Struct, frozen=True, eq=False):
+    """Which row, and whether it must be there."""
+
+    target: Target
+    is_strict: bool
+
+
+PlanT = TypeVar("PlanT", bound=TargetPlan)
+
+
+class TargetNode(RowNode[PlanT]):
+    """One operation on a row that is named by its key or by a filter.
+
+    Attributes:
+        outcome: The output that says whether the row was there.
+        is_strict: Whether a row that is not there is an error when nobody says.
+    """
+
+    outcome: ClassVar[str]
+    is_strict: ClassVar[bool]
+
+    def __init__(self, model: Model, database: Database) -> None:
+        super().__init__(model, database)
+        self._targets = TargetReader(model)
+
+    def ports(self) -> list[Port]:
+        """Return what names the row, and ``raise_on_not_found``."""
+        return [*target_ports(self.model), Port("raise_on_not_found", bool)]
+
+    def _must_exist(self, parameters: dict[str, Any], owner: str) -> bool:
+        """Take the parameter that says so."""
+        default = self.is_strict
+        return flag(parameters, "raise_on_not_found", owner, default=default)
+
+    def _target(
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving
+    ) -> Target:
+        """Take what names the row."""
+        return self._targets.read(parameters, owner, arriving)
+
+    def _absent(self, plan: TargetPlan) -> dict[str, Any]:
+        """Return the reply for a row that is not there.
+
+        Raises:
+            RecordNotFoundError: It must be.
+        """
+        if plan.is_strict:
+            raise RecordNotFoundError(self.model.name, plan.target.names)
+        return {**plan.target.absent(self.model), self.outcome: False}
+
+    # -- several plans --------------------------------------------------------------
+
+    def shape(self, table: Table, plan: PlanT) -> Hashable | None:
+        """Let plans share a statement whose rows are named by their key."""
+        del table
+        return None if plan.target.key is None else self.suffix
+
+    @staticmethod
+    def _keys(plans: Sequence[PlanT]) -> list[Mapping[str, Any]]:
+        """Return the keys of plans of a shape."""
+        return [plan.target.key or {} for plan in plans]
+
+    def _by_key(
+        self,
+        table: Table,
+        plans: Sequence[PlanT],
+        found: Mapping[Hashable, Row],
+    ) -> list[Sequence[Row]]:
+        """Return the row of each plan, as found by key.
+
+        Raises:
+            LookupError: A row was found that none of *plans* asked for: its column
+                compares in its own way, and a key is not what it was.
+        """
+        wanted = [table.arrays.encode_key(key) for key in self._keys(plans)]
+        if not found.keys() <= set(wanted):
+            raise LookupError
+        return [(found[key],) if key in found else () for key in wanted]

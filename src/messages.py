@@ -81,7 +81,8 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
         tenant: For whom, or None.
         chain: Paths of the actors that wait for the answer, outermost first.
         attempt: Deliveries so far.
-        sent_at: When it was sent, on the same clock; 0 when nobody waits.
+        sent_at: When it was sent, in seconds on the clock of `time.monotonic`; 0 when
+            nobody waits.
         on_done: Told once when the envelope is resolved.
         is_done: Whether it is resolved.
         is_abandoned: The sender no longer waits; an actor skips it.

@@ -108,7 +108,13 @@ class DataFlow:
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]
     ) -> Awaitable[dict[str, Any]]:
-        return self._hosting.call(ask, node, given)
+        # Not a coroutine, and none in between where it can be helped: each is resumed
+        # with the one it waits for, which costs 0.5 µs a call.
+        engine = self._hosting.current()
+        ref = None if engine is None else engine.ref_nowait(node)
+        if ref is None:
+            return self._hosting.call(ask, node, given)
+        return ref.ask(node.message(given), idempotent=node.is_idempotent)
 
     def list_models(self) -> list[str]:
         """Return the names of the models, in the order they were declared."""
@@ -161,6 +167,17 @@ class DataFlow:
         Raises:
             ClosedError: The DataFlow is closed.
         """
+        engine = self._hosting.current()
+        if engine is not None:
+            return await run(
+                engine,
+                workflow,
+                parameters,
+                deadline=deadline,
+                run_id=run_id,
+                principal=principal,
+                tenant=tenant,
+            )
         # A time of this event loop's clock means nothing to another one.
         is_limited = deadline != math.inf
         left_s = deadline - anyio.current_time() if is_limited else math.inf

@@ -40,6 +40,15 @@ class Hosting:
         self.engines = Engines(hosting)
         self._database = database
 
+    def current(self) -> Engine | None:
+        """Return the engine that was entered on this event loop, or None.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        self._database.check_open()
+        return self.engines.current()
+
     async def call(
         self,
         function: Callable[Concatenate[Host, P], Awaitable[T]],
@@ -54,8 +63,7 @@ class Hosting:
         Raises:
             ClosedError: The database is closed.
         """
-        self._database.check_open()
-        engine = self.engines.current()
+        engine = self.current()
         if engine is not None:
             return await function(engine, *args, **kwargs)
         return await call_background(function, *args, **kwargs)

@@ -33,12 +33,20 @@ class Actor:
 
     Attributes:
         turn_size: Most messages in one turn.
+        workers: Most incarnations at work at the same time, each an instance of its
+            own; they share the mailbox, so with more than one the order in which
+            messages are worked on is lost. The second and later ones come when
+            messages wait.
+        patience_s: Longest that a message waits for a worker that is busy, in
+            seconds, before another one comes.
         crash_on: Errors of a handler that crash the actor rather than fail the
             message.
         context: Its place in the system; set before `setup`.
     """
 
     turn_size: int = 1
+    workers: int = 1
+    patience_s: float = 0.002
     crash_on: tuple[type[Exception], ...] = (ActorCrash,)
     context: ActorContext
 

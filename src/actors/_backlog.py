@@ -42,6 +42,7 @@ class Backlog:
         failed: Of these, the ones that failed.
         dropped: Messages dropped because the mailbox was full.
         expired: Messages whose deadline passed in the mailbox.
+        turns: Turns that began.
     """
 
     __slots__ = (
@@ -53,11 +54,12 @@ class Backlog:
         "failed",
         "mailbox",
         "processed",
+        "turns",
     )
 
     def __init__(self, mailbox: Mailbox, runtime: Runtime) -> None:
         self.mailbox = mailbox
-        self.processed = self.failed = self.dropped = self.expired = 0
+        self.processed = self.failed = self.dropped = self.expired = self.turns = 0
         self._path = mailbox.path
         self._runtime = runtime
         self._again: deque[tuple[Envelope, int]] = deque()
@@ -96,6 +98,7 @@ class Backlog:
             envelope, crashes = self._again.popleft()
             if self._is_wanted(envelope):
                 envelope.attempt += 1
+                self.turns += 1
                 return Turn(self._path, (envelope,), crashes)
         take = self.mailbox.take_nowait
         taken: list[Envelope] = []
@@ -103,7 +106,10 @@ class Backlog:
             if self._is_wanted(arrived):
                 arrived.attempt += 1
                 taken.append(arrived)
-        return Turn(self._path, taken) if taken else None
+        if not taken:
+            return None
+        self.turns += 1
+        return Turn(self._path, taken)
 
     def _is_wanted(self, envelope: Envelope) -> bool:
         """Whether a message is worth delivering; if not, it is resolved."""

@@ -38,11 +38,13 @@ class Incarnation:
         actor: A new one.
         backlog: Its messages.
         interceptors: Around its handler, the first outermost.
+        arrival: Waits until there may be a message, or an order.
         orders: System messages, looked at before each turn.
         obey: Carries these out; False when this life is to end.
         teardown_s: Longest teardown, in seconds.
 
     Attributes:
+        actor: The one that was given.
         turn: What is in hand, or None.
         since: When the turn began, in seconds on the clock of `time.monotonic`.
     """
@@ -53,15 +55,17 @@ class Incarnation:
         backlog: Backlog,
         *,
         interceptors: Sequence[Interceptor],
+        arrival: Callable[[], Awaitable[object]],
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
         teardown_s: float,
     ) -> None:
+        self.actor = actor
         self.turn: Turn | None = None
         self.since = 0.0
-        self._actor = actor
         self._backlog = backlog
         self._handler = compose(interceptors, actor.handle)
+        self._arrival = arrival
         self._orders = orders
         self._obey = obey
         self._teardown_s = teardown_s
@@ -69,11 +73,12 @@ class Incarnation:
         self._is_interrupted = False
         self._is_leaving = False
 
-    async def live(self, ready: Callable[[], None]) -> None:
+    async def live(self, ready: Callable[[], None], *, waits: bool = False) -> None:
         """Set up, serve until there is nothing left to serve, tear down.
 
         Args:
             ready: Called when `setup` has returned.
+            waits: Whether to wait for an arrival before the first turn, too.
 
         Raises:
             Exception: What crashed the actor; nothing is in hand any more.
@@ -81,10 +86,13 @@ class Incarnation:
         is_ready = False
         try:
             with self._interruptible(), self._inside():
-                await self._actor.setup()
+                await self.actor.setup()
                 is_ready = True
             if is_ready:
                 ready()
+            if waits and not self._is_leaving:
+                with self._interruptible():
+                    await self._arrival()
             while not self._is_leaving:
                 with self._interruptible():
                     self._is_leaving = await self._serve()
@@ -102,6 +110,12 @@ class Incarnation:
         """End this life now; what it has in hand is settled without it."""
         self._is_leaving = True
         self.interrupt()
+
+    def dismiss(self) -> None:
+        """End this life when what it has in hand is done."""
+        self._is_leaving = True
+        if self.turn is None:
+            self.interrupt()
 
     @contextmanager
     def _interruptible(self) -> Generator[None]:
@@ -136,9 +150,9 @@ class Incarnation:
 
     async def _serve(self) -> bool:
         """Deliver turn after turn; True when there is no more to come."""
-        backlog, orders, size = self._backlog, self._orders, self._actor.turn_size
+        backlog, orders, size = self._backlog, self._orders, self.actor.turn_size
         n_served, until = 0, time.monotonic() + _BURST_S
-        while not self._is_interrupted:
+        while not (self._is_interrupted or self._is_leaving):
             if orders and not await self._obey():
                 return True
             turn = backlog.next_turn(size)
@@ -152,7 +166,7 @@ class Incarnation:
                 return True
             elif not orders:
                 current_turn.set(None)
-                await backlog.mailbox.arrival()
+                await self._arrival()
             n_served, until = 0, time.monotonic() + _BURST_S
         return self._is_leaving
 
@@ -163,7 +177,7 @@ class Incarnation:
         current_turn.set(turn)
         try:
             await self._handler(turn)
-        except self._actor.crash_on:
+        except self.actor.crash_on:
             raise
         except Exception as error:  # noqa: BLE001  it is the senders' to handle
             turn.fail(error)
@@ -178,7 +192,7 @@ class Incarnation:
             anyio.move_on_after(self._teardown_s, shield=True) as scope,
         ):
             try:
-                await self._actor.teardown()
+                await self.actor.teardown()
             except Exception as error:  # noqa: BLE001  the next life must not suffer
                 log.error("teardown_failed", actor=path, error=type(error).__name__)
         if scope.cancelled_caught:

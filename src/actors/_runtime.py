@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from random import Random
@@ -116,7 +117,7 @@ async def watch(
 
 def _report(asks: dict[Envelope, str], after_s: float, known: set[Envelope]) -> None:
     """Log the asks that are old and not *known*; these are known then."""
-    now = anyio.current_time()
+    now = time.monotonic()
     for envelope, actor in asks.items():
         age_s = now - envelope.sent_at
         if age_s >= after_s and envelope not in known:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Sized
 from enum import StrEnum
 from typing import final
 
@@ -24,6 +24,7 @@ from ..errors import DeadlockError, MailboxClosedError
 from ..messages import Envelope
 from ._actor import ActorContext, Factory, System
 from ._backlog import Backlog
+from ._crew import Crew
 from ._incarnation import Incarnation
 from ._interceptor import Interceptor
 from ._mailbox import Mailbox
@@ -71,6 +72,19 @@ class _SystemMessage:
 
 
 @final
+class _Halted:
+    """Says to helpers whether they are to stand by: empty while they may work."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    def __len__(self) -> int:
+        return int(self._slot.state is State.SUSPENDED)
+
+
+@final
 class Slot:
     """The supervised place of one actor.
 
@@ -112,7 +126,7 @@ class Slot:
         self._interceptors = interceptors
         self._fell = fell
         self._ended = ended
-        self._incarnation: Incarnation | None = None
+        self._crew: Crew | None = None
         self._changed = anyio.Event()
         self._orders: deque[_SystemMessage] = deque()
         self._is_open = True
@@ -152,8 +166,8 @@ class Slot:
         if envelope.is_done:
             return
         envelope.is_abandoned = True
-        life = self._incarnation
-        if life is None or life.turn is None or envelope not in life.turn.taken:
+        life = None if self._crew is None else self._crew.holder(envelope)
+        if life is None or life.turn is None:
             self._backlog.withdraw(envelope)
         elif not life.turn.is_wanted:
             life.interrupt()
@@ -241,10 +255,9 @@ class Slot:
 
     def snapshot(self) -> Snapshot:
         """Return what it looks like now."""
-        life, backlog, error = self._incarnation, self._backlog, self._last_error
-        age_s = None
-        if life is not None and life.turn is not None:
-            age_s = time.monotonic() - life.since
+        backlog, error = self._backlog, self._last_error
+        lives = [] if self._crew is None else self._crew.lives
+        begun = [life.since for life in lives if life.turn is not None]
         return Snapshot(
             name=self.path.rpartition("/")[2],
             path=self.path,
@@ -258,7 +271,8 @@ class Slot:
             expired=backlog.expired,
             restarts=self._restarts,
             last_error=None if error is None else type(error).__name__,
-            age_s=age_s,
+            age_s=time.monotonic() - min(begun) if begun else None,
+            workers=len(lives),
         )
 
     # -- the task -------------------------------------------------------------
@@ -288,22 +302,40 @@ class Slot:
         if self._is_halting:
             return None
         try:
-            actor = self._factory()
-            actor.context = self._context
-            self._incarnation = Incarnation(
-                actor,
+            self._crew = Crew(
                 self._backlog,
-                interceptors=self._interceptors,
+                self._runtime,
+                self._hire,
                 orders=self._orders,
                 obey=self._obey,
-                teardown_s=self._runtime.teardown_s,
+                halted=_Halted(self),
+                changed=self._change,
             )
-            await self._incarnation.live(self._ready)
+            await self._crew.live(self._ready)
         except Exception as error:  # noqa: BLE001  what it means, the supervisor decides
             return error
         finally:
-            self._incarnation = None
+            self._crew = None
         return None
+
+    def _hire(
+        self,
+        arrival: Callable[[], Awaitable[object]],
+        orders: Sized,
+        obey: Callable[[], Awaitable[bool]],
+    ) -> Incarnation:
+        """Make an incarnation."""
+        actor = self._factory()
+        actor.context = self._context
+        return Incarnation(
+            actor,
+            self._backlog,
+            interceptors=self._interceptors,
+            arrival=arrival,
+            orders=orders,
+            obey=obey,
+            teardown_s=self._runtime.teardown_s,
+        )
 
     def _ready(self) -> None:
         """Note that `setup` has returned."""
@@ -372,8 +404,8 @@ class Slot:
 
     def _leave(self) -> None:
         """Make the incarnation end, if there is one."""
-        if self._incarnation is not None:
-            self._incarnation.leave()
+        if self._crew is not None:
+            self._crew.leave()
 
     # -- states ---------------------------------------------------------------
 
@@ -386,6 +418,10 @@ class Slot:
         """Let everyone look again who waits for a change."""
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
+
+    async def _change(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
 
     async def _until(self, *states: State) -> None:
         """Wait until it is in one of *states*."""

@@ -94,6 +94,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         last_error: Class name of the last crash, or None.
         age_s: How long the messages in hand are being worked on, in seconds;
             None when there are none.
+        workers: Incarnations there are now.
         children: Of a supervisor, in start order.
     """
 
@@ -111,4 +112,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     last_error: str | None = None
     age_s: float | None = None
+    workers: int = 0
     children: tuple[Snapshot, ...] = ()

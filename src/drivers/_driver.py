@@ -121,6 +121,10 @@ class Driver(Protocol):
         """
         ...
 
+    def capacity(self, *, write: bool = True) -> int:
+        """Return how many leases there may be at once: of the writer, or of readers."""
+        ...
+
     def statistics(self) -> PoolStatistics:
         """Return the numbers of this moment."""
         ...

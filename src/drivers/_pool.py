@@ -130,6 +130,9 @@ class Pool(Generic[C]):
         name: What to call it in a `ClosedError`.
         size: Connections it may hold, at least one.
         connect: Makes a connection; its errors reach the task that needed it.
+
+    Attributes:
+        size: As given.
     """
 
     def __init__(
@@ -138,8 +141,8 @@ class Pool(Generic[C]):
         if size < 1:
             msg = f"a pool holds at least one connection, not {size}"
             raise ValueError(msg)
+        self.size = size
         self._name = name
-        self._size = size
         self._connect = connect
         self._open = 0
         self._idle: list[C] = []
@@ -160,7 +163,7 @@ class Pool(Generic[C]):
             idle=idle,
             in_use=self._open - idle,
             waiting=len(self._waiters),
-            size=self._size,
+            size=self.size,
         )
 
     def take_nowait(self) -> C | None:
@@ -190,7 +193,7 @@ class Pool(Generic[C]):
         Raises:
             ClosedError: The pool was closed meanwhile.
         """
-        if self._open < self._size:
+        if self._open < self.size:
             self._open += 1
             return await self._make()
         waiter: _Waiter[C] = _Waiter()

@@ -128,6 +128,11 @@ class PostgresDriver:
         del write
         return self._pool.lease()
 
+    def capacity(self, *, write: bool = True) -> int:
+        """Return the size of the pool; *write* makes no difference here."""
+        del write
+        return self._pool.size
+
     def statistics(self) -> PoolStatistics:
         """Return the numbers of this moment."""
         return self._pool.statistics()

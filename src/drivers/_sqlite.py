@@ -113,6 +113,10 @@ class SqliteDriver:
         """
         return (self._writer if write else self._readers).lease()
 
+    def capacity(self, *, write: bool = True) -> int:
+        """Return 1 for the writer, or the number of readers."""
+        return (self._writer if write else self._readers).size
+
     def statistics(self) -> PoolStatistics:
         """Return the numbers of this moment, writer and readers together."""
         writer, readers = self._writer.statistics(), self._readers.statistics()

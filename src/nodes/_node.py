@@ -72,11 +72,14 @@ class Node(ABC):
     Attributes:
         name: Name of the node type, such as ``UserCreateNode``.
         is_idempotent: Its messages may be delivered again after a crash.
+        is_self_checking: Its actor refuses whatever `check` refuses, and has then
+            done nothing.
         owner: The `Database` it belongs to; None for a function.
     """
 
     name: str
     is_idempotent: bool = False
+    is_self_checking: bool = False
     owner: object | None = None
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from ...drivers import Row
 from ...errors import FieldValueError
@@ -13,6 +13,10 @@ from ...sql import And, Compare, Comparison, Filter, OneOf, Or, RowCodec, Table
 from ._options import as_list, came, is_mapping
 
 __all__ = ["any_of", "key_decoder", "key_filter", "key_value", "read_key"]
+
+
+_PLAIN: Final = frozenset({int, str})
+"""Types that are no mapping; asking the abstract class costs 0.4 µs."""
 
 
 def read_key(model: Model, value: object, owner: str, name: str) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def read_key(model: Model, value: object, owner: str, name: str) -> dict[str, An
     Raises:
         FieldValueError: It is no key of this model.
     """
-    if len(model.key) == 1 and not is_mapping(value):
+    if len(model.key) == 1 and (type(value) in _PLAIN or not is_mapping(value)):
         return {model.key[0]: model.field(model.key[0]).check(value, owner)}
     given = _by_name(model, value)
     if given is None or set(given) != set(model.key):

@@ -39,6 +39,7 @@ class ModelNode(Node, Generic[PlanT]):
 
     operation: ClassVar[Operation]
     suffix: ClassVar[str]
+    is_self_checking = True
 
     def __init__(self, model: Model, database: Database) -> None:
         self.model = model

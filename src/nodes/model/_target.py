@@ -7,8 +7,7 @@ of its key, means that field and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast, final
 
 from ...drivers import Connection
@@ -34,30 +33,30 @@ class Target:
         names: What was given, for errors.
     """
 
-    __slots__ = ("_where", "key", "names")
+    __slots__ = ("_filter", "_model", "key", "names")
 
     def __init__(
         self,
+        model: Model,
         names: tuple[str, ...],
         key: dict[str, Any] | None,
-        where: Callable[[], Filter],
+        where: Filter | None = None,
     ) -> None:
         self.names = names
         self.key = key
-        self._where = where
+        self._model = model
+        self._filter = where
 
     @property
     def where(self) -> Filter:
         """The filter that finds the row; made when it is asked for."""
-        return self._where()
+        if self._filter is not None:
+            return self._filter
+        return NOTHING if self.key is None else key_filter(self._model, self.key)
 
-    def absent(self, model: Model) -> dict[str, Any]:
+    def absent(self) -> dict[str, Any]:
         """Return the key of a row that is not there; None where nobody told it."""
-        return self.key or dict.fromkeys(model.key)
-
-
-_LATER: Final = Target((), None, lambda: NOTHING)
-"""The row that a connection will name."""
+        return self.key or dict.fromkeys(self._model.key)
 
 
 def target_ports(model: Model) -> list[Port]:
@@ -109,7 +108,8 @@ class TargetReader:
         coming = [name for name in self._names if name in (arriving or ())]
         self._refuse_two([*given, *coming], owner)
         if coming:
-            return _LATER
+            # The row that a connection will name.
+            return Target(self._model, (), None)
         if given and given[0] in self._others:
             # Constants are checked although something else arrives later.
             return self.read({given[0]: parameters.pop(given[0])}, owner)
@@ -137,7 +137,7 @@ class TargetReader:
         return self._by_key(read_key(model, own, owner, model.key[0]))
 
     def _by_key(self, key: dict[str, Any]) -> Target:
-        return Target(self._model.key, key, partial(key_filter, self._model, key))
+        return Target(self._model, self._model.key, key)
 
     def _by_filter(self, value: object, owner: str, name: str) -> Target:
         model = self._model
@@ -145,7 +145,7 @@ class TargetReader:
         where = parse(given, model)
         if where is ALL:
             raise MissingFieldError(owner, name, f"a filter for one {model.name}")
-        return Target(tuple(given), self._key_in(given, owner), lambda: where)
+        return Target(model, tuple(given), self._key_in(given, owner), where)
 
     def _key_in(self, given: Mapping[str, Any], owner: str) -> dict[str, Any] | None:
         """Return the key if the filter is nothing but ``{key: value}``."""

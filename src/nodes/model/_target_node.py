@@ -69,7 +69,7 @@ class TargetNode(RowNode[PlanT]):
         """
         if plan.is_strict:
             raise RecordNotFoundError(self.model.name, plan.target.names)
-        return {**plan.target.absent(self.model), self.outcome: False}
+        return {**plan.target.absent(), self.outcome: False}
 
     # -- several plans --------------------------------------------------------------
 

@@ -8,18 +8,18 @@ from typing import Any, cast
 from ...errors import MissingFieldError, UnknownNodeError
 from ..graph import Workflow
 
-__all__ = ["Given", "check_given"]
+__all__ = ["Given", "check_given", "check_values"]
 
 Given = Mapping[str, Mapping[str, Any]]
 """By id of the node, its parameters by name."""
 
 
 def check_given(workflow: Workflow, parameters: Given | None) -> Given:
-    """Check that *parameters* fit *workflow* and keep all its promises.
+    """Check that *parameters* are for nodes of *workflow* and keep all its promises.
 
     Raises:
         UnknownNodeError: For a node that is not there.
-        ParameterError: A promise is not kept, or a node cannot use what it gets.
+        MissingFieldError: A promise is not kept.
         TypeError: Not a mapping of mappings.
     """
     given = parameters or {}
@@ -33,6 +33,16 @@ def check_given(workflow: Workflow, parameters: Given | None) -> Given:
         if not isinstance(cast("object", values), Mapping):
             msg = f"parameters[{node_id!r}] is a mapping of names to values"
             raise TypeError(msg)
+    return given
+
+
+def check_values(workflow: Workflow, given: Given) -> None:
+    """Check that each node can use what it is given beside and above its constants.
+
+    Raises:
+        ParameterError: It cannot.
+        FilterError: Nor understand a filter.
+    """
+    for node_id, values in given.items():
         step = workflow.steps[node_id]
         step.node.check(step.where, {**step.parameters, **values}, step.connected)
-    return given

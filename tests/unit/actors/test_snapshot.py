@@ -49,7 +49,9 @@ async def test_the_tree_shows_every_actor_from_the_root_down() -> None:
                 await ref.ask("fail")
             tree = system.tree()
 
-            user = actor(name="User", path="/nodes/User", processed=1, failed=1)
+            user = actor(
+                name="User", path="/nodes/User", processed=1, failed=1, workers=1
+            )
             idle = actor(name="idle", path="/idle", state=State.IDLE, capacity=8)
             assert tree == Snapshot(
                 name="",

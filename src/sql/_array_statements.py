@@ -47,11 +47,14 @@ class ArrayStatements:
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
-        read, delete = f"SELECT {self._own_columns()}", "DELETE"
-        is_key = self._is_key(1)
-        self._read_text = f"{read} FROM {self._clauses.table} AS t{is_key}"
-        self._delete_text = f"{delete} FROM {self._clauses.table} AS t{is_key}"
-        self._delete_text += f" RETURNING {self._own(model.key)}"
+        table, own = self._clauses.table, self._own(model.key)
+        self._read_text = (
+            f"SELECT {self._own_columns()} FROM {table} AS t WHERE {self._is_key(1)}"
+        )
+        self._delete_text = (
+            f"DELETE FROM {table} AS t USING {self._locked(1, 'UPDATE')} "
+            f"WHERE {self._is_locked()} RETURNING {own}"
+        )
         places = [model.names.index(name) for name in model.key]
         self.key_of_row = _picker(places)
         self.key_of_key = _picker(range(len(places)))
@@ -123,17 +126,35 @@ class ArrayStatements:
         return (
             f"UPDATE {self._clauses.table} AS t SET {', '.join(sets)} "
             f"FROM {self._unnest((*names, *key), 1)} "
-            f"AS g({', '.join((*values, *keys))}) "
-            f"WHERE {' AND '.join(same)} RETURNING {self._own_columns()}"
+            f"AS g({', '.join((*values, *keys))}), "
+            f"{self._locked(len(names) + 1, 'NO KEY UPDATE')} "
+            f"WHERE {' AND '.join(same)} AND {self._is_locked()} "
+            f"RETURNING {self._own_columns()}"
         )
 
+    def _locked(self, first: int, strength: str) -> str:
+        """Return the rows of the keys in the arrays from *first* on, once locked.
+
+        In the order of their keys: two statements that lock rows as they find them
+        wait for each other, and the server ends one after a second.
+        """
+        key = self._clauses.key
+        return (
+            f"(SELECT {key} FROM {self._clauses.table} AS t "
+            f"WHERE {self._is_key(first)} ORDER BY {key} FOR {strength}) AS l"
+        )
+
+    def _is_locked(self) -> str:
+        quoted = map(POSTGRESQL.quote, self._model.key)
+        return " AND ".join(f"t.{each} = l.{each}" for each in quoted)
+
     def _is_key(self, first: int) -> str:
-        """Return the WHERE clause for the keys in the arrays from *first* on."""
+        """Return the condition for the keys in the arrays from *first* on."""
         key = self._model.key
         if len(key) == 1:
-            return f" WHERE {self._own(key)} = ANY({self._array(key[0], first)})"
+            return f"{self._own(key)} = ANY({self._array(key[0], first)})"
         wanted = f"SELECT * FROM {self._unnest(key, first)}"
-        return f" WHERE ({self._own(key)}) IN ({wanted})"
+        return f"({self._own(key)}) IN ({wanted})"
 
     def _unnest(self, names: Sequence[str], first: int) -> str:
         arrays = (self._array(name, n) for n, name in enumerate(names, first))

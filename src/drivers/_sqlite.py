@@ -1,7 +1,8 @@
 """SQLite, through aiosqlite: one writer, several readers, each with a thread.
 
 A `run` is one hop to the connection's thread and back, whatever it holds: the hop
-costs ten times the statement. aiosqlite's own methods hop for each step, so the
+costs ten times the statement. What is briefer than the hop needs none, see
+`_sqlite_shortcut`. aiosqlite's own methods hop for each step, so the
 functions of `SqliteThread` go through its private `_execute`, the only way. Its
 thread is made a daemon, lest a connection that nobody closed keeps the process alive.
 
@@ -234,6 +235,10 @@ class SqliteConnection(Session):
     # -- statements -------------------------------------------------------------
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
+        if len(statements) == 1 and statements[0].is_brief and not self._echo:
+            result = self._thread.run_here(statements[0])
+            if result is not None:
+                return [result]
         results = await self._hop(self._thread.run_alone, statements)
         self._report_run()
         return results

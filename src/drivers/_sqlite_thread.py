@@ -24,6 +24,7 @@ from typing import Any, Final, Protocol, TypeVar, final
 from ..errors import DriverError, TransactionConflictError
 from ..sql import Result, Statement
 from ._refusals import sqlite_errors, sqlite_refusal
+from ._sqlite_shortcut import Shortcut
 
 __all__ = ["SqliteThread"]
 
@@ -47,7 +48,7 @@ _COUNTED_BY_MODULE: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 @final
 class SqliteThread:
-    """One `sqlite3.Connection`; every method but `interrupt` runs in its thread.
+    """One `sqlite3.Connection`; methods run in its thread unless they say so.
 
     Args:
         path: File of the database, or ``:memory:``.
@@ -71,6 +72,7 @@ class SqliteThread:
         self._timed = timed
         self._is_open = False
         self._connection: sqlite3.Connection
+        self._shortcut: Shortcut
         # A query whose caller may have gone; left open it would keep SQLite from
         # rolling back, and aiosqlite's thread refers to it until its next result.
         self._unfetched: sqlite3.Cursor | None = None
@@ -115,6 +117,9 @@ class SqliteThread:
                 raise
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
+        self._shortcut = Shortcut(
+            connection, self._run, is_reader=self._is_reader, timeout_s=BUSY_SLICE_S
+        )
         self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
             connection.close()
@@ -130,8 +135,19 @@ class SqliteThread:
 
     # -- statements -------------------------------------------------------------
 
+    def run_here(self, statement: Statement) -> Result | None:
+        """Run a brief statement in the thread of the caller; None if it needs this one.
+
+        Outside a transaction, and while this thread does nothing.
+        """
+        try:
+            return self._shortcut.run(statement)
+        except sqlite_errors() as error:
+            raise sqlite_refusal(error, statement.text) from error
+
     def run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         """Run outside a transaction, all or nothing."""
+        self._shortcut.leave()
         if len(statements) == 1 and not statements[0].many:
             return self._patiently(self.run_joined, statements)
         self.begin()
@@ -237,6 +253,7 @@ class SqliteThread:
 
     def begin(self) -> None:
         """Begin a transaction, waiting for the write lock unless it only reads."""
+        self._shortcut.leave()
         self._patiently(self.command, "BEGIN" if self._is_reader else "BEGIN IMMEDIATE")
 
     def commit(self) -> None:

@@ -19,12 +19,15 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             *many*, one such sequence per execution, in order.
         returns_rows: Whether the rows it yields are wanted, or only the count.
         many: Run once per element of *parameters*.
+        is_brief: Touches one row by a unique key, and what hangs on it: a matter of
+            microseconds where the pages are in memory.
     """
 
     text: str
     parameters: Sequence[Any] = ()
     returns_rows: bool = False
     many: bool = False
+    is_brief: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

@@ -62,9 +62,13 @@ class Table:
         self.decode = self._rows.decode
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
+        self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
-        self._read_text = f"{read} WHERE {self._clauses.same(model.key)}"
+        is_key = f"WHERE {self._clauses.same(model.key)}"
+        self._read_text = f"{read} {is_key}"
+        delete = f"DELETE FROM {self._clauses.table} {is_key}"
+        self._delete_text = f"{delete} RETURNING {self._clauses.key}"
 
     # -- rows -----------------------------------------------------------------
 
@@ -85,14 +89,31 @@ class Table:
         """Insert one row; yields the whole row."""
         names = tuple(values)
         parameters = self._codec(names).encode(values)
-        return Statement(self._insert_text(names), parameters, returns_rows=True)
+        return _brief(self._insert_text(names), parameters)
 
     def _make_insert_text(self, names: tuple[str, ...]) -> str:
         return f"{self._clauses.insert(names)} RETURNING {self._clauses.columns}"
 
     def read(self, key: Mapping[str, Any]) -> Statement:
         """Select the row of a key given in the order of the model's key."""
-        return Statement(self._read_text, self.encode(key), returns_rows=True)
+        return _brief(self._read_text, self.encode(key))
+
+    def update_key(
+        self, key: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> Statement:
+        """Change the row of a key given in the order of the model's; yields it whole."""
+        parameters = [*self.encode(changes), *self.encode(key)]
+        return _brief(self._update_text(tuple(changes)), parameters)
+
+    def _make_update_text(self, names: tuple[str, ...]) -> str:
+        clauses = self._clauses
+        same = clauses.same(self.model.key, first=len(names) + 1)
+        update = f"UPDATE {clauses.table} SET {clauses.sets(names)} WHERE {same}"
+        return f"{update} RETURNING {clauses.columns}"
+
+    def delete_key(self, key: Mapping[str, Any]) -> Statement:
+        """Delete the row of a key given in the order of the model's; yields the key."""
+        return _brief(self._delete_text, self.encode(key))
 
     def read_key(self, names: Sequence[str], values: Mapping[str, Any]) -> Statement:
         """Select the key of the row that has *values* in the fields *names*."""
@@ -103,8 +124,7 @@ class Table:
     ) -> Statement:
         same = self._clauses.same(names)
         text = f"SELECT {columns} FROM {self._clauses.table} WHERE {same}"
-        parameters = self._codec(tuple(names)).encode(values)
-        return Statement(text, parameters, returns_rows=True)
+        return _brief(text, self._codec(tuple(names)).encode(values))
 
     def upsert(
         self,
@@ -119,7 +139,7 @@ class Table:
         """
         text = self._upsert_text(tuple(values), tuple(conflict), tuple(changes))
         parameters = [*self.encode(values), *self.encode(changes)]
-        upsert = Statement(text, parameters, returns_rows=True)
+        upsert = _brief(text, parameters)
         if self.dialect is POSTGRESQL:
             return [upsert]
         return [self._select_same("1", conflict, values), upsert]
@@ -303,6 +323,10 @@ class Table:
             "WHERE highest > COALESCE(pg_sequence_last_value(sequence), 0)"
         )
         return Statement(text, (self._clauses.table, key), returns_rows=True)
+
+
+def _brief(text: str, parameters: Sequence[Any]) -> Statement:
+    return Statement(text, parameters, returns_rows=True, is_brief=True)
 
 
 # SQLite has no OFFSET without LIMIT; this is the most rows either can hold.

@@ -44,6 +44,9 @@ class DeleteNode(TargetNode[TargetPlan]):
 
     def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
         """Delete the row."""
+        key = plan.target.key
+        if key is not None:
+            return (table.delete_key(key),)
         return (table.delete(plan.target.where, returning=True),)
 
     def reply(

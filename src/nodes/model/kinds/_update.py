@@ -82,10 +82,12 @@ class UpdateNode(TargetNode[Plan]):
 
     def statements(self, table: Table, plan: Plan) -> Sequence[Statement]:
         """Update the row; without changes, look whether it is there."""
-        where, changes = plan.target.where, plan.changes
-        if changes:
-            return (table.update(where, changes, returning=True),)
-        return (table.select(where, limit=2),)
+        target, changes = plan.target, plan.changes
+        if not changes:
+            return (table.select(target.where, limit=2),)
+        if target.key is not None:
+            return (table.update_key(target.key, changes),)
+        return (table.update(target.where, changes, returning=True),)
 
     def reply(
         self, table: Table, plan: Plan, results: Sequence[Result]

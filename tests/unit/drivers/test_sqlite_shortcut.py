@@ -1,0 +1,154 @@
+"""The way around the thread of a SQLite connection, for statements on one row."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dataflow.drivers._sqlite_shortcut import (
+    CHECKPOINT_PAGES,
+    MEMORY,
+    REST_S,
+    WORTH_S,
+    WRITES,
+    Shortcut,
+)
+from dataflow.sql import Result, Statement
+
+TIMEOUT_S = 0.02
+INSERT = Statement("INSERT INTO item (name) VALUES (?1)", ("a",))
+READ = Statement("SELECT name FROM item", (), returns_rows=True)
+NUMBERS = (
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10000) "
+)
+LONG_READ = Statement(f"{NUMBERS} SELECT count(*) FROM n", (), returns_rows=True)
+LONG_WRITE = Statement(f"{NUMBERS} INSERT INTO item (name) SELECT x FROM n")
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "it.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+    yield connection
+    connection.close()
+
+
+def shortcut(connection: sqlite3.Connection, *, is_reader: bool = False) -> Shortcut:
+    def run(statement: Statement) -> Result:
+        rows = connection.execute(statement.text, statement.parameters).fetchall()
+        return Result(rows, len(rows))
+
+    return Shortcut(connection, run, is_reader=is_reader, timeout_s=TIMEOUT_S)
+
+
+def pragmas(connection: sqlite3.Connection) -> list[int]:
+    names = ("busy_timeout", "wal_autocheckpoint")
+    return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+def test_a_brief_statement_is_run_at_once(connection: sqlite3.Connection) -> None:
+    way = shortcut(connection)
+
+    assert way.run(INSERT) is not None
+    result = way.run(READ)
+    assert result is not None
+    assert result.rows == [("a",)]
+
+
+@pytest.mark.parametrize("statement", [LONG_READ, LONG_WRITE])
+def test_a_long_statement_is_stopped_and_undone(
+    connection: sqlite3.Connection, statement: Statement
+) -> None:
+    assert shortcut(connection).run(statement) is None
+
+    assert not connection.in_transaction
+    assert connection.execute(READ.text).fetchall() == []
+    connection.execute(LONG_WRITE.text)  # nothing stops it any more
+    assert len(connection.execute(READ.text).fetchall()) == 10_000
+
+
+def test_a_statement_that_would_wait_for_a_lock_is_left_to_the_thread(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    other = sqlite3.connect(tmp_path / "it.db", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        way = shortcut(connection)
+        start = time.monotonic()
+        assert way.run(INSERT) is None
+        assert time.monotonic() - start < TIMEOUT_S
+        other.execute("COMMIT")
+        assert way.run(INSERT) is not None
+    finally:
+        other.close()
+
+
+def test_a_refusal_is_raised(connection: sqlite3.Connection) -> None:
+    way = shortcut(connection)
+    way.run(INSERT)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        way.run(INSERT)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        way.run(Statement("SELECT 1 FROM nothing"))
+
+
+def test_the_thread_gets_two_writes_in_a_hundred(
+    connection: sqlite3.Connection,
+) -> None:
+    way = shortcut(connection)
+    outcomes = [
+        way.run(Statement(INSERT.text, (str(number),))) is not None
+        for number in range(2 * (WRITES + 2))
+    ]
+
+    assert outcomes.count(False) == 4
+    first = outcomes.index(False)
+    assert outcomes[first : first + 3] == [False, False, True]
+
+
+def test_a_reader_may_always_take_it(connection: sqlite3.Connection) -> None:
+    way = shortcut(connection, is_reader=True)
+
+    assert all(way.run(READ) is not None for _ in range(2 * WRITES))
+
+
+def test_nothing_waits_and_nothing_is_copied_until_the_thread_has_it_back(
+    connection: sqlite3.Connection,
+) -> None:
+    way = shortcut(connection)
+    way.run(INSERT)
+    assert pragmas(connection) == [0, 0]
+
+    way.leave()
+    assert pragmas(connection) == [round(TIMEOUT_S * 1_000), CHECKPOINT_PAGES]
+    way.leave()
+    way.run(READ)
+    assert pragmas(connection) == [0, 0]
+
+
+def test_it_rests_for_a_while_where_it_does_not_pay(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, cost = 1_000.0, WORTH_S * 2
+
+    def clock() -> float:
+        nonlocal now
+        now += cost
+        return now
+
+    monkeypatch.setattr(time, "perf_counter", clock)
+    way = shortcut(connection, is_reader=True)
+    outcomes = [way.run(READ) is not None for _ in range(MEMORY)]
+    n_taken = outcomes.index(False)
+    assert MEMORY / 2 < n_taken < MEMORY
+    assert not any(outcomes[n_taken:])
+
+    now += REST_S
+    cost = WORTH_S / 2
+    assert all(way.run(READ) is not None for _ in range(4 * MEMORY))

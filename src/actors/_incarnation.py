@@ -151,13 +151,25 @@ class Incarnation:
     async def _serve(self) -> bool:
         """Deliver turn after turn; True when there is no more to come."""
         backlog, orders, size = self._backlog, self._orders, self.actor.turn_size
+        crash_on = self.actor.crash_on
         n_served, until = 0, time.monotonic() + _BURST_S
         while not (self._is_interrupted or self._is_leaving):
             if orders and not await self._obey():
                 return True
             turn = backlog.next_turn(size)
             if turn is not None:
-                await self._deliver(turn)
+                # Not a method: one coroutine less to resume, 1 µs a turn.
+                self.turn = turn
+                self.since = time.monotonic()
+                current_turn.set(turn)
+                try:
+                    await self._handler(turn)
+                except crash_on:
+                    raise
+                except Exception as error:  # noqa: BLE001  it is the senders' to handle
+                    turn.fail(error)
+                self.turn = None
+                backlog.conclude(turn)
                 n_served += len(turn.taken)
                 if n_served < _BURST and self.since < until:
                     continue
@@ -169,20 +181,6 @@ class Incarnation:
                 await self._arrival()
             n_served, until = 0, time.monotonic() + _BURST_S
         return self._is_leaving
-
-    async def _deliver(self, turn: Turn) -> None:
-        """Let the handler work on a turn."""
-        self.turn = turn
-        self.since = time.monotonic()
-        current_turn.set(turn)
-        try:
-            await self._handler(turn)
-        except self.actor.crash_on:
-            raise
-        except Exception as error:  # noqa: BLE001  it is the senders' to handle
-            turn.fail(error)
-        self.turn = None
-        self._backlog.conclude(turn)
 
     async def _tear_down(self) -> None:
         """Let the actor release what it holds, within limits."""

@@ -159,7 +159,10 @@ class SqliteDriver:
             if isinstance(error, DatabaseUnreachableError):
                 raise _unreachable(self.url.database, error) from error.__cause__
             raise
-        return SqliteConnection(client, thread, self._bridge, echo=self._echo)
+        connection = SqliteConnection(client, thread, self._bridge, echo=self._echo)
+        if self.url.options.get("shortcut") == "off":
+            connection.may_shorten = False
+        return connection
 
 
 def _make_client(thread: SqliteThread) -> _Client:
@@ -193,7 +196,11 @@ def _unreachable(path: str, error: DriverError) -> DatabaseUnreachableError:
 
 @final
 class SqliteConnection(Session):
-    """One connection; what it does is described in `Session`."""
+    """One connection; what it does is described in `Session`.
+
+    Attributes:
+        may_shorten: Whether brief statements may run on the event loop's thread.
+    """
 
     def __init__(
         self, client: _Client, thread: SqliteThread, bridge: Bridge, *, echo: bool
@@ -202,6 +209,7 @@ class SqliteConnection(Session):
         self._client = client
         self._thread = thread
         self._is_closed = False
+        self.may_shorten = not echo
 
     @property
     def is_closed(self) -> bool:
@@ -235,7 +243,7 @@ class SqliteConnection(Session):
     # -- statements -------------------------------------------------------------
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
-        if len(statements) == 1 and statements[0].is_brief and not self._echo:
+        if len(statements) == 1 and statements[0].is_brief and self.may_shorten:
             result = self._thread.run_here(statements[0])
             if result is not None:
                 return [result]

@@ -23,7 +23,7 @@ from ..sql import Result, Statement
 __all__ = ["Shortcut"]
 
 OPERATIONS: Final = 1_000
-"""Steps of SQLite's machine, about 30 µs; an insert with two indexes takes 60."""
+"""Steps of SQLite's machine at most, about 30 µs; an insert with two indexes takes 60."""
 
 WRITES: Final = 100
 """Writes after which the thread may bring the journal into the database."""
@@ -75,6 +75,7 @@ class Shortcut:
         self._is_reader = is_reader
         self._timeout_ms = round(timeout_s * 1_000)
         self._is_taken = False
+        self._n_ticks = 0
         self._n_writes = 0
         self._average_s = 0.0
         self._rests_until = 0.0
@@ -89,7 +90,8 @@ class Shortcut:
         if start < self._rests_until or not (self._is_reader or self._may_write()):
             return None
         self._take()
-        self._connection.set_progress_handler(_stop, OPERATIONS)
+        self._n_ticks = 0
+        self._connection.set_progress_handler(self._tick, OPERATIONS // 2)
         try:
             return self._run(statement)
         except sqlite3.OperationalError as error:
@@ -99,6 +101,14 @@ class Shortcut:
         finally:
             self._connection.set_progress_handler(None, 0)
             self._note(start, time.perf_counter())
+
+    def _tick(self) -> bool:
+        """Tell SQLite whether to stop; called after every so many steps.
+
+        The first time tells nothing: a prepared statement counts on from its last run.
+        """
+        self._n_ticks += 1
+        return self._n_ticks > 1
 
     def _note(self, start: float, end: float) -> None:
         """Rest if it did not pay lately."""
@@ -127,8 +137,3 @@ class Shortcut:
             pages, timeout = CHECKPOINT_PAGES, self._timeout_ms
             self._connection.execute(f"PRAGMA busy_timeout = {timeout}").close()
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").close()
-
-
-def _stop() -> int:
-    """Tell SQLite to stop."""
-    return 1

@@ -19,6 +19,7 @@ import callers
 import claims
 import hop
 import lists
+import memory
 import on_trio
 import single
 import startup
@@ -32,6 +33,9 @@ from server import VARIABLE, Server
 RESULTS: Final = Path(__file__).parent / "results"
 FULL: Final = Effort(rounds=25, size=100, rows=50_000)
 QUICK: Final = Effort(rounds=5, size=30, rows=10_000)
+ENDLESS: Final = 10_000_000
+QUICKLY_ENDLESS: Final = 300_000
+"""Rows for ``memory``."""
 
 NAMES: Final = (
     *single.NAMES,
@@ -40,6 +44,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *memory.NAMES,
 )
 
 
@@ -47,12 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; return the status to exit with."""
     given = _parser().parse_args(arguments)
     effort = QUICK if given.quick else FULL
+    rows = given.rows or (QUICKLY_ENDLESS if given.quick else ENDLESS)
     machine = describe()
     if given.one_core:
         machine |= _stay_on_one_core()
     figures: list[Figure] = []
     with Server() as server:
-        for job in _jobs(server, given.only, effort):
+        for job in _jobs(server, given.only, effort, rows):
             print(f"measuring {job.operation}, {job.place} ...", file=sys.stderr)
             figures.extend(job.run())
         machine |= server.describe()
@@ -63,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(given.check and bool(bad))
 
 
-def _jobs(server: Server, names: Sequence[str], effort: Effort) -> Iterator[Job]:
+def _jobs(
+    server: Server, names: Sequence[str], effort: Effort, rows: int
+) -> Iterator[Job]:
     """Yield what to measure; trio last.
 
     Once imported, trio-asyncio slows asyncio down for the whole process.
@@ -73,6 +81,8 @@ def _jobs(server: Server, names: Sequence[str], effort: Effort) -> Iterator[Job]
             yield from startup.jobs(effort)
         if name == "hop":
             yield from hop.jobs("asyncio", effort)
+        if name in memory.NAMES:
+            yield from memory.jobs(server, rows)
         for family in (single, callers, bulk, lists):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
@@ -131,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"comma-separated, of: {', '.join(NAMES)}; bulk means all of bulk-*",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, a rough idea")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help=f"rows for memory, instead of {ENDLESS} ({QUICKLY_ENDLESS} if quick)",
+    )
     parser.add_argument(
         "--one-core",
         action="store_true",

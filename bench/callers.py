@@ -14,10 +14,11 @@ from people import COLUMNS, Supply, new_people, one_node
 from places import held_everywhere
 from raw import Opened, Raw
 from server import Server
+from sqlite import RawSqlite
 
 from dataflow import DataFlow
 
-__all__ = ["NAMES", "jobs", "shared_creates", "shared_reads"]
+__all__ = ["NAMES", "against", "jobs", "shared_creates", "shared_reads"]
 
 NAMES: Final = ("concurrent",)
 
@@ -77,12 +78,21 @@ async def _measure(
             operation=f"{contest.operation}, {contest.callers} callers, {surface}",
             place=raw.place,
             ours=seconds[surface],
-            raw=seconds["raw"],
-            against=raw.against[f"shared_{contest.operation}"],
-            limit=Limit.at_least(least),
+            raw=seconds[side],
+            against=against(raw, contest.operation, side),
+            limit=Limit.at_least(least) if side == "raw" else None,
         ).per_second(total)
+        for side in seconds
+        if side.startswith("raw")
         for surface in ("direct calls", "workflows")
     ]
+
+
+def against(raw: Raw, operation: str, side: str) -> str:
+    """Return what the report calls a side that begins with ``raw``."""
+    if side == "raw":
+        return raw.against[f"shared_{operation}"]
+    return side.removeprefix("raw, ")
 
 
 async def shared_creates(
@@ -96,6 +106,9 @@ async def shared_creates(
         "direct calls": lambda: people.create(**supply.take()),
         "workflows": lambda: db.run(workflow, parameters={"it": supply.take()}),
     }
+    if isinstance(raw, RawSqlite):
+        client = raw
+        sides["raw, aiosqlite, commits shared"] = lambda: client.create(supply.take())
     return sides, supply.refill
 
 
@@ -114,4 +127,9 @@ async def shared_reads(
             workflow, parameters={"it": {"record_id": next(turns)}}
         ),
     }
+    if isinstance(raw, RawSqlite):
+        client = raw
+        sides["raw, aiosqlite, execute_fetchall"] = lambda: client.read_in_one_hop(
+            next(turns)
+        )
     return sides, None

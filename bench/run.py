@@ -23,14 +23,17 @@ import memory
 import on_trio
 import single
 import startup
+import throughput
 from contest import Effort
 from figure import Figure
 from job import Job
 from machine import describe
+from plot import draw
 from report import as_json, show
 from server import VARIABLE, Server
 
 RESULTS: Final = Path(__file__).parent / "results"
+PLOT: Final = Path(__file__).parents[1] / "docs" / "throughput.svg"
 FULL: Final = Effort(rounds=25, size=100, rows=50_000)
 QUICK: Final = Effort(rounds=5, size=30, rows=10_000)
 ENDLESS: Final = 10_000_000
@@ -58,10 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         machine |= _stay_on_one_core()
     figures: list[Figure] = []
     with Server() as server:
-        for job in _jobs(server, given.only, effort, rows):
+        chosen = (
+            throughput.jobs(server, effort)
+            if given.plot
+            else _jobs(server, given.only, effort, rows)
+        )
+        for job in chosen:
             print(f"measuring {job.operation}, {job.place} ...", file=sys.stderr)
             figures.extend(job.run())
         machine |= server.describe()
+    if given.plot:
+        panels = throughput.panels(figures)
+        PLOT.write_text(draw(panels, below="concurrent callers"))
     figures.extend(claims.compare(figures))
     show(machine, figures)
     _write(as_json(machine, figures), given.json)
@@ -151,6 +162,11 @@ def _parser() -> argparse.ArgumentParser:
         "--one-core",
         action="store_true",
         help="bind everything to one core: steadier, without the cost of wake-ups",
+    )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="measure throughput over the number of callers and draw it instead",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write it there too")
     parser.add_argument(

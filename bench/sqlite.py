@@ -5,6 +5,7 @@ Both sides journal alike: WAL, ``synchronous=NORMAL``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import tempfile
@@ -71,6 +72,7 @@ class RawSqlite:
     def __init__(self, client: aiosqlite.Connection, many: sqlite3.Connection) -> None:
         self._client = client
         self._many = many
+        self._lock = asyncio.Lock()
 
     async def create(self, person: Person) -> None:
         """Store one row."""
@@ -98,9 +100,14 @@ class RawSqlite:
         await self._client.execute(text, (key,))
         await self._client.commit()
 
-    def shared_create(self, person: Person) -> Awaitable[object]:
-        """Store one row; tasks share the connection, as aiosqlite allows."""
-        return self.create(person)
+    async def shared_create(self, person: Person) -> None:
+        """Store one row in a transaction of its own.
+
+        Tasks share the connection, hence the lock: without it they share transactions
+        too, and who rolls back undoes what others did.
+        """
+        async with self._lock:
+            await self.create(person)
 
     def shared_read(self, key: int) -> Awaitable[object]:
         """Fetch one row; tasks share the connection, as aiosqlite allows."""

@@ -11,13 +11,13 @@ import msgspec
 
 __all__ = ["Curve", "Panel", "draw"]
 
-_WIDTH: Final = 500
+_WIDTH: Final = 520
 _HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 56, 46
 _COLUMNS: Final = 2
 _COLOURS: Final = ("#0b6e99", "#c4622d", "#6b7280")
 _STYLE: Final = """
-text { font: 12px system-ui, sans-serif; fill: #374151 }
+text { font: 12px Helvetica, Arial, "DejaVu Sans", sans-serif; fill: #374151 }
 .title { font-weight: 600; font-size: 14px; fill: #111827 }
 .grid { stroke: #e5e7eb } .curve { fill: none; stroke-width: 2.5 }
 """
@@ -81,7 +81,7 @@ def _panel(panel: Panel, below: str) -> Iterator[str]:
     for x in places:
         yield _text(across(x), _HEIGHT - _BOTTOM + 18, f"{x:g}", anchor="middle")
     yield _text(_WIDTH - _RIGHT, _HEIGHT - 8, below, anchor="end")
-    at: float = _LEFT
+    at: float = _LEFT - 50
     for colour, curve in zip(_COLOURS, panel.curves, strict=False):
         drawn = [f"{across(x):.1f},{up(y):.1f}" for x, y in curve.points]
         yield f'<polyline class="curve" stroke="{colour}" points="{" ".join(drawn)}"/>'

@@ -24,7 +24,7 @@ from raw import YOUNG, Raw
 
 from dataflow import DataFlow
 
-__all__ = ["INSERT_KEY", "POOL", "RawPostgresql", "opened"]
+__all__ = ["INSERT_KEY", "POOL", "RawPostgresql", "opened", "prepare"]
 
 POOL: Final = 20
 """Connections of the pool that many tasks share."""
@@ -201,7 +201,8 @@ class RawPostgresql:
         )
 
 
-async def _prepare(client: Any) -> dict[str, Any]:  # noqa: ANN401
+async def prepare(client: Any) -> dict[str, Any]:  # noqa: ANN401  # asyncpg has no types
+    """Return the statements that `RawPostgresql` runs on *client*."""
     texts = {
         "create": INSERT_KEY,
         "read": READ_POSTGRESQL,
@@ -229,6 +230,6 @@ async def opened(url: str) -> AsyncGenerator[tuple[Raw, DataFlow]]:
             declare(db)
             await db.initialize()
             await client.execute(f"ALTER TABLE {TABLE} SET (autovacuum_enabled = off)")
-            yield RawPostgresql(client, pool, await _prepare(client)), db
+            yield RawPostgresql(client, pool, await prepare(client)), db
     finally:
         await client.close()

@@ -28,6 +28,8 @@ from contest import Effort
 from figure import Figure
 from job import Job
 from machine import describe
+from peers import table
+from peers.race import race
 from plot import draw
 from report import as_json, show
 from server import VARIABLE, Server
@@ -54,6 +56,8 @@ NAMES: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; return the status to exit with."""
     given = _parser().parse_args(arguments)
+    if given.peers:
+        return _race(is_quick=given.quick, wanted=given.json)
     effort = QUICK if given.quick else FULL
     rows = given.rows or (QUICKLY_ENDLESS if given.quick else ENDLESS)
     machine = describe()
@@ -102,6 +106,21 @@ def _jobs(
             yield from hop.jobs("trio", effort)
         if name in on_trio.NAMES:
             yield from on_trio.jobs(server, name, effort)
+
+
+def _race(*, is_quick: bool, wanted: Path | None) -> int:
+    """Measure the peers, and print the table of the race."""
+    machine = describe()
+    with Server(by_tcp=True) as server:
+        outcomes, versions = race(
+            server,
+            is_quick=is_quick,
+            tell=lambda what: print(f"measuring {what} ...", file=sys.stderr),
+        )
+        machine |= server.describe() | versions
+    table.show(machine, outcomes)
+    _write(table.as_json(machine, outcomes), wanted)
+    return 0
 
 
 def _write(text: bytes, wanted: Path | None) -> None:
@@ -162,6 +181,11 @@ def _parser() -> argparse.ArgumentParser:
         "--one-core",
         action="store_true",
         help="bind everything to one core: steadier, without the cost of wake-ups",
+    )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="measure other libraries too, each in an environment of its own, instead",
     )
     parser.add_argument(
         "--plot",

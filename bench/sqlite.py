@@ -31,7 +31,7 @@ from raw import YOUNG, Raw
 
 from dataflow import DataFlow
 
-__all__ = ["RawSqlite", "opened"]
+__all__ = ["RawSqlite", "opened", "set_journal"]
 
 _LIST: Final = f"SELECT {', '.join(ALL)} FROM {TABLE} ORDER BY id LIMIT ?"  # noqa: S608
 _INSERT_ALL: Final = (
@@ -40,7 +40,6 @@ _INSERT_ALL: Final = (
 _UPDATE: Final = f"UPDATE {TABLE} SET name = ?, age = ?, price = ? WHERE id = ?"  # noqa: S608
 _SETS: Final = ", ".join(f"{each} = excluded.{each}" for each in COLUMNS)
 _UPSERT: Final = f"{INSERT_SQLITE} ON CONFLICT (email) DO UPDATE SET {_SETS}"
-_JOURNAL: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
 
 
 class RawSqlite:
@@ -182,6 +181,13 @@ class RawSqlite:
         self._many.execute("COMMIT")
 
 
+async def set_journal(client: aiosqlite.Connection, many: sqlite3.Connection) -> None:
+    """Have both connections journal as ours does."""
+    for pragma in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"):
+        await client.execute(pragma)
+        many.execute(pragma)
+
+
 @asynccontextmanager
 async def opened() -> AsyncGenerator[tuple[Raw, DataFlow]]:
     """Give both sides, on one table that ours has made in a file of a new folder."""
@@ -192,7 +198,5 @@ async def opened() -> AsyncGenerator[tuple[Raw, DataFlow]]:
             await db.initialize()
             async with aiosqlite.connect(path) as client:
                 with closing(sqlite3.connect(path, isolation_level=None)) as many:
-                    for pragma in _JOURNAL:
-                        await client.execute(pragma)
-                        many.execute(pragma)
+                    await set_journal(client, many)
                     yield RawSqlite(client, many), db

@@ -20,7 +20,7 @@ class _Kailash:
     async def open(self, target: Target) -> None:
         logging.disable(logging.CRITICAL)
         dataflow: Any = import_module("dataflow")
-        self._db = dataflow.DataFlow(target.url, auto_migrate=True)
+        self._db = dataflow.DataFlow(target.url, cache_enabled=False)
         self._db.model(
             type(
                 "Person",

@@ -26,6 +26,9 @@ from peers.rows import CALLERS, CannotError, Peer, Target, new_people
 LONGEST_S: Final = 90.0
 """Seconds that all rounds of an operation may take."""
 
+_ENOUGH_S: Final = 20.0
+"""Seconds after which no further round begins, if there is one already."""
+
 _LISTED: Final = 1_000
 
 
@@ -104,13 +107,24 @@ OPERATIONS: Final[dict[str, Callable[[Peer, Size], Awaitable[float]]]] = {
 }
 
 
+_STORES: Final[dict[str, Callable[[Size], int]]] = {
+    "create": lambda size: size.calls,
+    f"create, {CALLERS} callers": lambda size: CALLERS * size.calls,
+    "bulk create": lambda size: size.rows,
+}
+"""Rows that a round of each operation stores."""
+
+
 async def _rounds(
     operation: Callable[[Peer, Size], Awaitable[float]], peer: Peer, size: Size
 ) -> list[float]:
     seconds: list[float] = []
+    start = perf_counter()
     for _ in range(size.rounds + 1):
         gc.collect()
         seconds.append(await operation(peer, size))
+        if len(seconds) > 1 and perf_counter() - start > _ENOUGH_S:
+            break
     return seconds[1:]
 
 
@@ -124,7 +138,9 @@ async def _measure(
         try:
             async with asyncio.timeout(LONGEST_S):
                 seconds = await _rounds(operation, peer, size)
-            yield name, {"seconds": seconds}
+            of_round = _STORES[name](size) if name in _STORES else 0
+            stored = of_round * (len(seconds) + 1)
+            yield name, {"seconds": seconds, "stored": stored}
         except CannotError as reason:
             yield name, {"cannot": str(reason)}
         except TimeoutError:

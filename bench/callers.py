@@ -37,7 +37,7 @@ class _Contest(msgspec.Struct, frozen=True):
 
 
 _CONTESTS: Final = (
-    _Contest("create", 500, 8, (10, 10)),
+    _Contest("create", 500, 4, (10, 10)),
     _Contest("create", 20, 50, (3, 5)),
     _Contest("read", 20, 100, (5, 3)),
 )

@@ -8,7 +8,10 @@ from typing import Final
 
 from figure import Figure, Limit, Unit
 
-__all__ = ["compare"]
+__all__ = ["PREFIX", "compare"]
+
+PREFIX: Final = "claim: "
+"""What the operations of these figures begin with."""
 
 CLAIMS: Final[Mapping[str, float]] = {
     "create": 1e-3,
@@ -43,7 +46,7 @@ def _against(figure: Figure, claim: float) -> Figure:
     middle = median(figure.ours)
     factor = middle / claim if is_rate else claim / middle
     return Figure(
-        operation=f"claim: {figure.operation}",
+        operation=f"{PREFIX}{figure.operation}",
         place=figure.place,
         ours=figure.ours,
         raw=[claim] * len(figure.ours),

@@ -10,7 +10,15 @@ from typing import Any, Final
 import msgspec
 from figure import Figure, Limit, Spread, Unit
 
-__all__ = ["as_json", "as_markdown", "markdown_table", "number", "show", "show_table"]
+__all__ = [
+    "as_json",
+    "as_markdown",
+    "described",
+    "markdown_table",
+    "number",
+    "show",
+    "show_table",
+]
 
 _HEADS: Final = (
     "operation",
@@ -35,7 +43,7 @@ _IN_PAGE: Final = (0, 1, 2, 3, 4, 5, 7, 8)
 
 def show(machine: Mapping[str, str], figures: Sequence[Figure]) -> None:
     """Print the machine and the table."""
-    print(_described(machine))
+    print(described(machine))
     print("Medians over all rounds, with the least and the most in brackets.")
     show_table(_HEADS, [_row(figure) for figure in figures], left=_LEFT)
 
@@ -57,11 +65,11 @@ def as_json(machine: Mapping[str, str], figures: Sequence[Figure]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
 
 
-def as_markdown(machine: Mapping[str, str], figures: Sequence[Figure]) -> str:
-    """Return machine and table as they stand in a page."""
+def as_markdown(figures: Sequence[Figure]) -> str:
+    """Return the table as it stands in a page."""
     heads = [_HEADS[place] or "kept" for place in _IN_PAGE]
     rows = [[_row(figure)[place] for place in _IN_PAGE] for figure in figures]
-    return f"{_described(machine)}.\n\n{markdown_table(heads, rows, left=_LEFT)}"
+    return markdown_table(heads, rows, left=_LEFT)
 
 
 def markdown_table(
@@ -73,7 +81,8 @@ def markdown_table(
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _described(machine: Mapping[str, str]) -> str:
+def described(machine: Mapping[str, str]) -> str:
+    """Return the facts of a machine in one line."""
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 

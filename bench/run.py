@@ -17,6 +17,7 @@ from typing import Final
 import bulk
 import callers
 import claims
+import document
 import hop
 import lists
 import memory
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; return the status to exit with."""
     given = _parser().parse_args(arguments)
     if given.peers:
-        return _race(is_quick=given.quick, wanted=given.json)
+        return _race(given)
     effort = QUICK if given.quick else FULL
     rows = given.rows or (QUICKLY_ENDLESS if given.quick else ENDLESS)
     machine = describe()
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures.extend(claims.compare(figures))
     show(machine, figures)
     _write(as_json(machine, figures), given.json)
+    if given.write_docs:
+        section = "throughput" if given.plot else "figures"
+        document.fill(section, document.figures_section(machine, figures))
     bad = [each for each in figures if each.verdict in {"missed", "failed"}]
     return int(given.check and bool(bad))
 
@@ -108,18 +112,20 @@ def _jobs(
             yield from on_trio.jobs(server, name, effort)
 
 
-def _race(*, is_quick: bool, wanted: Path | None) -> int:
+def _race(given: argparse.Namespace) -> int:
     """Measure the peers, and print the table of the race."""
     machine = describe()
     with Server(by_tcp=True) as server:
         outcomes, versions = race(
             server,
-            is_quick=is_quick,
+            is_quick=given.quick,
             tell=lambda what: print(f"measuring {what} ...", file=sys.stderr),
         )
         machine |= server.describe() | versions
     table.show(machine, outcomes)
-    _write(table.as_json(machine, outcomes), wanted)
+    _write(table.as_json(machine, outcomes), given.json)
+    if given.write_docs:
+        document.fill("peers", table.as_markdown(machine, outcomes))
     return 0
 
 
@@ -193,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
         help="measure throughput over the number of callers and draw it instead",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write it there too")
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help=f"replace the section of {document.PAGE.name} about what is measured",
+    )
     parser.add_argument(
         "--check",
         action="store_true",

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from statistics import median
 
 from figure import Unit
-from report import markdown_table, number, show_table
+from report import described, markdown_table, number, show_table
 
 from .race import DATABASES, FIELD, Outcome
 
@@ -28,14 +28,14 @@ _LEGEND = "In brackets: times what the raw client takes; less is better."
 
 def show(machine: Mapping[str, str], outcomes: Sequence[Outcome]) -> None:
     """Print the machine and the table."""
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(described(machine))
     print(_LEGEND)
     show_table(_HEADS, _rows(outcomes), left=_LEFT)
 
 
-def as_markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return the table as it stands in a page."""
-    return f"{_LEGEND}\n\n{markdown_table(_HEADS, _rows(outcomes), left=_LEFT)}"
+def as_markdown(machine: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
+    """Return machine and table as they stand in a page."""
+    return f"{described(machine)}.\n\n{_LEGEND}\n\n{markdown_table(_HEADS, _rows(outcomes), left=_LEFT)}"
 
 
 def as_json(machine: Mapping[str, str], outcomes: Sequence[Outcome]) -> bytes:

@@ -29,7 +29,7 @@ class _Contest(msgspec.Struct, frozen=True):
 
 
 _CONTESTS: Final = (
-    _Contest(10, 1.0, 1.0, Limit.at_most(1, plus=60e-6)),
+    _Contest(10, 4, 0.25, Limit.at_most(1, plus=60e-6)),
     _Contest(1_000, 0.6, 0.1, Limit.at_most(1.15)),
     _Contest(90_000, 0.36, 0, Limit.at_most(1.1)),
 )

@@ -41,6 +41,9 @@ LIMITS: Final[Mapping[tuple[str, str, str], Limit]] = {
 
 _Sides = Mapping[str, Operation]
 _STORED: Final = 100
+_MORE, _SHORTER = 4, 0.25
+"""Rounds and calls: a disk that changes its mind between two turns spoils a round."""
+
 _RUNTIME: Final = "create, LocalRuntime.execute"
 
 
@@ -55,8 +58,9 @@ def jobs(server: Server, name: str, effort: Effort) -> list[Job]:
 
 async def _one(opened: Opened, *, name: str, effort: Effort) -> list[Figure]:
     async with opened as (raw, db):
-        sides, before = await _SIDES[name](raw, db, effort.size)
-        seconds = await compete(sides, effort, before=before)
+        often = effort.scaled(rounds=_MORE, size=_SHORTER)
+        sides, before = await _SIDES[name](raw, db, often.size)
+        seconds = await compete(sides, often, before=before)
     return [
         Figure(
             operation=name if surface == _WORKFLOW else f"{name}, direct call",

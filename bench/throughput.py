@@ -32,9 +32,13 @@ def jobs(server: Server, effort: Effort) -> list[Job]:
             measure = partial(
                 _measure, operation=operation, callers=callers, effort=effort
             )
-            title = f"{operation}, {callers} callers"
+            title = _title(operation, callers)
             found += held_everywhere(server, "plot", title, measure)
     return found
+
+
+def _title(operation: str, callers: int) -> str:
+    return f"{operation}, {callers} caller{'s' if callers > 1 else ''}"
 
 
 async def _measure(
@@ -55,7 +59,7 @@ async def _measure(
         )
     return [
         Figure(
-            operation=f"{operation}, {callers} callers",
+            operation=_title(operation, callers),
             place=raw.place,
             ours=seconds["direct calls"],
             raw=seconds[side],

@@ -12,15 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from statistics import median
 from time import perf_counter
 
+import anyio
 import msgspec
 
-__all__ = ["Effort", "Operation", "compete"]
+__all__ = ["Effort", "Operation", "compete", "together"]
 
 Operation = Callable[[], Awaitable[object]]
 """Does the thing once."""
 
 Summary = Callable[[Sequence[float]], float]
-"""Makes one number of the seconds of a round."""
+"""Makes one number of the seconds of a turn."""
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -29,36 +30,47 @@ class Effort(msgspec.Struct, frozen=True):
     Attributes:
         rounds: Turns of each operation, warm-up not included.
         size: Calls in a turn.
+        rows: Rows that a bulk operation handles.
     """
 
     rounds: int
     size: int
+    rows: int
 
     def scaled(self, *, rounds: float = 1.0, size: float = 1.0) -> Effort:
         """Return more or less of it, never fewer than 3 rounds of 1 call."""
-        return Effort(
-            max(3, round(self.rounds * rounds)), max(1, round(self.size * size))
+        return msgspec.structs.replace(
+            self,
+            rounds=max(3, round(self.rounds * rounds)),
+            size=max(1, round(self.size * size)),
         )
 
 
 async def compete(
-    operations: Mapping[str, Operation], effort: Effort, *, of: Summary = median
+    operations: Mapping[str, Operation],
+    effort: Effort,
+    *,
+    of: Summary = median,
+    before: Operation | None = None,
 ) -> dict[str, list[float]]:
     """Return the seconds per call of each operation, one figure per round.
 
     Args:
         operations: By name; each round starts with another one.
         effort: How long to measure; one more round warms up.
-        of: What stands for a round, by default its median call.
+        of: What stands for a turn, by default its median call.
+        before: Makes ready what a turn needs: new rows, an empty table. Not timed.
     """
     order = list(operations)
-    for name in order:
-        await _turn(operations[name], effort.size)
     seconds: dict[str, list[float]] = {name: [] for name in order}
-    for _ in range(effort.rounds):
+    for number in range(effort.rounds + 1):
         for name in order:
+            if before is not None:
+                await before()
             gc.collect()
-            seconds[name].append(of(await _turn(operations[name], effort.size)))
+            turn = of(await _turn(operations[name], effort.size))
+            if number:
+                seconds[name].append(turn)
         order.append(order.pop(0))
     return seconds
 
@@ -70,3 +82,18 @@ async def _turn(operation: Operation, size: int) -> list[float]:
         await operation()
         seconds.append(perf_counter() - start)
     return seconds
+
+
+def together(operation: Operation, *, callers: int, calls: int) -> Operation:
+    """Return what has *callers* tasks of one event loop do *calls* operations each."""
+
+    async def call() -> None:
+        for _ in range(calls):
+            await operation()
+
+    async def all_of_them() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(callers):
+                tasks.start_soon(call)
+
+    return all_of_them

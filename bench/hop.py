@@ -10,14 +10,15 @@ from typing import Any, Final, Literal
 
 import anyio
 from contest import Effort, Operation, compete
-from figure import Figure, Limit, Versus
+from figure import Figure, Limit
+from job import Job
 
 from dataflow import DataFlow, Workflow, WorkflowBuilder
 from dataflow.actors import Actor, ActorSystem, Handler, Turn
 
-__all__ = ["measure"]
+__all__ = ["jobs"]
 
-AT_MOST: Final = Limit(Versus.VALUE, 25e-6)
+AT_MOST: Final = Limit.at_most(plus=25e-6)
 _CHAIN: Final = 10
 
 
@@ -61,7 +62,9 @@ async def _measure(place: str, effort: Effort) -> list[Figure]:
                 operations, effort.scaled(rounds=2, size=2), of=fmean
             )
     return [
-        Figure.alone(name, place, _per_node(name, figures), limit=AT_MOST)
+        Figure(
+            operation=name, place=place, ours=_per_node(name, figures), limit=AT_MOST
+        )
         for name, figures in seconds.items()
     ]
 
@@ -71,6 +74,10 @@ def _per_node(name: str, seconds: Sequence[float]) -> list[float]:
     return [each / nodes for each in seconds]
 
 
-def measure(backend: Literal["asyncio", "trio"], effort: Effort) -> list[Figure]:
-    """Return the figures of a hop on one event loop; a round is the mean of a batch."""
-    return anyio.run(_measure, backend, effort, backend=backend)
+def jobs(backend: Literal["asyncio", "trio"], effort: Effort) -> list[Job]:
+    """Return what to measure on one event loop; a round is the mean of a batch."""
+
+    def measure() -> list[Figure]:
+        return anyio.run(_measure, backend, effort, backend=backend)
+
+    return [Job("hop", "a hop", backend, measure)]

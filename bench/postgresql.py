@@ -1,316 +1,235 @@
-"""What an operation on PostgreSQL costs, over asyncpg's prepared statements.
-
-The raw side holds its connection and has its statement prepared: it is the least
-that asyncpg can do. Ours runs a workflow of one node, as users do.
-"""
+"""PostgreSQL through asyncpg alone: prepared statements, COPY and staging tables."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib import import_module
-from itertools import cycle
+from operator import itemgetter
 from typing import Any, Final
 
-import anyio
-from contest import Effort, Operation, compete
-from figure import Figure, Limit, Versus
 from people import (
+    ALL,
     COLUMNS,
     INSERT_POSTGRESQL,
     READ_POSTGRESQL,
     RETURNING_ALL,
     TABLE,
+    Person,
     declare,
-    new_person,
-    one_node,
+    from_postgresql,
+    to_postgresql,
 )
+from raw import YOUNG, Raw
 
-from dataflow import DataFlow, LocalRuntime
+from dataflow import DataFlow
 
-__all__ = ["MEASURES", "measure_asyncio", "measure_trio", "settings"]
+__all__ = ["INSERT_KEY", "POOL", "RawPostgresql", "opened", "prepare"]
 
-CREATE_AT_MOST: Final = Limit(Versus.RATIO, 1.25)
-READ_AT_MOST: Final = Limit(Versus.DIFFERENCE, 60e-6)
+POOL: Final = 20
+"""Connections of the pool that many tasks share."""
 
-PLACE: Final = "PostgreSQL, asyncio"
-ON_TRIO: Final = "PostgreSQL, trio"
+INSERT_KEY: Final = f"{INSERT_POSTGRESQL} RETURNING id"
 
-_CALLERS: Final = 20
-_CALLS_EACH: Final = 10
-_ROWS: Final = 10_000
+_COLUMNS: Final = ", ".join(COLUMNS)
+_CHANGED: Final = ("id", "name", "age", "price")
+
+_UPDATE: Final = f"UPDATE {TABLE} SET age = $2 WHERE id = $1{RETURNING_ALL}"  # noqa: S608
+_LIST: Final = f"SELECT {', '.join(ALL)} FROM {TABLE} ORDER BY id LIMIT $1"  # noqa: S608
+
+# Sequences are made by the table's own DDL; the keys come as one array, not as rows.
+_RESERVE: Final = f"""
+SELECT array_agg(nextval(pg_get_serial_sequence('{TABLE}', 'id')))
+FROM generate_series(1, $1)
+"""  # noqa: S608
+
+# Kept from call to call: making one costs a few rows of the catalogue each time.
+_STAGE_CHANGES: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_changes
+(id bigint, name text, age bigint, price double precision) ON COMMIT DELETE ROWS
+"""
+_APPLY_CHANGES: Final = f"""
+UPDATE {TABLE} SET name = staged.name, age = staged.age, price = staged.price
+FROM staged_changes AS staged WHERE {TABLE}.id = staged.id
+"""  # noqa: S608
+_STAGE_PEOPLE: Final = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_people ON COMMIT DELETE ROWS
+AS SELECT {_COLUMNS} FROM {TABLE} WITH NO DATA
+"""  # noqa: S608
+_SETS: Final = ", ".join(f"{each} = excluded.{each}" for each in COLUMNS)
+_MERGE_PEOPLE: Final = f"""
+INSERT INTO {TABLE} ({_COLUMNS}) SELECT {_COLUMNS} FROM staged_people
+ON CONFLICT (email) DO UPDATE SET {_SETS}
+"""  # noqa: S608
 
 _asyncpg: Any = import_module("asyncpg")  # it has no types
 
 
-async def settings(url: str) -> dict[str, str]:
-    """Return what the server says of its version and of durability."""
-    client = await _asyncpg.connect(url)
-    names = ("server_version", "fsync", "synchronous_commit")
-    try:
-        return {name: await client.fetchval(f"SHOW {name}") for name in names}
-    finally:
-        await client.close()
+class RawPostgresql:
+    """asyncpg alone; see `Raw`.
+
+    Args:
+        client: A connection that nobody else uses.
+        pool: For many tasks, or None if there are none.
+        prepared: Statements of `client` by method.
+    """
+
+    place: Final = "PostgreSQL, asyncio"
+    against: Final[Mapping[str, str]] = {
+        "create": "asyncpg, prepared, RETURNING id",
+        "read": "asyncpg, prepared",
+        "update": "asyncpg, prepared, RETURNING all",
+        "delete": "asyncpg, prepared",
+        "shared_create": f"asyncpg, pool of {POOL}",
+        "shared_read": f"asyncpg, pool of {POOL}",
+        "list_first": "asyncpg, prepared, to dicts",
+        "bulk_create": "asyncpg, COPY from dicts",
+        "bulk_create_ids": "asyncpg, keys reserved, COPY",
+        "bulk_update": "asyncpg, staging COPY, UPDATE",
+        "bulk_update_filter": "asyncpg, UPDATE",
+        "bulk_upsert": "asyncpg, staging COPY, ON CONFLICT",
+        "bulk_delete": "asyncpg, DELETE = ANY",
+        "bulk_delete_filter": "asyncpg, DELETE",
+    }
+
+    # asyncpg has no types.
+    def __init__(self, client: Any, pool: Any, prepared: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self._client = client
+        self._pool = pool
+        self._create = prepared["create"].fetchval
+        self._read = prepared["read"].fetchrow
+        self._update = prepared["update"].fetchrow
+        self._delete = prepared["delete"].fetchval
+        self._list = prepared["list"].fetch
+
+    def create(self, person: Person) -> Awaitable[object]:
+        """Store one row and return its key."""
+        done: Awaitable[object] = self._create(*to_postgresql(person))
+        return done
+
+    def read(self, key: int) -> Awaitable[object]:
+        """Fetch one record."""
+        done: Awaitable[object] = self._read(key)
+        return done
+
+    def update(self, key: int, age: int) -> Awaitable[object]:
+        """Change a row and return it."""
+        done: Awaitable[object] = self._update(key, age)
+        return done
+
+    def delete(self, key: int) -> Awaitable[object]:
+        """Delete one row."""
+        done: Awaitable[object] = self._delete(key)
+        return done
+
+    def shared_create(self, person: Person) -> Awaitable[object]:
+        """Store one row through the pool."""
+        done: Awaitable[object] = self._pool.fetchval(
+            INSERT_KEY, *to_postgresql(person)
+        )
+        return done
+
+    def shared_read(self, key: int) -> Awaitable[object]:
+        """Fetch one record through the pool."""
+        done: Awaitable[object] = self._pool.fetchrow(READ_POSTGRESQL, key)
+        return done
+
+    async def list_first(self, limit: int) -> list[Person]:
+        """Fetch the first rows."""
+        return [from_postgresql(record) for record in await self._list(limit)]
+
+    async def bulk_create(self, people: Sequence[Person]) -> None:
+        """COPY, each row converted when its turn comes."""
+        await self._copy(TABLE, map(to_postgresql, people), COLUMNS)
+
+    async def bulk_create_ids(self, people: Sequence[Person]) -> Sequence[int]:
+        """Take keys from the sequence, then COPY with them."""
+        keys: list[int] = await self._client.fetchval(_RESERVE, len(people))
+        pairs = zip(keys, people, strict=True)
+        await self._copy(
+            TABLE, ((key, *to_postgresql(person)) for key, person in pairs), ALL
+        )
+        return keys
+
+    async def bulk_update(self, changes: Sequence[Mapping[str, Any]]) -> None:
+        """COPY into a staging table, then one UPDATE."""
+        async with self._client.transaction():
+            await self._client.execute(_STAGE_CHANGES)
+            rows = map(itemgetter(*_CHANGED), changes)
+            await self._copy("staged_changes", rows, _CHANGED)
+            await self._client.execute(_APPLY_CHANGES)
+
+    async def bulk_update_filter(self) -> None:
+        """Change rows by one statement."""
+        await self._client.execute(
+            f"UPDATE {TABLE} SET active = false WHERE age < $1",  # noqa: S608
+            YOUNG,
+        )
+
+    async def bulk_upsert(self, people: Sequence[Person]) -> None:
+        """COPY into a staging table, then one INSERT."""
+        async with self._client.transaction():
+            await self._client.execute(_STAGE_PEOPLE)
+            await self._copy("staged_people", map(to_postgresql, people), COLUMNS)
+            await self._client.execute(_MERGE_PEOPLE)
+
+    async def bulk_delete(self, keys: Sequence[int]) -> None:
+        """Delete rows by one array of keys."""
+        await self._client.execute(
+            f"DELETE FROM {TABLE} WHERE id = ANY($1::bigint[])",  # noqa: S608
+            keys,
+        )
+
+    async def bulk_delete_filter(self) -> None:
+        """Delete rows by one statement."""
+        await self._client.execute(
+            f"DELETE FROM {TABLE} WHERE age < $1",  # noqa: S608
+            YOUNG,
+        )
+
+    async def fill(self, people: Sequence[Person]) -> list[int]:
+        """Make these the only rows; the planner is told of them."""
+        await self._client.execute(f"TRUNCATE {TABLE} RESTART IDENTITY")
+        if people:
+            await self.bulk_create(people)
+            await self._client.execute(f"ANALYZE {TABLE}")
+        return list(range(1, len(people) + 1))
+
+    async def _copy(self, table: str, records: Any, columns: Sequence[str]) -> None:  # noqa: ANN401
+        await self._client.copy_records_to_table(
+            table, records=records, columns=columns
+        )
+
+
+async def prepare(client: Any) -> dict[str, Any]:  # noqa: ANN401  # asyncpg has no types
+    """Return the statements that `RawPostgresql` runs on *client*."""
+    texts = {
+        "create": INSERT_KEY,
+        "read": READ_POSTGRESQL,
+        "update": _UPDATE,
+        "delete": f"DELETE FROM {TABLE} WHERE id = $1",  # noqa: S608
+        "list": _LIST,
+    }
+    return {name: await client.prepare(text) for name, text in texts.items()}
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncGenerator[tuple[Any, DataFlow]]:
-    """Give a connection of asyncpg, and a DataFlow that has made the table anew."""
+async def opened(url: str) -> AsyncGenerator[tuple[Raw, DataFlow]]:
+    """Give both sides, on one table that ours has made anew.
+
+    The server's autovacuum leaves the table alone: it would come to one side and not
+    to the other.
+    """
     client = await _asyncpg.connect(url)
     try:
         await client.execute(f"DROP TABLE IF EXISTS {TABLE}")
-        async with DataFlow(url) as db:
+        async with (
+            DataFlow(url) as db,
+            _asyncpg.create_pool(url, min_size=0, max_size=POOL) as pool,
+        ):
             declare(db)
             await db.initialize()
-            yield client, db
+            await client.execute(f"ALTER TABLE {TABLE} SET (autovacuum_enabled = off)")
+            yield RawPostgresql(client, pool, await prepare(client)), db
     finally:
         await client.close()
-
-
-def _values() -> tuple[Any, ...]:
-    return tuple(new_person().values())
-
-
-def _create(db: DataFlow) -> Operation:
-    workflow = one_node(db, "PersonCreateNode", *COLUMNS)
-    return lambda: db.run(workflow, parameters={"it": new_person()})
-
-
-def _read(db: DataFlow, ids: list[int]) -> Operation:
-    workflow = one_node(db, "PersonReadNode", "record_id")
-    turns = cycle(ids)
-    return lambda: db.run(workflow, parameters={"it": {"record_id": next(turns)}})
-
-
-async def _ids(db: DataFlow) -> list[int]:
-    people = db["Person"]
-    return [(await people.create(**new_person()))["id"] for _ in range(100)]
-
-
-# -- what has limits ---------------------------------------------------------------
-
-
-async def _measure_create(url: str, effort: Effort) -> list[Figure]:
-    async with _opened(url) as (client, db):
-        key = await client.prepare(f"{INSERT_POSTGRESQL} RETURNING id")
-        whole = await client.prepare(f"{INSERT_POSTGRESQL}{RETURNING_ALL}")
-        seconds = await compete(
-            {
-                "id": lambda: key.fetchval(*_values()),
-                "ours": _create(db),
-                "all": lambda: whole.fetchrow(*_values()),
-                "direct": lambda: db["Person"].create(**new_person()),
-            },
-            effort,
-        )
-    figure = partial(Figure.against_raw, place=PLACE)
-    by_key = "asyncpg, prepared, RETURNING id"
-    return [
-        figure(
-            "create",
-            ours=seconds["ours"],
-            raw=seconds["id"],
-            against=by_key,
-            limit=CREATE_AT_MOST,
-        ),
-        figure(
-            "create",
-            ours=seconds["ours"],
-            raw=seconds["all"],
-            against="asyncpg, prepared, RETURNING all",
-        ),
-        figure(
-            "create, direct call",
-            ours=seconds["direct"],
-            raw=seconds["id"],
-            against=by_key,
-        ),
-    ]
-
-
-async def _measure_read(url: str, effort: Effort) -> list[Figure]:
-    async with _opened(url) as (client, db):
-        ids = await _ids(db)
-        statement = await client.prepare(READ_POSTGRESQL)
-        turns = cycle(ids)
-        people = db["Person"]
-        seconds = await compete(
-            {
-                "raw": lambda: statement.fetchrow(next(turns)),
-                "ours": _read(db, ids),
-                "direct": lambda: people.read(next(turns)),
-            },
-            effort.scaled(size=2),
-        )
-    figure = partial(
-        Figure.against_raw, place=PLACE, raw=seconds["raw"], against="asyncpg, prepared"
-    )
-    return [
-        figure("read", ours=seconds["ours"], limit=READ_AT_MOST),
-        figure("read, direct call", ours=seconds["direct"]),
-    ]
-
-
-# -- for information ---------------------------------------------------------------
-
-
-async def _measure_runtime(url: str, effort: Effort) -> list[Figure]:
-    """Measure plain synchronous code, through the background thread."""
-    async with _opened(url) as (client, _):
-        statement = await client.prepare(f"{INSERT_POSTGRESQL} RETURNING id")
-        db = DataFlow(url)
-        declare(db)
-        workflow = one_node(db, "PersonCreateNode", *COLUMNS)
-        runtime = LocalRuntime()
-
-        async def execute() -> None:
-            runtime.execute(workflow, {"it": new_person()})
-
-        try:
-            seconds = await compete(
-                {"raw": lambda: statement.fetchval(*_values()), "ours": execute}, effort
-            )
-        finally:
-            await db.aclose()
-    return [
-        Figure.against_raw(
-            "create, LocalRuntime.execute",
-            PLACE,
-            ours=seconds["ours"],
-            raw=seconds["raw"],
-            against="asyncpg, prepared, RETURNING id",
-        )
-    ]
-
-
-async def _measure_concurrent(url: str, effort: Effort) -> list[Figure]:
-    async with (
-        _opened(url) as (_, db),
-        _asyncpg.create_pool(url, min_size=_CALLERS, max_size=_CALLERS) as pool,
-    ):
-        text = f"{INSERT_POSTGRESQL} RETURNING id"
-        create = _create(db)
-        seconds = await compete(
-            {
-                "raw": _together(lambda: pool.fetchval(text, *_values())),
-                "ours": _together(create),
-            },
-            effort.scaled(size=0.1),
-        )
-    calls = _CALLERS * _CALLS_EACH
-    return [
-        Figure.against_raw(
-            f"create, {_CALLERS} callers, per row",
-            PLACE,
-            ours=[each / calls for each in seconds["ours"]],
-            raw=[each / calls for each in seconds["raw"]],
-            against=f"asyncpg, pool of {_CALLERS}",
-        )
-    ]
-
-
-def _together(operation: Operation) -> Operation:
-    async def call() -> None:
-        for _ in range(_CALLS_EACH):
-            await operation()
-
-    async def all_of_them() -> None:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(_CALLERS):
-                tasks.start_soon(call)
-
-    return all_of_them
-
-
-async def _measure_bulk(url: str, effort: Effort) -> list[Figure]:
-    async with _opened(url) as (client, db):
-        people = db["Person"]
-
-        async def copy() -> None:
-            rows = [_values() for _ in range(_ROWS)]
-            await client.copy_records_to_table(TABLE, records=rows, columns=COLUMNS)
-
-        async def insert() -> None:
-            rows = [_values() for _ in range(_ROWS)]
-            await client.executemany(INSERT_POSTGRESQL, rows)
-
-        async def ours() -> None:
-            await people.bulk_create([new_person() for _ in range(_ROWS)])
-
-        seconds = await compete(
-            {"COPY": copy, "executemany": insert, "ours": ours},
-            Effort(max(3, effort.rounds // 4), 1),
-        )
-    return [
-        Figure.against_raw(
-            "bulk create, per row",
-            PLACE,
-            ours=[each / _ROWS for each in seconds["ours"]],
-            raw=[each / _ROWS for each in seconds[raw]],
-            against=f"asyncpg, {raw} of {_ROWS} rows",
-        )
-        for raw in ("COPY", "executemany")
-    ]
-
-
-MEASURES: Final = {
-    "create": _measure_create,
-    "read": _measure_read,
-    "runtime": _measure_runtime,
-    "concurrent": _measure_concurrent,
-    "bulk": _measure_bulk,
-}
-
-
-def measure_asyncio(url: str, name: str, effort: Effort) -> list[Figure]:
-    """Return the figures of *name*, one of `MEASURES`."""
-    return asyncio.run(MEASURES[name](url, effort))
-
-
-# -- on trio -----------------------------------------------------------------------
-
-
-def measure_trio(url: str, name: str, effort: Effort) -> list[Figure]:
-    """Return the figures of ``create`` or ``read``: information, no limits."""
-    return anyio.run(_measure_on_trio, url, name, effort, backend="trio")
-
-
-async def _measure_on_trio(url: str, name: str, effort: Effort) -> list[Figure]:
-    """Measure over asyncpg on the asyncio loop inside trio's, one crossing a call."""
-    async with DataFlow(url) as db:
-        # Entered first: it imports trio-asyncio so that asyncio stays as it was, and
-        # its loop serves both sides.
-        trio_asyncio: Any = import_module("trio_asyncio")  # it has no types
-        cross: Callable[[Any], Any] = trio_asyncio.aio_as_trio
-        declare(db)
-        await db.initialize()
-        client = await cross(_asyncpg.connect)(url)
-        try:
-            raw, ours = await _sides(client, db, name, cross)
-            seconds = await compete({"raw": raw, "ours": ours}, effort)
-        finally:
-            await cross(client.close)()
-    against = "asyncpg, prepared, over trio-asyncio"
-    return [
-        Figure.against_raw(
-            name, ON_TRIO, ours=seconds["ours"], raw=seconds["raw"], against=against
-        )
-    ]
-
-
-async def _sides(
-    client: Any,  # noqa: ANN401  # asyncpg has no types
-    db: DataFlow,
-    name: str,
-    cross: Callable[[Any], Any],
-) -> tuple[Operation, Operation]:
-    if name == "create":
-        text = f"{INSERT_POSTGRESQL} RETURNING id"
-        insert = cross((await cross(client.prepare)(text)).fetchval)
-        return lambda: insert(*_values()), _create(db)
-    ids = await _ids(db)
-    turns = cycle(ids)
-    select = cross((await cross(client.prepare)(READ_POSTGRESQL)).fetchrow)
-    return lambda: select(next(turns)), _read(db, ids)

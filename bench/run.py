@@ -6,69 +6,134 @@ Every ratio comes from one run, both sides in turn. See ``--help``.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import bulk
+import callers
+import claims
+import document
 import hop
-import postgresql
-import sqlite
+import lists
+import memory
+import on_trio
+import single
+import startup
+import throughput
 from contest import Effort
 from figure import Figure
+from job import Job
 from machine import describe
+from peers import table
+from peers.race import race
+from plot import draw
 from report import as_json, show
-from server import VARIABLE, run_server
-from startup import measure_import, measure_memory
+from server import VARIABLE, Server
 
 RESULTS: Final = Path(__file__).parent / "results"
-FULL: Final = Effort(rounds=25, size=100)
-QUICK: Final = Effort(rounds=5, size=30)
+PLOT: Final = Path(__file__).parents[1] / "docs" / "throughput.svg"
+FULL: Final = Effort(rounds=25, size=100, rows=50_000)
+QUICK: Final = Effort(rounds=5, size=30, rows=10_000)
+ENDLESS: Final = 10_000_000
+QUICKLY_ENDLESS: Final = 300_000
+"""Rows for ``memory``."""
 
 NAMES: Final = (
-    "create",
-    "read",
+    *single.NAMES,
     "hop",
     "import",
-    "memory",
-    "runtime",
-    "concurrent",
-    "bulk",
+    *callers.NAMES,
+    *bulk.NAMES,
+    *lists.NAMES,
+    *memory.NAMES,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for; return the status to exit with."""
     given = _parser().parse_args(arguments)
+    if given.peers:
+        return _race(given)
     effort = QUICK if given.quick else FULL
+    rows = given.rows or (QUICKLY_ENDLESS if given.quick else ENDLESS)
     machine = describe()
     if given.one_core:
         machine |= _stay_on_one_core()
     figures: list[Figure] = []
-    with ExitStack() as stack:
-        url = ""
-        if not set(postgresql.MEASURES).isdisjoint(given.only):
-            url = stack.enter_context(run_server())
-            machine |= asyncio.run(postgresql.settings(url))
-        for name in given.only:
-            print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            figures.extend(_measure(name, url, effort))
-        # Last: once imported, trio-asyncio slows asyncio down for the whole process.
-        for name in given.only if find_spec("trio_asyncio") else ():
-            print(f"measuring {name} on trio ...", file=sys.stderr, flush=True)
-            figures.extend(_measure_on_trio(name, url, effort))
+    with Server() as server:
+        chosen = (
+            throughput.jobs(server, effort)
+            if given.plot
+            else _jobs(server, given.only, effort, rows)
+        )
+        for job in chosen:
+            print(f"measuring {job.operation}, {job.place} ...", file=sys.stderr)
+            figures.extend(job.run())
+        machine |= server.describe()
+    if given.plot:
+        panels = throughput.panels(figures)
+        PLOT.write_text(draw(panels, below="concurrent callers"))
+    figures.extend(claims.compare(figures))
     show(machine, figures)
-    text = as_json(machine, figures)
+    _write(as_json(machine, figures), given.json)
+    if given.write_docs:
+        section = "throughput" if given.plot else "figures"
+        document.fill(section, document.figures_section(machine, figures))
+    bad = [each for each in figures if each.verdict in {"missed", "failed"}]
+    return int(given.check and bool(bad))
+
+
+def _jobs(
+    server: Server, names: Sequence[str], effort: Effort, rows: int
+) -> Iterator[Job]:
+    """Yield what to measure; trio last.
+
+    Once imported, trio-asyncio slows asyncio down for the whole process.
+    """
+    for name in names:
+        if name == "import":
+            yield from startup.jobs(effort)
+        if name == "hop":
+            yield from hop.jobs("asyncio", effort)
+        if name in memory.NAMES:
+            yield from memory.jobs(server, rows)
+        for family in (single, callers, bulk, lists):
+            if name in family.NAMES:
+                yield from family.jobs(server, name, effort)
+    for name in names if find_spec("trio_asyncio") else ():
+        if name == "hop":
+            yield from hop.jobs("trio", effort)
+        if name in on_trio.NAMES:
+            yield from on_trio.jobs(server, name, effort)
+
+
+def _race(given: argparse.Namespace) -> int:
+    """Measure the peers, and print the table of the race."""
+    machine = describe()
+    with Server(by_tcp=True) as server:
+        outcomes, versions = race(
+            server,
+            is_quick=given.quick,
+            tell=lambda what: print(f"measuring {what} ...", file=sys.stderr),
+        )
+        machine |= server.describe() | versions
+    table.show(machine, outcomes)
+    _write(table.as_json(machine, outcomes), given.json)
+    if given.write_docs:
+        document.fill("peers", table.as_markdown(machine, outcomes))
+    return 0
+
+
+def _write(text: bytes, wanted: Path | None) -> None:
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for path in filter(None, (RESULTS / f"{stamp}.json", given.json)):
+    for path in filter(None, (RESULTS / f"{stamp}.json", wanted)):
         path.write_bytes(text)
-    return int(given.check and any(each.is_over for each in figures))
 
 
 def _stay_on_one_core() -> dict[str, str]:
@@ -85,35 +150,17 @@ def _stay_on_one_core() -> dict[str, str]:
     return {"bound to core": str(core)}
 
 
-def _measure(name: str, url: str, effort: Effort) -> Iterator[Figure]:
-    """Yield the figures of *name*, one of `NAMES`, but for those on trio."""
-    if name == "import":
-        yield from measure_import(effort.rounds)
-    if name == "memory":
-        yield from measure_memory(effort.rounds)
-    if name == "hop":
-        yield from hop.measure("asyncio", effort)
-    if name in postgresql.MEASURES:
-        yield from postgresql.measure_asyncio(url, name, effort)
-    if name in sqlite.MEASURES:
-        yield from sqlite.measure(name, effort)
-
-
-def _measure_on_trio(name: str, url: str, effort: Effort) -> Iterator[Figure]:
-    """Yield the figures of *name* on trio, if it has any."""
-    if name == "hop":
-        yield from hop.measure("trio", effort)
-    if name in {"create", "read"}:
-        yield from postgresql.measure_trio(url, name, effort)
-
-
 def _names(text: str) -> list[str]:
-    names = [each.strip() for each in text.split(",")]
-    for name in names:
-        if name not in NAMES:
+    """Return the names meant; ``bulk`` means all that begin with ``bulk-``."""
+    found: list[str] = []
+    for given in text.split(","):
+        name = given.strip()
+        meant = [each for each in NAMES if each == name or each.startswith(f"{name}-")]
+        if not meant:
             msg = f"{name!r} is none of {', '.join(NAMES)}"
             raise argparse.ArgumentTypeError(msg)
-    return names
+        found += meant
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,17 +174,40 @@ def _parser() -> argparse.ArgumentParser:
         type=_names,
         default=list(NAMES),
         metavar="NAMES",
-        help=f"comma-separated, of: {', '.join(NAMES)}",
+        help=f"comma-separated, of: {', '.join(NAMES)}; bulk means all of bulk-*",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, a rough idea")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help=f"rows for memory, instead of {ENDLESS} ({QUICKLY_ENDLESS} if quick)",
+    )
     parser.add_argument(
         "--one-core",
         action="store_true",
         help="bind everything to one core: steadier, without the cost of wake-ups",
     )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="measure other libraries too, each in an environment of its own, instead",
+    )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="measure throughput over the number of callers and draw it instead",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write it there too")
     parser.add_argument(
-        "--check", action="store_true", help="exit 1 if a figure is over its limit"
+        "--write-docs",
+        action="store_true",
+        help=f"replace the section of {document.PAGE.name} about what is measured",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 if a figure misses its limit or could not be measured",
     )
     return parser
 

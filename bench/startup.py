@@ -8,13 +8,15 @@ import sys
 from time import perf_counter
 from typing import Final
 
-from figure import Figure, Limit, Unit, Versus
+from contest import Effort
+from figure import Figure, Limit, Unit
+from job import Job
 
-__all__ = ["measure_import", "measure_memory"]
+__all__ = ["jobs"]
 
-IMPORT_AT_MOST: Final = Limit(Versus.DIFFERENCE, 0.150)
-MEMORY_AT_MOST: Final = Limit(Versus.VALUE, 45e6)
-NO_MODULES: Final = Limit(Versus.VALUE, 0)
+IMPORT_AT_MOST: Final = Limit.at_most(1, plus=0.150)
+MEMORY_AT_MOST: Final = Limit.at_most(plus=45e6)
+NO_MODULES: Final = Limit.at_most()
 
 _HEAVY: Final = (
     "aiosqlite",
@@ -41,7 +43,16 @@ except OSError:
 """
 
 
-def measure_import(rounds: int) -> list[Figure]:
+def jobs(effort: Effort) -> list[Job]:
+    """Return what to measure."""
+    rounds = effort.rounds
+    return [
+        Job("import", "import dataflow", _PLACE, lambda: _measure_import(rounds)),
+        Job("import", "memory after import", _PLACE, lambda: _measure_memory(rounds)),
+    ]
+
+
+def _measure_import(rounds: int) -> list[Figure]:
     """Return how long the import takes, and which heavy modules it brings along."""
     bare: list[float] = []
     ours: list[float] = []
@@ -51,18 +62,18 @@ def measure_import(rounds: int) -> list[Figure]:
         ours.append(_seconds("import dataflow"))
     brought = sorted(set(_HEAVY).intersection(json.loads(_run(_LIST_MODULES))))
     return [
-        Figure.against_raw(
-            "import dataflow",
-            _PLACE,
+        Figure(
+            operation="import dataflow",
+            place=_PLACE,
             ours=ours,
             raw=bare,
             against="bare interpreter",
             limit=IMPORT_AT_MOST,
         ),
-        Figure.alone(
-            "heavy modules imported",
-            _PLACE,
-            [len(brought)],
+        Figure(
+            operation="heavy modules imported",
+            place=_PLACE,
+            ours=[len(brought)],
             unit=Unit.MODULES,
             limit=NO_MODULES,
             note=", ".join(brought),
@@ -70,14 +81,13 @@ def measure_import(rounds: int) -> list[Figure]:
     ]
 
 
-def measure_memory(rounds: int) -> list[Figure]:
+def _measure_memory(rounds: int) -> list[Figure]:
     """Return how much memory is resident after the import."""
-    sizes = [float(_run(_TELL_MEMORY)) for _ in range(max(3, rounds // 5))]
     return [
-        Figure.alone(
-            "memory after import",
-            _PLACE,
-            sizes,
+        Figure(
+            operation="memory after import",
+            place=_PLACE,
+            ours=[float(_run(_TELL_MEMORY)) for _ in range(max(3, rounds // 5))],
             unit=Unit.BYTES,
             limit=MEMORY_AT_MOST,
         )

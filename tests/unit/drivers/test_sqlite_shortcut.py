@@ -23,8 +23,8 @@ TIMEOUT_S = 0.02
 INSERT = Statement("INSERT INTO item (name) VALUES (?1)", ("a",))
 READ = Statement("SELECT name FROM item", (), returns_rows=True)
 NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10000) "
-LONG_READ = Statement(NUMBERS + "SELECT count(*) FROM n", (), returns_rows=True)
-LONG_WRITE = Statement(NUMBERS + "INSERT INTO item (name) SELECT x FROM n")
+LONG_READ = Statement(NUMBERS + "SELECT count(*) FROM n", (), returns_rows=True)  # noqa: S608
+LONG_WRITE = Statement(NUMBERS + "INSERT INTO item (name) SELECT x FROM n")  # noqa: S608
 
 
 @pytest.fixture

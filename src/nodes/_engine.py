@@ -89,7 +89,8 @@ class Engine(AsyncContextManagerMixin):
 
     def ref_nowait(self, node: Node) -> ActorRef | None:
         """Return the address of the node's actor, or None if `ref` must be awaited."""
-        if isinstance(node, FunctionNode):
+        # The class is final; asking an abstract one costs 0.4 µs.
+        if type(node) is FunctionNode:
             return self._functions.ref
         known = self._refs.get(node)
         if known is None or known[1].is_closed:

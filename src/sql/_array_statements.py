@@ -44,6 +44,7 @@ class ArrayStatements:
         self._model = model
         self._clauses = Clauses(model, POSTGRESQL)
         self._key = RowCodec(model, POSTGRESQL, model.key)
+        self._holds = lru_cache(_SHAPES)(self._find_holds)
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
@@ -59,11 +60,13 @@ class ArrayStatements:
         self.key_of_row = _picker(places)
         self.key_of_key = _picker(range(len(places)))
 
-    def holds(self, names: Sequence[str]) -> bool:
+    def holds(self, names: tuple[str, ...]) -> bool:
         """Whether the columns *names* fit into arrays; an array of arrays is none."""
-        if not names:
-            return False
-        return all(self._model.field(name).type.kind is not Kind.LIST for name in names)
+        return self._holds(names)
+
+    def _find_holds(self, names: tuple[str, ...]) -> bool:
+        kinds = [self._model.field(name).type.kind for name in names]
+        return bool(kinds) and Kind.LIST not in kinds
 
     def encode_key(self, key: Values) -> Hashable:
         """Return what `key_of_row` and `key_of_key` return for the row with *key*."""

@@ -270,9 +270,7 @@ def _inherit(envelope: Envelope, turn: Turn) -> None:
     """Fill what the envelope leaves open with what the whole turn agrees on."""
     for trait in _TRAITS:
         if getattr(envelope, trait) is None:
-            values = {getattr(each, trait) for each in turn.taken}
-            if len(values) == 1:
-                setattr(envelope, trait, values.pop())
+            setattr(envelope, trait, turn.agreed(trait))
 
 
 def refuse_own_turn(path: str) -> None:

@@ -85,6 +85,15 @@ class Turn:
         """Whether anybody still waits for any message of the turn."""
         return any(not (each.is_done or each.is_abandoned) for each in self.taken)
 
+    def agreed(self, trait: str) -> str | None:
+        """Return what all its messages have as *trait*; None where they differ.
+
+        Args:
+            trait: ``run_id``, ``trace_id``, ``principal`` or ``tenant``.
+        """
+        values = {getattr(each, trait) for each in self.taken}
+        return values.pop() if len(values) == 1 else None
+
     @property
     def chain(self) -> tuple[str, ...]:
         """Paths of the actors that wait for this turn, its own actor last."""

@@ -30,12 +30,11 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
         turn = current_turn.get()
         if turn is None or turn.is_over:
             return self
-        origin = turn.taken[0]
         return msgspec.structs.replace(
             self,
             deadline=min(self.deadline, turn.deadline),
-            principal=self.principal or origin.principal,
-            tenant=self.tenant or origin.tenant,
+            principal=self.principal or turn.agreed("principal"),
+            tenant=self.tenant or turn.agreed("tenant"),
             chain=turn.chain,
         )
 
@@ -47,6 +46,6 @@ def detach() -> None:
     """
     turn = current_turn.get()
     if turn is not None:
-        origin = turn.taken[0]
-        heir = Envelope(message=None, principal=origin.principal, tenant=origin.tenant)
+        principal, tenant = turn.agreed("principal"), turn.agreed("tenant")
+        heir = Envelope(message=None, principal=principal, tenant=tenant)
         current_turn.set(Turn("elsewhere", (heir,)))

@@ -76,3 +76,17 @@ def test_a_turn_is_wanted_as_long_as_somebody_waits() -> None:
 
     assert not Turn("/a", [done, given_up]).is_wanted
     assert Turn("/a", [done, given_up, Envelope(message=3)]).is_wanted
+
+
+def test_a_turn_says_what_all_its_messages_agree_on() -> None:
+    turn = Turn(
+        "/a",
+        [
+            Envelope(message=1, tenant="one", principal="ann"),
+            Envelope(message=2, tenant="two", principal="ann"),
+        ],
+    )
+
+    assert turn.agreed("principal") == "ann"
+    assert turn.agreed("tenant") is None
+    assert turn.agreed("run_id") is None

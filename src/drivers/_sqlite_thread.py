@@ -16,12 +16,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import TransactionConflictError
+from ..models import Digits, FieldType, Kind, MismatchError
 from ..sql import Result, Statement
 from ._refusals import sqlite_errors, sqlite_refusal
 
@@ -288,10 +289,15 @@ def _register(connection: sqlite3.Connection) -> None:
     ``text REGEXP pattern`` searches with RE2: in linear time, case-sensitive, the dot
     matches newlines as on PostgreSQL; NULL on either side gives NULL.
     ``COLLATE DECIMAL`` orders decimal numbers kept as text by their value; what is no
-    number comes after them.
+    number comes after them. ``decimal_add(a, b, precision, scale)`` and ``decimal_mul``
+    calculate with them, exactly; NULL where the result is none for a field of that
+    size.
     """
     connection.create_function("regexp", 2, _regexp, deterministic=True)
     connection.create_collation("DECIMAL", _compare_decimals)
+    for name, calculate in (("add", _EXACT.add), ("mul", _EXACT.multiply)):
+        function = partial(_calculate, calculate)
+        connection.create_function(f"decimal_{name}", 4, function, deterministic=True)
 
 
 def _regexp(pattern: str | None, value: object) -> bool | None:
@@ -320,6 +326,33 @@ def _compile(pattern: str) -> _Pattern:
 def _compare_decimals(left: str, right: str) -> int:
     left_key, right_key = _decimal_key(left), _decimal_key(right)
     return -1 if left_key < right_key else int(left_key > right_key)
+
+
+_EXACT: Final = Context(prec=10_000, traps=[InvalidOperation, Inexact])
+"""Room for sums and products of what `Digits` allows."""
+
+
+def _calculate(
+    calculate: Callable[[Decimal, Decimal], Decimal],
+    left: object,
+    right: object,
+    precision: int | None,
+    scale: int | None,
+) -> str | None:
+    """Return the result as text, or None where there is none that fits."""
+    if not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    try:
+        result = calculate(Decimal(left), Decimal(right))
+        return format(_decimal_type(precision, scale).check(result), "f")
+    except (ArithmeticError, MismatchError):
+        return None
+
+
+@lru_cache
+def _decimal_type(precision: int | None, scale: int | None) -> FieldType:
+    digits = None if precision is None else Digits(precision, scale or 0)
+    return FieldType(Kind.DECIMAL, Decimal, digits=digits)
 
 
 def _decimal_key(text: str) -> tuple[int, Decimal, str]:

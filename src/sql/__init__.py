@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._arithmetic import Arithmetic, Operator, operand_type, operators
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
@@ -38,6 +39,7 @@ __all__ = [
     "POSTGRESQL",
     "SQLITE",
     "And",
+    "Arithmetic",
     "Codec",
     "Compare",
     "Comparison",
@@ -48,6 +50,7 @@ __all__ = [
     "Matching",
     "Not",
     "OneOf",
+    "Operator",
     "Or",
     "Result",
     "RowCodec",
@@ -60,6 +63,8 @@ __all__ = [
     "disjunction",
     "is_scaled",
     "negation",
+    "operand_type",
+    "operators",
     "parse",
     "parse_order",
     "raw_statement",

@@ -8,11 +8,12 @@ one-row INSERT costs 0.6 µs instead of 9 µs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final, final
 
 from ..models import Model
+from ._arithmetic import Arithmetic, arithmetic_text
 from ._clauses import Clauses
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
@@ -178,13 +179,34 @@ class Table:
     def update(
         self, where: Filter, changes: Mapping[str, Any], *, returning: bool = False
     ) -> Statement:
-        """Change the rows a filter lets through; yields them whole if asked."""
-        compiler, clauses = self._compiler(self.encode(changes)), self._clauses
-        text = f"UPDATE {clauses.table} SET {clauses.sets(changes)}"
+        """Change the rows a filter lets through; yields them whole if asked.
+
+        Args:
+            where: Which rows.
+            changes: Values by name, or `Arithmetic` that makes them of those stored.
+            returning: Whether the rows are wanted.
+        """
+        values = {
+            name: value
+            for name, value in changes.items()
+            if not isinstance(value, Arithmetic)
+        }
+        compiler, clauses = self._compiler(self.encode(values)), self._clauses
+        sets = [clauses.sets(values)] if values else []
+        if len(values) < len(changes):
+            sets += self._computed(changes.values(), compiler)
+        text = f"UPDATE {clauses.table} SET {', '.join(sets)}"
         text += compiler.where(where)
         if returning:
             text += f" RETURNING {clauses.columns}"
         return Statement(text, compiler.parameters, returns_rows=returning)
+
+    def _computed(self, changes: Iterable[Any], compiler: Compiler) -> Iterator[str]:
+        for change in changes:
+            if isinstance(change, Arithmetic):
+                column = self.dialect.quote(change.field.name)
+                new = arithmetic_text(change, column, self.dialect, compiler.place)
+                yield f"{column} = {new}"
 
     def delete(self, where: Filter, *, returning: bool = False) -> Statement:
         """Delete the rows a filter lets through; yields their keys if asked."""

@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final, final
 
+import msgspec
+
 from ..models import Model
 from ._arithmetic import Arithmetic, arithmetic_text
 from ._clauses import Clauses
+from ._column import column_type
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
 from ._statement import Result, Statement
@@ -59,6 +62,7 @@ class Table:
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
+        self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
         self._read_text = f"{read} WHERE {self._clauses.same(model.key)}"
 
@@ -215,6 +219,47 @@ class Table:
         if returning:
             text += f" RETURNING {self._clauses.key}"
         return Statement(text, compiler.parameters, returns_rows=returning)
+
+    def delete_keys(self, columns: Sequence[Sequence[Any]]) -> Statement:
+        """Delete the rows with any of many keys; it counts a key given twice once.
+
+        On SQLite a list in one parameter takes 0.5 to 0.8 of the time of
+        ``executemany`` (10 000 keys, int or text). What JSON does not hold exactly goes
+        by that all the same, and so do keys of several fields: taken out of JSON they
+        would take 1.9 times as long.
+
+        Args:
+            columns: For each field of the key, in order, its value in every key.
+        """
+        fields = [self._references[name] for name in self.model.key]
+        encoded = [
+            column if field.encode is None else list(map(field.encode, column))
+            for field, column in zip(fields, columns, strict=True)
+        ]
+        if self.dialect is POSTGRESQL:
+            return Statement(self._delete_text, encoded)
+        if len(fields) == 1 and fields[0].is_in_json:
+            json = msgspec.json.encode(encoded[0]).decode()
+            return Statement(self._delete_text, (json,))
+        rows = list(zip(*encoded, strict=True))
+        return Statement(self._delete_text, rows, many=True)
+
+    def _make_delete_text(self) -> str:
+        start, fields = f"DELETE FROM {self._clauses.table} WHERE", self._references
+        names = [fields[name].equal for name in self.model.key]
+        if self.dialect is POSTGRESQL:
+            if len(names) == 1:
+                return f"{start} {names[0]} = ANY($1)"
+            arrays = ", ".join(
+                f"${place}::{column_type(self.model.field(name).type, POSTGRESQL)}[]"
+                for place, name in enumerate(self.model.key, 1)
+            )
+            key = ", ".join(names)
+            return f"{start} ({key}) IN (SELECT * FROM unnest({arrays}))"
+        if len(names) == 1 and fields[self.model.key[0]].is_in_json:
+            return f"{start} {names[0]} IN (SELECT value FROM json_each(?1))"
+        same = [f"{name} = ?{place}" for place, name in enumerate(names, 1)]
+        return f"{start} {' AND '.join(same)}"
 
     def _compiler(self, parameters: Sequence[Any] = ()) -> Compiler:
         return Compiler(self.dialect, self._references, parameters)

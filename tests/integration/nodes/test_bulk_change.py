@@ -364,6 +364,7 @@ async def test_rows_are_deleted_by_their_keys(
         "processed": 4,
         "deleted": 2,
         "skipped": 2,
+        "batch_size": 10_000,
         "operation": "bulk_delete",
     }
     assert (nothing["processed"], nothing["deleted"]) == (0, 0)

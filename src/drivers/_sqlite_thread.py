@@ -39,6 +39,13 @@ PATTERNS_CACHED: Final = 256
 BUSY_SLICE_S: Final = 0.02
 """Seconds SQLite waits for a lock before the thread looks whether to stop."""
 
+ROWS_DECODED: Final = 1_000
+"""Rows that are fetched before they are decoded.
+
+CPython keeps 2 000 tuples of each length under 20 for use again. Measured with 90 000
+rows of eight columns: 188 ms, and 230 ms with 5 000 or more at a time.
+"""
+
 _COUNTED_BY_MODULE: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 """Statements whose changed rows sqlite3 counts, by their first word."""
 
@@ -162,6 +169,9 @@ class SqliteThread:
         before = connection.total_changes
         cursor = connection.execute(statement.text, statement.parameters)
         if cursor.description is not None:
+            if statement.decode is not None:
+                decoded = self._decoded(cursor, statement.decode)
+                return Result(decoded, len(decoded))
             rows = cursor.fetchall()
             if not statement.returns_rows:
                 return Result((), len(rows))
@@ -170,6 +180,19 @@ class SqliteThread:
             # sqlite3 counts by the first word of the text; not "WITH … UPDATE".
             return Result((), connection.execute("SELECT changes()").fetchone()[0])
         return Result((), max(cursor.rowcount, 0))
+
+    def _decoded(
+        self, cursor: sqlite3.Cursor, decode: Callable[[list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        """Fetch and decode some rows at a time, so that their tuples are used again."""
+        decoded: list[Any] = []
+        try:
+            while rows := cursor.fetchmany(ROWS_DECODED):
+                decoded += decode(rows)
+                self._check_stop()
+        finally:
+            cursor.close()  # see `_unfetched`
+        return decoded
 
     def _run_many(self, statement: Statement) -> Result:
         if not statement.returns_rows and _is_counted(statement.text):

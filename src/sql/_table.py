@@ -8,8 +8,8 @@ one-row INSERT costs 0.6 µs instead of 9 µs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final, final
 
 import msgspec
@@ -47,7 +47,6 @@ class Table:
         dialect: In which SQL.
 
     Attributes:
-        decode: Makes the values by name of a row that holds every column.
         key_order: The order by key.
     """
 
@@ -58,7 +57,6 @@ class Table:
         self._clauses = Clauses(model, dialect)
         self._references = references(model, dialect)
         self._rows = RowCodec(model, dialect)
-        self.decode = self._rows.decode
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
@@ -71,6 +69,11 @@ class Table:
     def decoder(self, names: Sequence[str] | None) -> RowCodec:
         """Return what decodes rows of the columns *names*, or of all of them."""
         return self._rows if names is None else self._codec(tuple(names))
+
+    @cached_property
+    def decode(self) -> Callable[[Sequence[Any]], dict[str, Any]]:
+        """What makes the values by name of a row that holds every column."""
+        return self._rows.decode
 
     def encode(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values as parameters, in the mapping's order."""
@@ -162,8 +165,9 @@ class Table:
         limit: int | None = None,
         offset: int = 0,
         names: Sequence[str] | None = None,
+        decoded: bool = False,
     ) -> Statement:
-        """Select the rows a filter lets through."""
+        """Select the rows a filter lets through, if asked as values by name."""
         compiler, clauses = self._compiler(), self._clauses
         columns = clauses.columns if names is None else clauses.listed(names)
         text = f"SELECT {columns} FROM {clauses.table}{compiler.where(where)}"
@@ -172,7 +176,8 @@ class Table:
             text += f" LIMIT {compiler.place(_NO_LIMIT if limit is None else limit)}"
         if offset:
             text += f" OFFSET {compiler.place(offset)}"
-        return Statement(text, compiler.parameters, returns_rows=True)
+        decode = self.decoder(names).decode_many if decoded else None
+        return Statement(text, compiler.parameters, returns_rows=True, decode=decode)
 
     def count(self, where: Filter = ALL) -> Statement:
         """Count the rows a filter lets through."""

@@ -29,6 +29,7 @@ from dataflow.errors import (
     ConstraintError,
     DriverError,
     DuplicateKeyError,
+    OutOfRangeError,
     QueryError,
     StoredValueError,
 )
@@ -164,6 +165,19 @@ async def test_rows_are_decoded_on_the_way(count: int, library: Driver) -> None:
 
     assert result.count == count
     assert result.rows == [{"id": number} for number in range(count)]
+
+
+async def test_a_result_of_more_than_64_bits_is_out_of_range(library: Driver) -> None:
+    text = "SELECT abs(least) FROM (SELECT -9223372036854775807 - 1 AS least) AS t"
+    async with library.acquire() as connection:
+        with pytest.raises(OutOfRangeError) as caught:
+            await connection.run([query(library, text)])
+
+    error = caught.value
+    assert error.fields == ()
+    assert str(error) == f"{error.message} [{error.code}]"
+    assert "9223372036854775808" not in str(error)
+    assert not error.retryable
 
 
 async def test_rows_that_cannot_be_decoded_leave_a_usable_connection(

@@ -323,6 +323,8 @@ class PostgresConnection(Session):
         )
         if not statement.returns_rows:
             return Result((), _count(status))
+        if statement.decode is not None:
+            return Result(statement.decode(rows), len(rows))
         return Result(rows, len(rows) or _count(status), await self._name(rows, text))
 
     async def _run_many(self, statement: Statement) -> Result:

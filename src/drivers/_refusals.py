@@ -21,6 +21,7 @@ from ..errors import (
     DatabaseUnreachableError,
     DriverError,
     DuplicateKeyError,
+    OutOfRangeError,
     QueryError,
     TransactionConflictError,
 )
@@ -51,6 +52,8 @@ POSTGRES_KINDS: Final[Mapping[str, str]] = {
 POSTGRES_CODES: Final[Mapping[str, type[DriverError]]] = {
     # Source: PostgreSQL, Appendix A, "Error Codes"; first the code, then its class.
     "08": ConnectionLostError,
+    "22003": OutOfRangeError,
+    "22008": OutOfRangeError,  # the same of times and intervals
     "25P03": ConnectionLostError,  # idle_in_transaction_session_timeout
     "28": AuthenticationError,
     "3D000": AuthenticationError,  # no such database
@@ -86,10 +89,9 @@ SQLITE_CODES: Final[Mapping[str, type[DriverError]]] = {
     "SQLITE_RANGE": QueryError,
 }
 
+_SQLITE_OUT_OF_RANGE: Final = "integer overflow"
 # SQLite says SQLITE_ERROR both for bad SQL and for what goes wrong as it runs.
-_SQLITE_AT_RUN_TIME = re.compile(
-    r"user-defined function raised|integer overflow|malformed JSON"
-)
+_SQLITE_AT_RUN_TIME = re.compile(r"user-defined function raised|malformed JSON")
 _TARGET = re.compile(
     r"""\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:"((?:[^"]|"")+)"|(\w+))""",
     re.IGNORECASE,
@@ -197,6 +199,8 @@ def sqlite_refusal(error: Exception, text: str = "") -> DriverError:
         return _constraint(kind, table, fields, code)
     if not code:
         return _from_module(error, message)
+    if message == _SQLITE_OUT_OF_RANGE:
+        return OutOfRangeError(message, code)
     if code == "SQLITE_ERROR" and _SQLITE_AT_RUN_TIME.search(message):
         return DriverError(message, code)
     primary = "_".join(code.split("_")[:2])

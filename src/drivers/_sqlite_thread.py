@@ -16,12 +16,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import DriverError, TransactionConflictError
+from ..models import Digits, FieldType, Kind, MismatchError
 from ..sql import Result, Statement
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_shortcut import Shortcut
@@ -41,6 +42,13 @@ BUSY_SLICE_S: Final = 0.02
 
 _GROUP: Final = "dataflow_group"
 """Name of the savepoint of a group of statements."""
+
+ROWS_DECODED: Final = 1_000
+"""Rows that are fetched before they are decoded.
+
+CPython keeps 2 000 tuples of each length under 20 for use again. Measured with 90 000
+rows of eight columns: 188 ms, and 230 ms with 5 000 or more at a time.
+"""
 
 _COUNTED_BY_MODULE: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 """Statements whose changed rows sqlite3 counts, by their first word."""
@@ -213,6 +221,9 @@ class SqliteThread:
         before = connection.total_changes
         cursor = connection.execute(statement.text, statement.parameters)
         if cursor.description is not None:
+            if statement.decode is not None:
+                decoded = self._decoded(cursor, statement.decode)
+                return Result(decoded, len(decoded))
             rows = cursor.fetchall()
             if not statement.returns_rows:
                 return Result((), len(rows))
@@ -221,6 +232,19 @@ class SqliteThread:
             # sqlite3 counts by the first word of the text; not "WITH … UPDATE".
             return Result((), connection.execute("SELECT changes()").fetchone()[0])
         return Result((), max(cursor.rowcount, 0))
+
+    def _decoded(
+        self, cursor: sqlite3.Cursor, decode: Callable[[list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        """Fetch and decode some rows at a time, so that their tuples are used again."""
+        decoded: list[Any] = []
+        try:
+            while rows := cursor.fetchmany(ROWS_DECODED):
+                decoded += decode(rows)
+                self._check_stop()
+        finally:
+            cursor.close()  # see `_unfetched`
+        return decoded
 
     def _run_many(self, statement: Statement) -> Result:
         if not statement.returns_rows and _is_counted(statement.text):
@@ -341,10 +365,15 @@ def _register(connection: sqlite3.Connection) -> None:
     ``text REGEXP pattern`` searches with RE2: in linear time, case-sensitive, the dot
     matches newlines as on PostgreSQL; NULL on either side gives NULL.
     ``COLLATE DECIMAL`` orders decimal numbers kept as text by their value; what is no
-    number comes after them.
+    number comes after them. ``decimal_add(a, b, precision, scale)`` and ``decimal_mul``
+    calculate with them, exactly; NULL where the result is none for a field of that
+    size.
     """
     connection.create_function("regexp", 2, _regexp, deterministic=True)
     connection.create_collation("DECIMAL", _compare_decimals)
+    for name, calculate in (("add", _EXACT.add), ("mul", _EXACT.multiply)):
+        function = partial(_calculate, calculate)
+        connection.create_function(f"decimal_{name}", 4, function, deterministic=True)
 
 
 def _regexp(pattern: str | None, value: object) -> bool | None:
@@ -373,6 +402,33 @@ def _compile(pattern: str) -> _Pattern:
 def _compare_decimals(left: str, right: str) -> int:
     left_key, right_key = _decimal_key(left), _decimal_key(right)
     return -1 if left_key < right_key else int(left_key > right_key)
+
+
+_EXACT: Final = Context(prec=10_000, traps=[InvalidOperation, Inexact])
+"""Room for sums and products of what `Digits` allows."""
+
+
+def _calculate(
+    calculate: Callable[[Decimal, Decimal], Decimal],
+    left: object,
+    right: object,
+    precision: int | None,
+    scale: int | None,
+) -> str | None:
+    """Return the result as text, or None where there is none that fits."""
+    if not (isinstance(left, str) and isinstance(right, str)):
+        return None
+    try:
+        result = calculate(Decimal(left), Decimal(right))
+        return format(_decimal_type(precision, scale).check(result), "f")
+    except (ArithmeticError, MismatchError):
+        return None
+
+
+@lru_cache
+def _decimal_type(precision: int | None, scale: int | None) -> FieldType:
+    digits = None if precision is None else Digits(precision, scale or 0)
+    return FieldType(Kind.DECIMAL, Decimal, digits=digits)
 
 
 def _decimal_key(text: str) -> tuple[int, Decimal, str]:

@@ -11,6 +11,7 @@ __all__ = [
     "DatabaseUnreachableError",
     "DriverError",
     "DuplicateKeyError",
+    "OutOfRangeError",
     "QueryError",
     "TransactionConflictError",
     "UrlError",
@@ -78,6 +79,30 @@ class TransactionConflictError(DriverError):
 
 class QueryError(DriverError):
     """The database refused the statement: syntax, unknown table or column."""
+
+
+class OutOfRangeError(DriverError):
+    """A computed value is more than what holds it, or not exact; nothing was stored.
+
+    Attributes:
+        fields: Fields that were computed, empty when the database does not say.
+    """
+
+    def __init__(
+        self, message: str, code: str = "", fields: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, code)
+        self.args = (message, code, fields)
+        self.fields = fields
+
+    def __str__(self) -> str:
+        if not self.fields:
+            return super().__str__()
+        return (
+            f"the new value of {' or '.join(self.fields)} would be out of range or not "
+            "exact in some row; nothing was changed: compute by less, or narrow the "
+            "filter"
+        )
 
 
 class ConstraintError(DriverError):

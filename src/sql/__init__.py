@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._arithmetic import Arithmetic, Operator, operand_type, operators
 from ._array_statements import ArrayStatements
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
@@ -39,6 +40,7 @@ __all__ = [
     "POSTGRESQL",
     "SQLITE",
     "And",
+    "Arithmetic",
     "ArrayStatements",
     "Codec",
     "Compare",
@@ -50,6 +52,7 @@ __all__ = [
     "Matching",
     "Not",
     "OneOf",
+    "Operator",
     "Or",
     "Result",
     "RowCodec",
@@ -62,6 +65,8 @@ __all__ = [
     "disjunction",
     "is_scaled",
     "negation",
+    "operand_type",
+    "operators",
     "parse",
     "parse_order",
     "raw_statement",

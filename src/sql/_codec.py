@@ -11,7 +11,7 @@ stored in JSON as it would be in a column. What does not decode raises one of
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
 from functools import partial
@@ -25,7 +25,7 @@ from ..models import FieldType, Kind, encode_json
 from ._column import is_scaled
 from ._dialect import Dialect
 
-__all__ = ["UNDECODABLE", "Codec", "codec"]
+__all__ = ["INLINE_NAMES", "UNDECODABLE", "Codec", "codec"]
 
 Convert = Callable[[Any], Any]
 
@@ -48,10 +48,14 @@ class Codec(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         encode: Makes what the client takes; None when values pass as they are.
         decode: Makes the value from what the client gives; None likewise.
+        inline: The same as *decode* and shorter, where a call of Python is worth
+            saving: an expression with ``{value}``, which may be None, and ``{decode}``
+            for the rest. `INLINE_NAMES` are known in it.
     """
 
     encode: Convert | None = None
     decode: Convert | None = None
+    inline: str = "None if {value} is None else {decode}({value})"
 
 
 _AS_IT_IS: Final = Codec()
@@ -102,7 +106,12 @@ def _aware(value: datetime) -> datetime:
 
 
 _NATIVE: Final = {
-    Kind.DATETIME: Codec(None, _aware),
+    Kind.DATETIME: Codec(
+        None,
+        _aware,
+        # 20 ns, a call 40 ns.
+        "{value} if {value} is None or {value}.tzinfo is not None else {decode}({value})",
+    ),
     Kind.DECIMAL: Codec(None, _expanded),
 }
 
@@ -230,10 +239,22 @@ _PLAIN: Final = {
     Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
     Kind.DATE: Codec(date.isoformat, date.fromisoformat),
     Kind.TIME: Codec(_encode_iso, time.fromisoformat),
-    Kind.DATETIME: Codec(_encode_iso, _decode_datetime),
+    Kind.DATETIME: Codec(
+        _encode_iso,
+        _decode_datetime,
+        # 95 ns, a call 190 ns.
+        "None if {value} is None else "
+        "at if (at := instant({value})).tzinfo is UTC else {decode}({value})",
+    ),
     Kind.TIMEDELTA: Codec(_encode_timedelta, _decode_timedelta),
     Kind.UUID: Codec(str, UUID),
 }
+INLINE_NAMES: Final[Mapping[str, Any]] = {
+    "UTC": UTC,
+    "instant": datetime.fromisoformat,
+}
+"""What the expressions of `Codec.inline` refer to."""
+
 _IN_JSON: Final = {
     Kind.BOOL: _AS_IT_IS,
     Kind.FLOAT: _AS_IT_IS,

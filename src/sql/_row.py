@@ -1,26 +1,37 @@
 """Whole rows: values by name to parameters in order, and back.
 
 Rules of this file: a row runs through here for every record read or written, so
-what can be decided once per statement is: `encode` and `decode` are chosen when
-the codec is made, and columns that need no conversion cost nothing.
+what can be decided once per statement is. `encode` is chosen when the codec is made.
+Decoding is written out as code for the columns at hand, with the conversions in it:
+names and positions of columns are literals there, and nothing of it comes from a user
+but the names of fields, as literals too. A row of eight columns, a time and JSON among
+them, takes 0.6 us on SQLite and 0.2 us on PostgreSQL (0.33 us if it is a record of
+asyncpg, where ``dict(record)`` takes 0.8 us); going over the conversions in a loop, it
+took 1.4 us and 0.8 us.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, cast, final
 
 from ..errors import StoredValueError
 from ..models import Model
-from ._codec import UNDECODABLE, codec
+from ._codec import INLINE_NAMES, UNDECODABLE, Codec, codec
 from ._dialect import Dialect
 
 __all__ = ["RowCodec"]
 
 Encode = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 Decode = Callable[[Sequence[Any]], dict[str, Any]]
+DecodeMany = Callable[[Sequence[Sequence[Any]]], list[dict[str, Any]]]
 Convert = Callable[[Any], Any]
+
+_MANY: Final = 100
+"""Rows from which on the collector of cycles is paused while they are decoded."""
 
 
 @final
@@ -36,55 +47,106 @@ class RowCodec:
         names: Names of the columns, in order.
         encode: Returns checked values, given by name, as parameters in the order
             of `names`; raises KeyError when one is missing.
-        decode: Returns what the database gave in the order of `names` as values
-            by name; raises `StoredValueError` when one is none that its field
-            stores. The columns must be as many as the names.
 
     Raises:
         UnknownFieldError: One of *fields* is not in the model.
     """
-
-    __slots__ = ("_model", "decode", "encode", "names")
 
     def __init__(
         self, model: Model, dialect: Dialect, fields: Iterable[str] | None = None
     ) -> None:
         self._model = model
         self.names: Final = model.names if fields is None else tuple(fields)
-        codecs = [codec(model.field(name).type, dialect) for name in self.names]
-        encoders = [each.encode for each in codecs]
-        decoders = {
-            name: each.decode
-            for name, each in zip(self.names, codecs, strict=True)
-            if each.decode is not None
-        }
-        self.encode: Encode = _encoder(self.names, encoders)
-        self.decode: Decode = self._decoder(decoders)
+        self._codecs = [codec(model.field(name).type, dialect) for name in self.names]
+        self.encode: Encode = _encoder(
+            self.names, [each.encode for each in self._codecs]
+        )
 
-    def _decoder(self, decoders: Mapping[str, Convert]) -> Decode:
-        names = self.names
-        if not decoders:
-            # strict= would cost 0.2 of 0.5 us a row; the statement fixes the width.
-            return lambda row: dict(zip(names, row))  # noqa: B905
-        steps = tuple(decoders.items())
+    @cached_property
+    def decode(self) -> Decode:
+        """Return values by name of what the database gave in the order of `names`.
 
-        def decode(row: Sequence[Any]) -> dict[str, Any]:
-            values = dict(zip(names, row))  # noqa: B905  # as above
-            name = ""
+        It raises `StoredValueError` when one is none that its field stores. The
+        columns must be as many as the names.
+        """
+        return cast("Decode", self._compiled(_ONE))
+
+    @cached_property
+    def decode_many(self) -> DecodeMany:
+        """Do the same for rows, 0.1 us a row faster than one by one.
+
+        Decoded rows are dicts and hold no cycles, but thousands of new containers make
+        Python look for some again and again: with JSON in 90 000 rows that took 0.3 of
+        the time of a query. So the collector is paused for a call with many, about a
+        millisecond per 1 000 rows, and looks once afterwards (0.4 us a row).
+        """
+        decode = cast("DecodeMany", self._compiled(_ALL))
+
+        def decode_many(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+            if len(rows) < _MANY or not gc.isenabled():
+                return decode(rows)
+            gc.disable()
             try:
-                for name, convert in steps:
-                    value = values[name]
-                    if value is not None:
-                        values[name] = convert(value)
-            except UNDECODABLE as error:
-                raise self._undecodable(name) from error
-            return values
+                return decode(rows)
+            finally:
+                gc.enable()
 
-        return decode
+        return decode_many
 
-    def _undecodable(self, name: str) -> StoredValueError:
+    def _compiled(self, template: str) -> Callable[..., Any]:
+        """Return the function of *template* for these columns."""
+        known: dict[str, Any] = {**INLINE_NAMES, "UNDECODABLE": UNDECODABLE}
+        known["refusal"] = self._refusal
+        items: list[str] = []
+        for place, (name, each) in enumerate(
+            zip(self.names, self._codecs, strict=True)
+        ):
+            value = f"v{place}"
+            if each.decode is not None:
+                known[f"decode{place}"] = each.decode
+                value = each.inline.format(value=value, decode=f"decode{place}")
+            items.append(f"{name!r}: {value}")
+        columns = "".join(f"v{place}, " for place in range(len(items)))
+        text = template.format(columns=columns or "()", items=", ".join(items))
+        exec(compile(text, f"<decoder of {self._model.name}>", "exec"), known)  # noqa: S102  # see the top of the file
+        return cast("Callable[..., Any]", known["decode"])
+
+    def _refusal(self, rows: Iterable[Sequence[Any]]) -> StoredValueError:
+        """Return what to raise for the first value that does not fit."""
+        name = next(
+            name
+            for row in rows
+            for name, each, value in zip(self.names, self._codecs, row, strict=True)
+            if not _is_decodable(each, value)
+        )
         expected = self._model.field(name).describe()
         return StoredValueError(self._model.name, name, expected)
+
+
+_ONE: Final = """
+def decode(row):
+    {columns} = row
+    try:
+        return {{{items}}}
+    except UNDECODABLE as error:
+        raise refusal([row]) from error
+"""
+_ALL: Final = """
+def decode(rows):
+    try:
+        return [{{{items}}} for {columns} in rows]
+    except UNDECODABLE as error:
+        raise refusal(rows) from error
+"""
+
+
+def _is_decodable(codec: Codec, value: object) -> bool:
+    try:
+        if value is not None and codec.decode is not None:
+            codec.decode(value)
+    except UNDECODABLE:
+        return False
+    return True
 
 
 def _encoder(names: tuple[str, ...], encoders: Sequence[Convert | None]) -> Encode:

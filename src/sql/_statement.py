@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,9 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         many: Run once per element of *parameters*.
         is_brief: Touches one row by a unique key, and what hangs on it: a matter of
             microseconds where the pages are in memory.
+        decode: Makes of some rows, in order, as many of what is wanted instead; not
+            with *many*. A driver calls it for all rows, as they come or at once, maybe
+            in another thread.
     """
 
     text: str
@@ -28,19 +31,21 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     returns_rows: bool = False
     many: bool = False
     is_brief: bool = False
+    decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):
     """What one statement gave.
 
     Attributes:
-        rows: The rows, each a sequence in column order; empty when not wanted.
+        rows: The rows, each a sequence in column order, or what `Statement.decode`
+            made of them; empty when not wanted.
             With *many*, those of all executions in order, without gaps for
             executions that yielded none.
         count: Rows returned, or changed when none are returned.
-        columns: Names of the columns, in order, when rows are wanted.
+        columns: Names of the columns, in order, when rows are wanted as they are.
     """
 
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Any]
     count: int
     columns: tuple[str, ...] = ()

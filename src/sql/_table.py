@@ -8,13 +8,17 @@ one-row INSERT costs 0.6 µs instead of 9 µs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final, final
 
+import msgspec
+
 from ..models import Model
+from ._arithmetic import Arithmetic, arithmetic_text
 from ._array_statements import ArrayStatements
 from ._clauses import Clauses
+from ._column import column_type
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
 from ._statement import Result, Statement
@@ -44,7 +48,6 @@ class Table:
         dialect: In which SQL.
 
     Attributes:
-        decode: Makes the values by name of a row that holds every column.
         key_order: The order by key.
         merges: Whether one statement may carry out many of the same shape.
         arrays: Statements that do; for PostgreSQL only.
@@ -59,22 +62,27 @@ class Table:
         self.arrays = ArrayStatements(model)
         self._references = references(model, dialect)
         self._rows = RowCodec(model, dialect)
-        self.decode = self._rows.decode
         self._codec = lru_cache(_SHAPES)(self._make_codec)
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
+        self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
         is_key = f"WHERE {self._clauses.same(model.key)}"
         self._read_text = f"{read} {is_key}"
         delete = f"DELETE FROM {self._clauses.table} {is_key}"
-        self._delete_text = f"{delete} RETURNING {self._clauses.key}"
+        self._delete_key_text = f"{delete} RETURNING {self._clauses.key}"
 
     # -- rows -----------------------------------------------------------------
 
     def decoder(self, names: Sequence[str] | None) -> RowCodec:
         """Return what decodes rows of the columns *names*, or of all of them."""
         return self._rows if names is None else self._codec(tuple(names))
+
+    @cached_property
+    def decode(self) -> Callable[[Sequence[Any]], dict[str, Any]]:
+        """What makes the values by name of a row that holds every column."""
+        return self._rows.decode
 
     def encode(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values as parameters, in the mapping's order."""
@@ -113,7 +121,7 @@ class Table:
 
     def delete_key(self, key: Mapping[str, Any]) -> Statement:
         """Delete the row of a key given in the order of the model's; yields the key."""
-        return _brief(self._delete_text, self.encode(key))
+        return _brief(self._delete_key_text, self.encode(key))
 
     def read_key(self, names: Sequence[str], values: Mapping[str, Any]) -> Statement:
         """Select the key of the row that has *values* in the fields *names*."""
@@ -182,8 +190,9 @@ class Table:
         limit: int | None = None,
         offset: int = 0,
         names: Sequence[str] | None = None,
+        decoded: bool = False,
     ) -> Statement:
-        """Select the rows a filter lets through."""
+        """Select the rows a filter lets through, if asked as values by name."""
         compiler, clauses = self._compiler(), self._clauses
         columns = clauses.columns if names is None else clauses.listed(names)
         text = f"SELECT {columns} FROM {clauses.table}{compiler.where(where)}"
@@ -192,7 +201,8 @@ class Table:
             text += f" LIMIT {compiler.place(_NO_LIMIT if limit is None else limit)}"
         if offset:
             text += f" OFFSET {compiler.place(offset)}"
-        return Statement(text, compiler.parameters, returns_rows=True)
+        decode = self.decoder(names).decode_many if decoded else None
+        return Statement(text, compiler.parameters, returns_rows=True, decode=decode)
 
     def count(self, where: Filter = ALL) -> Statement:
         """Count the rows a filter lets through."""
@@ -203,13 +213,34 @@ class Table:
     def update(
         self, where: Filter, changes: Mapping[str, Any], *, returning: bool = False
     ) -> Statement:
-        """Change the rows a filter lets through; yields them whole if asked."""
-        compiler, clauses = self._compiler(self.encode(changes)), self._clauses
-        text = f"UPDATE {clauses.table} SET {clauses.sets(changes)}"
+        """Change the rows a filter lets through; yields them whole if asked.
+
+        Args:
+            where: Which rows.
+            changes: Values by name, or `Arithmetic` that makes them of those stored.
+            returning: Whether the rows are wanted.
+        """
+        values = {
+            name: value
+            for name, value in changes.items()
+            if not isinstance(value, Arithmetic)
+        }
+        compiler, clauses = self._compiler(self.encode(values)), self._clauses
+        sets = [clauses.sets(values)] if values else []
+        if len(values) < len(changes):
+            sets += self._computed(changes.values(), compiler)
+        text = f"UPDATE {clauses.table} SET {', '.join(sets)}"
         text += compiler.where(where)
         if returning:
             text += f" RETURNING {clauses.columns}"
         return Statement(text, compiler.parameters, returns_rows=returning)
+
+    def _computed(self, changes: Iterable[Any], compiler: Compiler) -> Iterator[str]:
+        for change in changes:
+            if isinstance(change, Arithmetic):
+                column = self.dialect.quote(change.field.name)
+                new = arithmetic_text(change, column, self.dialect, compiler.place)
+                yield f"{column} = {new}"
 
     def delete(self, where: Filter, *, returning: bool = False) -> Statement:
         """Delete the rows a filter lets through; yields their keys if asked."""
@@ -218,6 +249,47 @@ class Table:
         if returning:
             text += f" RETURNING {self._clauses.key}"
         return Statement(text, compiler.parameters, returns_rows=returning)
+
+    def delete_keys(self, columns: Sequence[Sequence[Any]]) -> Statement:
+        """Delete the rows with any of many keys; it counts a key given twice once.
+
+        On SQLite a list in one parameter takes 0.5 to 0.8 of the time of
+        ``executemany`` (10 000 keys, int or text). What JSON does not hold exactly goes
+        by that all the same, and so do keys of several fields: taken out of JSON they
+        would take 1.9 times as long.
+
+        Args:
+            columns: For each field of the key, in order, its value in every key.
+        """
+        fields = [self._references[name] for name in self.model.key]
+        encoded = [
+            column if field.encode is None else list(map(field.encode, column))
+            for field, column in zip(fields, columns, strict=True)
+        ]
+        if self.dialect is POSTGRESQL:
+            return Statement(self._delete_text, encoded)
+        if len(fields) == 1 and fields[0].is_in_json:
+            json = msgspec.json.encode(encoded[0]).decode()
+            return Statement(self._delete_text, (json,))
+        rows = list(zip(*encoded, strict=True))
+        return Statement(self._delete_text, rows, many=True)
+
+    def _make_delete_text(self) -> str:
+        start, fields = f"DELETE FROM {self._clauses.table} WHERE", self._references
+        names = [fields[name].equal for name in self.model.key]
+        if self.dialect is POSTGRESQL:
+            if len(names) == 1:
+                return f"{start} {names[0]} = ANY($1)"
+            arrays = ", ".join(
+                f"${place}::{column_type(self.model.field(name).type, POSTGRESQL)}[]"
+                for place, name in enumerate(self.model.key, 1)
+            )
+            key = ", ".join(names)
+            return f"{start} ({key}) IN (SELECT * FROM unnest({arrays}))"
+        if len(names) == 1 and fields[self.model.key[0]].is_in_json:
+            return f"{start} {names[0]} IN (SELECT value FROM json_each(?1))"
+        same = [f"{name} = ?{place}" for place, name in enumerate(names, 1)]
+        return f"{start} {' AND '.join(same)}"
 
     def _compiler(self, parameters: Sequence[Any] = ()) -> Compiler:
         return Compiler(self.dialect, self._references, parameters)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 from ...drivers import Row
 from ...errors import FieldValueError
 from ...models import Model
-from ...sql import And, Compare, Comparison, Filter, OneOf, Or, RowCodec, Table
+from ...sql import And, Compare, Comparison, Filter, RowCodec, Table
 from ._options import as_list, came, is_mapping
 
-__all__ = ["any_of", "key_decoder", "key_filter", "key_value", "read_key"]
+__all__ = ["key_decoder", "key_filter", "key_value", "read_key"]
 
 
 _PLAIN: Final = frozenset({int, str})
@@ -55,14 +55,6 @@ def key_filter(model: Model, key: Mapping[str, Any]) -> Filter:
         Compare(model.field(name), Comparison.EQ, key[name]) for name in model.key
     )
     return parts[0] if len(parts) == 1 else And(parts)
-
-
-def any_of(model: Model, keys: Collection[Mapping[str, Any]]) -> Filter:
-    """Return the filter for the rows with any of *keys*."""
-    if len(model.key) > 1:
-        return Or(tuple(key_filter(model, key) for key in keys))
-    field = model.field(*model.key)
-    return OneOf(field, tuple(key[field.name] for key in keys))
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
+from msgspec.structs import replace
 
 from dataflow.drivers import (
     GRACE_S,
@@ -28,7 +29,9 @@ from dataflow.errors import (
     ConstraintError,
     DriverError,
     DuplicateKeyError,
+    OutOfRangeError,
     QueryError,
+    StoredValueError,
 )
 from dataflow.sql import POSTGRESQL, Statement
 
@@ -148,6 +151,52 @@ async def test_rows_come_with_their_count_and_columns(library: Driver) -> None:
 
     assert [tuple(row) for row in result.rows] == [(1, "Ada"), (2, "Bob")]
     assert (result.count, result.columns) == (2, ("id", "who"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 1_000, 2_500])
+async def test_rows_are_decoded_on_the_way(count: int, library: Driver) -> None:
+    def decode(rows: Sequence[Any]) -> list[dict[str, Any]]:
+        return [{"id": row[0]} for row in rows]
+
+    select = query(library, "SELECT * FROM authors ORDER BY id")
+    async with library.acquire() as connection:
+        await connection.run([insert_many(library, count)])
+        (result,) = await connection.run([replace(select, decode=decode)])
+
+    assert result.count == count
+    assert result.rows == [{"id": number} for number in range(count)]
+
+
+async def test_a_result_of_more_than_64_bits_is_out_of_range(library: Driver) -> None:
+    text = "SELECT abs(least) FROM (SELECT -9223372036854775807 - 1 AS least) AS t"
+    async with library.acquire() as connection:
+        with pytest.raises(OutOfRangeError) as caught:
+            await connection.run([query(library, text)])
+
+    error = caught.value
+    assert error.fields == ()
+    assert str(error) == f"{error.message} [{error.code}]"
+    assert "9223372036854775808" not in str(error)
+    assert not error.retryable
+
+
+async def test_rows_that_cannot_be_decoded_leave_a_usable_connection(
+    library: Driver,
+) -> None:
+    def decode(rows: Sequence[Any]) -> list[Any]:
+        raise StoredValueError(model="Author", field="name", expected=str(len(rows)))
+
+    select = query(library, "SELECT * FROM authors")
+    async with library.acquire() as connection:
+        await connection.run([insert_many(library, 2_500)])
+        with pytest.raises(StoredValueError):
+            await connection.run([replace(select, decode=decode)])
+        with pytest.raises(StoredValueError):
+            async with connection.transaction():
+                await connection.run([replace(select, decode=decode)])
+        (result,) = await connection.run([select])
+
+    assert result.count == 2_500
 
 
 async def test_columns_are_named_where_there_are_no_rows(library: Driver) -> None:

@@ -19,6 +19,7 @@ from dataflow.errors import (
     DatabaseUnreachableError,
     DriverError,
     DuplicateKeyError,
+    OutOfRangeError,
     QueryError,
     TransactionConflictError,
 )
@@ -351,7 +352,7 @@ async def test_the_key_of_a_duplicate_is_told_as_far_as_sqlite_tells(
     [
         ("SELECT json('{')", DriverError),
         ("SELECT 'a' REGEXP '('", DriverError),
-        ("SELECT abs(-9223372036854775808)", DriverError),
+        ("SELECT abs(-9223372036854775808)", OutOfRangeError),
         ("SELECT count(1, 2)", QueryError),
         ("", DriverError),
     ],

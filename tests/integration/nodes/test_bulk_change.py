@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import pytest
 
-from dataflow import DataFlow, field
+from dataflow import DataFlow, Digits, field
 from dataflow.errors import (
     ConfirmationRequiredError,
     DuplicateKeyError,
     FieldValueError,
     FilterError,
     MissingFieldError,
+    OutOfRangeError,
     UnknownFieldError,
 )
 
@@ -160,6 +164,145 @@ async def test_what_is_no_bulk_update_is_refused(
         await ask("UserBulkUpdateNode", **given)
 
 
+class Sized(msgspec.Struct):
+    """A document with fields of its own."""
+
+    size: int = 0
+
+
+@pytest.fixture
+async def item(db: DataFlow) -> type:
+    @db.model
+    class Item:
+        __dataflow__: ClassVar = {"timestamps": True}
+
+        name: str
+        stock: int | None = 0
+        weight: float = 0.0
+        price: Annotated[Decimal, Digits(8, 2)] = Decimal(0)
+        rate: Decimal = Decimal(1)
+        wait: timedelta = timedelta()
+        meta: dict[str, Any] = {}  # noqa: RUF012  # copied
+        tags: list[str] = []  # noqa: RUF012
+        sized: Sized = Sized()
+
+    await db[Item].bulk_create(
+        [
+            {"name": "a", "stock": 5, "price": Decimal("19.90"), "weight": 1.5},
+            {"name": "b", "stock": None, "price": Decimal("0.05")},
+            {"name": "c", "stock": 2**63 - 1},
+        ]
+    )
+    return Item
+
+
+async def test_a_change_may_be_computed_from_what_is_stored(
+    db: DataFlow, item: type, ask: Ask
+) -> None:
+    before = await db[item].read(1)
+    result = await ask(
+        "ItemBulkUpdateNode",
+        filter={"name": {"$ne": "c"}},
+        update={
+            "stock": {"$inc": -2},
+            "weight": {"$mul": 3},
+            "price": {"$mul": 20},
+            "rate": {"$mul": Decimal("0.5")},
+            "wait": {"$inc": timedelta(seconds=5)},
+            "name": {"$set": "z"},
+            "tags": ["new"],
+        },
+    )
+    first, second = await db[item].read(1), await db[item].read(2)
+
+    assert result["updated"] == 2
+    assert first["updated_at"] > before["updated_at"]
+    assert first == {
+        **before,
+        "updated_at": first["updated_at"],
+        "name": "z",
+        "stock": 3,
+        "weight": 4.5,
+        "price": Decimal("398.00"),
+        "rate": Decimal("0.5"),
+        "wait": timedelta(seconds=5),
+        "tags": ["new"],
+    }
+    assert (second["stock"], second["price"]) == (None, Decimal("1.00"))
+
+
+async def test_a_dict_for_a_field_that_holds_dicts_is_always_a_value(
+    db: DataFlow, item: type, ask: Ask
+) -> None:
+    await ask(
+        "ItemBulkUpdateNode",
+        filter={"id": 1},
+        update={"meta": {"$inc": 1}, "sized": {"size": 4}, "stock": {"$set": None}},
+    )
+    stored = await db[item].read(1)
+
+    assert stored["meta"] == {"$inc": 1}
+    assert (stored["sized"], stored["stock"]) == (Sized(4), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"stock": {"$inc": 1}}, ("stock",)),
+        ({"stock": {"$mul": -2}}, ("stock",)),
+        ({"price": {"$mul": Decimal("0.5")}}, ("price",)),
+        ({"price": {"$inc": Decimal("999999.99")}}, ("price",)),
+        (
+            {"weight": {"$inc": 1}, "rate": {"$mul": 10**999}, "stock": {"$inc": 1}},
+            None,
+        ),
+    ],
+)
+async def test_a_result_that_does_not_fit_changes_nothing(
+    change: dict[str, object],
+    fields: tuple[str, ...] | None,
+    db: DataFlow,
+    item: type,
+    ask: Ask,
+) -> None:
+    before = await db[item].list()
+    with pytest.raises(OutOfRangeError) as caught:
+        await ask("ItemBulkUpdateNode", filter={}, update=change, confirmed=True)
+
+    assert caught.value.fields == (fields or ("weight", "rate", "stock"))
+    assert " or ".join(caught.value.fields) in str(caught.value)
+    assert "nothing was changed" in str(caught.value)
+    assert await db[item].list() == before
+
+
+@pytest.mark.usefixtures("item")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"$inc": {"stock": 1}}, "its place behind a field"),
+        ({"$set": {"stock": 1}}, "its place behind a field"),
+        ({"name": {"$inc": 1}}, r"\.name takes str, or \$set of one, not '\$inc'"),
+        ({"wait": {"$mul": 2}}, r"\$set or \$inc of one, not '\$mul'"),
+        ({"stock": {"$dec": 1}}, r"or \$set or \$inc or \$mul of one, not '\$dec'"),
+        ({"stock": {"$inc": 1, "$mul": 2}}, "takes one operator, not 2 of them"),
+        ({"stock": {"$mul": 0.5}}, r"stock\.\$mul takes int, not float"),
+        ({"stock": {"$inc": None}}, r"stock\.\$inc takes int, not None"),
+        ({"stock": {"$inc": 2**63}}, "beyond 64 bits"),
+        ({"price": {"$inc": Decimal("0.001")}}, "more digits"),
+        ({"price": {"$mul": 0.5}}, "make it exact"),
+        ({"weight": {"$set": None}}, "takes float, not None"),
+        ({"stock": {}}, "not dict"),
+        ({"stock": {"inc": 1}}, "not dict"),
+        ({"updated_at": {"$inc": timedelta(1)}}, r"not '\$inc'"),
+    ],
+)
+async def test_an_operator_that_its_field_does_not_have_is_refused(
+    change: dict[str, object], said: str, ask: Ask
+) -> None:
+    with pytest.raises(FieldValueError, match=said):
+        await ask("ItemBulkUpdateNode", filter={"id": 1}, update=change)
+
+
 async def test_filter_and_change_may_arrive(db: DataFlow, user: type) -> None:
     async def decide() -> dict[str, object]:
         return {"which": {"name": "a"}, "change": {"age": 3}, "none": {}}
@@ -221,6 +364,7 @@ async def test_rows_are_deleted_by_their_keys(
         "processed": 4,
         "deleted": 2,
         "skipped": 2,
+        "batch_size": 10_000,
         "operation": "bulk_delete",
     }
     assert (nothing["processed"], nothing["deleted"]) == (0, 0)

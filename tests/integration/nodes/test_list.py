@@ -2,12 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import FieldValueError, FilterError, UnknownFieldError
+from dataflow.errors import (
+    FieldValueError,
+    FilterError,
+    StoredValueError,
+    UnknownFieldError,
+)
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -206,3 +212,34 @@ async def test_a_stream_that_is_left_holds_nothing(db: DataFlow, user: type) -> 
 
     await db[user].bulk_delete(filter={}, confirmed=True)
     assert [record async for record in stream] == []
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+async def test_a_stored_value_that_its_field_does_not_have_is_named(
+    db: DataFlow, ask: Ask
+) -> None:
+    @db.model
+    class Free:
+        __tablename__ = "paints"
+        color: str
+
+    @db.model
+    class Paint:
+        __tablename__ = "paints"
+        color: Color
+
+    await db[Free].bulk_create([{"color": "red"}] * 1_500 + [{"color": "green"}])
+    good = await ask("PaintListNode", limit=1_400)
+    with pytest.raises(StoredValueError) as caught:
+        await ask("PaintListNode", limit=None, count=True)
+    with pytest.raises(StoredValueError):
+        await db[Paint].list(fields=["color"], order_by="-id")
+    again = await db[Paint].count()
+
+    assert [each["color"] for each in good["records"]] == [Color.RED] * 1_400
+    assert (caught.value.model, caught.value.field) == ("Paint", "color")
+    assert again == 1_501

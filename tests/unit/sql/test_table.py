@@ -11,7 +11,9 @@ from dataflow.sql import (
     NOTHING,
     POSTGRESQL,
     SQLITE,
+    Arithmetic,
     Dialect,
+    Operator,
     Result,
     Statement,
     parse,
@@ -124,6 +126,45 @@ def test_a_change_yields_rows_when_asked() -> None:
     assert delete.returns_rows
     assert table.delete(NOTHING).text == 'DELETE FROM "odd ""lines""" WHERE FALSE'
     assert not table.delete(NOTHING).returns_rows
+
+
+@BOTH
+def test_a_computed_change_travels_as_parameters(dialect: Dialect) -> None:
+    change = Arithmetic(LINE.field("number"), Operator.INC, 3)
+    where = parse({"order_id": 7}, LINE)
+    statement = table_of(LINE, dialect).update(where, {"number": change, "sku": "a"})
+    sign = dialect.placeholder
+
+    assert f'SET "sku" = {sign}1, "number" = ' in statement.text
+    assert f'"number" + {sign}2' in statement.text
+    assert list(statement.parameters) == ["a", 3, 7]
+
+
+def test_many_rows_are_deleted_by_one_list_of_keys() -> None:
+    postgresql = table_of(USER, POSTGRESQL).delete_keys([[1, 2]])
+    sqlite = table_of(USER, SQLITE).delete_keys([[1, 2]])
+
+    assert postgresql.text == 'DELETE FROM "users" WHERE "id" = ANY($1)'
+    assert postgresql.parameters == [[1, 2]]
+    assert sqlite.text == (
+        'DELETE FROM "users" WHERE "id" IN (SELECT value FROM json_each(?1))'
+    )
+    assert sqlite.parameters == ("[1,2]",)
+
+
+def test_keys_of_several_fields_travel_side_by_side() -> None:
+    columns = [[1, 2], [3, 4]]
+    postgresql = table_of(LINE, POSTGRESQL).delete_keys(columns)
+    sqlite = table_of(LINE, SQLITE).delete_keys(columns)
+
+    assert postgresql.text.endswith(
+        'WHERE ("order_id", "number") IN '
+        "(SELECT * FROM unnest($1::bigint[], $2::bigint[]))"
+    )
+    assert postgresql.parameters == columns
+    assert sqlite.text.endswith('WHERE "order_id" = ?1 AND "number" = ?2')
+    assert rows_of(sqlite) == [(1, 3), (2, 4)]
+    assert sqlite.many
 
 
 def rows_of(statement: Statement) -> list[tuple[object, ...]]:

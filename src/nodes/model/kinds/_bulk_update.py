@@ -8,10 +8,16 @@ from typing import Any, Final, final
 import msgspec
 
 from ....drivers import Connection
-from ....errors import ConfirmationRequiredError, FieldValueError, MissingFieldError
+from ....errors import (
+    ConfirmationRequiredError,
+    FieldValueError,
+    MissingFieldError,
+    OutOfRangeError,
+)
 from ....messages import Operation
-from ....sql import ALL, Filter, Table, parse
+from ....sql import ALL, Arithmetic, Filter, Table, parse
 from ..._node import Port
+from .._change import read_change
 from .._model_node import Arriving, ModelNode
 from .._options import flag, whole_number
 from .._report import DEFAULT_BATCH, report, report_ports
@@ -29,6 +35,15 @@ class ByFilter(msgspec.Struct, frozen=True, eq=False):
     where: Filter
     changes: dict[str, Any]
 
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """Names of the fields whose new value depends on the stored one."""
+        return tuple(
+            name
+            for name, change in self.changes.items()
+            if isinstance(change, Arithmetic)
+        )
+
 
 class ByRows(msgspec.Struct, frozen=True, eq=False):
     """A change of its own for each row, found by its key."""
@@ -40,6 +55,11 @@ class ByRows(msgspec.Struct, frozen=True, eq=False):
 @final
 class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
     """Changes rows by ``filter`` and ``update`` (``fields``), or by ``data`` with keys.
+
+    By filter a number may be computed: ``update={"stock": {"$inc": -1}, "price":
+    {"$mul": 2}}``. It stays exact: where a result is out of range, or would have to be
+    rounded, nothing is changed. A factor for an int is an int, a duration takes
+    ``$inc`` only, NULL stays NULL, and ``{"$set": value}`` is the value.
 
     All of them or none are changed. ``updated`` is the number of rows found; a row
     of ``data`` whose key is not there counts as skipped.
@@ -100,7 +120,7 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         change = as_mapping(parameters[name], owner, name)
         if not change:
             raise FieldValueError(owner, name, "nothing", "at least one field")
-        return changed_values(self.model, change, owner)
+        return read_change(self.model, change, owner)
 
     def _by_rows(self, parameters: dict[str, Any], owner: str, size: int) -> ByRows:
         for name in ("filter", *_CHANGES):
@@ -127,10 +147,14 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
 
         Raises:
             ConstraintError: A changed row would break a rule; none was changed.
+            OutOfRangeError: A computed value does not fit; none was changed.
         """
         if isinstance(plan, ByRows):
             return await self._perform_by_rows(connection, table, plan)
-        (result,) = await connection.run((table.update(plan.where, plan.changes),))
+        try:
+            (result,) = await connection.run((table.update(plan.where, plan.changes),))
+        except OutOfRangeError as error:
+            raise OutOfRangeError(error.message, error.code, plan.computed) from error
         n_rows = result.count
         return report(self.operation, processed=n_rows, updated=n_rows)
 

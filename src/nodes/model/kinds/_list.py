@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import msgspec
 
@@ -114,8 +114,7 @@ class ListNode(ModelNode[Plan]):
         if plan.with_total:
             statements.append(table.count(plan.where))
         results = await connection.run(statements)
-        decode = table.decoder(plan.columns).decode
-        result = _page([decode(row) for row in results[0].rows], plan)
+        result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result
@@ -129,6 +128,7 @@ def _select(table: Table, plan: Plan) -> Statement:
         limit=None if plan.limit is None else min(plan.limit + 1, 2**63 - 1),
         offset=plan.offset,
         names=plan.columns,
+        decoded=True,
     )
 
 
@@ -139,7 +139,7 @@ def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
         del records[plan.limit :]
         if records:
             next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text()
-    if plan.names is not None:
+    if plan.names is not None and plan.names != plan.columns:
         records = [{name: each[name] for name in plan.names} for each in records]
     return {
         "records": records,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from ....drivers import Connection, Row
@@ -76,18 +76,17 @@ class DeleteNode(TargetNode[TargetPlan]):
 
     def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
         """Delete the rows of all keys."""
-        return table.arrays.delete(self._keys(plans))
+        return table.arrays.delete(tuple(self._keys(table, plans).values()))
 
     def divide(
         self, table: Table, plans: Sequence[TargetPlan], rows: Sequence[Row]
     ) -> list[Sequence[Row]]:
         """Give each row to the first plan for it; the next one finds nothing."""
-        found = {table.arrays.key_of_key(row): row for row in rows}
-        given: set[Hashable] = set()
-        shares = self._by_key(table, plans, found)
+        shares = super().divide(table, plans, rows)
+        given: set[int] = set()
         for number, share in enumerate(shares):
-            key = table.arrays.key_of_key(share[0]) if share else None
-            if key in given:
+            place = share[0][-1] if share else 0
+            if place in given:
                 shares[number] = ()
-            given.add(key)
+            given.add(place)
         return shares

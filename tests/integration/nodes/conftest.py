@@ -1,18 +1,83 @@
-"""A DataFlow on a new database, entered, and a way to ask one node of it."""
+"""A DataFlow on a new database, entered, and ways to ask its nodes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, final
 
 import anyio
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import WorkflowError
+from dataflow.actors import Handler, Turn
+from dataflow.drivers import Bridge, Driver, connect, parse_url
+from dataflow.errors import DataFlowError, WorkflowError
 
 Ask = Callable[..., Awaitable[Any]]
 """Runs a workflow of one node; gives its result, or raises its error."""
+
+
+@final
+class Door:
+    """An interceptor: while it is shut, turns wait and messages gather behind them.
+
+    Attributes:
+        sizes: How many messages each turn had, the first turn first.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self._opened: anyio.Event | None = None
+
+    async def __call__(self, turn: Turn, call_next: Handler) -> None:
+        if self._opened is not None:
+            await self._opened.wait()
+        self.sizes.append(len(turn.taken))
+        await call_next(turn)
+
+    def shut(self) -> None:
+        self._opened = anyio.Event()
+
+    def open(self) -> None:
+        if self._opened is not None:
+            self._opened.set()
+
+    async def line_up(self, first: Awaitable[Any], *rest: Awaitable[Any]) -> list[Any]:
+        """Send *rest* in this order while the actor has *first* in hand, then go on.
+
+        Needs an actor without helpers: one connection. Returns all outcomes, results
+        or errors, in the order sent.
+        """
+        outcomes: list[Any] = [None] * (1 + len(rest))
+
+        async def note(place: int, call: Awaitable[Any]) -> None:
+            try:
+                outcomes[place] = await call
+            except DataFlowError as error:
+                outcomes[place] = error
+
+        self.shut()
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for place, call in enumerate((first, *rest)):
+                    tasks.start_soon(note, place, call)
+                    await anyio.wait_all_tasks_blocked()
+                self.sizes.clear()
+                self.open()
+        return outcomes
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+async def other(database_url: str, bridge: Bridge) -> AsyncIterator[Driver]:
+    """Give connections of somebody else."""
+    driver = connect(parse_url(database_url), bridge, pool_size=2)
+    yield driver
+    await driver.aclose()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, final
 
 import anyio
@@ -50,21 +50,38 @@ class Door:
         """
         outcomes: list[Any] = [None] * (1 + len(rest))
 
-        async def note(place: int, call: Awaitable[Any]) -> None:
-            try:
-                outcomes[place] = await call
-            except DataFlowError as error:
-                outcomes[place] = error
-
         self.shut()
         with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:
                 for place, call in enumerate((first, *rest)):
-                    tasks.start_soon(note, place, call)
+                    tasks.start_soon(note, outcomes, place, call)
                     await anyio.wait_all_tasks_blocked()
                 self.sizes.clear()
                 self.open()
         return outcomes
+
+
+async def note(outcomes: list[Any], place: int, call: Awaitable[Any]) -> None:
+    """Put the result of *call*, or its error, in its place."""
+    try:
+        outcomes[place] = await call
+    except DataFlowError as error:
+        outcomes[place] = error
+
+
+@pytest.fixture
+def at_once() -> Callable[[Sequence[Awaitable[Any]]], Awaitable[list[Any]]]:
+    """Give what makes calls in one pass of the event loop, and returns all outcomes."""
+
+    async def at_once(calls: Sequence[Awaitable[Any]]) -> list[Any]:
+        outcomes: list[Any] = [None] * len(calls)
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for place, call in enumerate(calls):
+                    tasks.start_soon(note, outcomes, place, call)
+        return outcomes
+
+    return at_once
 
 
 @pytest.fixture

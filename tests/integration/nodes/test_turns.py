@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import pytest
 
-from dataflow import DataFlow, Digits, Records, field
+from dataflow import DataFlow, Digits, Records
 from dataflow.drivers import Driver
 from dataflow.errors import (
     ConstraintError,
@@ -361,7 +361,7 @@ KEYS: dict[str, tuple[Any, list[Any]]] = {
         Annotated[Decimal, Digits(10, 2)],
         [Decimal("0.00"), Decimal("-1.50"), Decimal("99999999.99")],
     ),
-    "exact": (Decimal, [Decimal("1E+3"), Decimal("0.10"), Decimal("-7")]),
+    "exact": (Decimal, [Decimal("1E+3"), Decimal("0.10"), Decimal(-7)]),
     "date": (date, [date.min, date(2024, 2, 29), date(9999, 12, 30)]),
     "time": (time, [time.min, time(1, 2, 3, 4)]),
     "datetime": (
@@ -617,9 +617,8 @@ async def test_tenants_never_share_a_statement(
     )
     n_inserts = len([text for text in ran() if "INSERT" in text])
 
-    assert [getattr(o, "get", lambda _: o)("id") for o in outcomes] == list(
-        range(10, 18)
-    )
+    assert outcomes.pop(5)["id"] == 15
+    assert outcomes == [10, 11, 12, 13, 14, 16, 17]
     assert door.sizes == [1, 7]
     # The first alone; then a, b and nobody's.
     assert n_inserts == (4 if other.dialect is POSTGRESQL else 8)

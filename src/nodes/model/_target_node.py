@@ -80,9 +80,11 @@ class TargetNode(RowNode[PlanT]):
 
     @staticmethod
     def _keys(table: Table, plans: Sequence[PlanT]) -> dict[Hashable, dict[str, Any]]:
-        """Return the keys of plans of a shape, each once.
+        """Return the keys of plans of a shape, each once, in order.
 
-        They are in order, so that statements that run at once lock rows alike.
+        Statements that run at once then lock rows in the same order, as long as the
+        database looks for one key after the other; where it reads the table instead,
+        they come in the order of that.
         """
         keys = [plan.target.key or {} for plan in plans]
         distinct = {table.arrays.encode_key(key): key for key in keys}

@@ -85,11 +85,11 @@ class Session(ABC):
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError]:
         """Run groups of statements, each all or nothing, whatever the others do."""
+        if self._own_stream is not None:
+            await self._own_stream.supersede()
         if self._depth:
             msg = "run_apart is for outside of transactions: use nested ones here"
             raise RuntimeError(msg)
-        if self._own_stream is not None:
-            await self._own_stream.supersede()
         return await self._run_apart(groups)
 
     def transaction(self) -> Transaction:

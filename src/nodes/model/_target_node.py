@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -79,23 +79,22 @@ class TargetNode(RowNode[PlanT]):
         return None if plan.target.key is None else self.suffix
 
     @staticmethod
-    def _keys(plans: Sequence[PlanT]) -> list[Mapping[str, Any]]:
-        """Return the keys of plans of a shape."""
-        return [plan.target.key or {} for plan in plans]
+    def _keys(table: Table, plans: Sequence[PlanT]) -> dict[Hashable, dict[str, Any]]:
+        """Return the keys of plans of a shape, each once, in order.
 
-    def _by_key(
-        self,
-        table: Table,
-        plans: Sequence[PlanT],
-        found: Mapping[Hashable, Row],
-    ) -> list[Sequence[Row]]:
-        """Return the row of each plan, as found by key.
-
-        Raises:
-            LookupError: A row was found that none of *plans* asked for: its column
-                compares in its own way, and a key is not what it was.
+        Statements that run at once then lock rows in the same order, as long as the
+        database looks for one key after the other; where it reads the table instead,
+        they come in the order of that.
         """
-        wanted = [table.arrays.encode_key(key) for key in self._keys(plans)]
-        if not found.keys() <= set(wanted):
-            raise LookupError
+        keys = [plan.target.key or {} for plan in plans]
+        distinct = {table.arrays.encode_key(key): key for key in keys}
+        return {encoded: distinct[encoded] for encoded in sorted(distinct)}
+
+    def divide(
+        self, table: Table, plans: Sequence[PlanT], rows: Sequence[Row]
+    ) -> list[Sequence[Row]]:
+        """Give each plan its row; plans of the same key get the same one."""
+        keys = list(self._keys(table, plans))
+        found: dict[Hashable, Row] = {keys[row[-1] - 1]: row[:-1] for row in rows}
+        wanted = [table.arrays.encode_key(plan.target.key or {}) for plan in plans]
         return [(found[key],) if key in found else () for key in wanted]

@@ -345,6 +345,162 @@ async def test_a_statement_survives_a_change_of_its_table(library: Driver) -> No
     assert (before, after) == ([(1, "Ada")], [(1, "Ada", None)])
 
 
+# -- run_apart --------------------------------------------------------------------
+
+
+async def test_a_group_that_fails_leaves_the_others(library: Driver) -> None:
+    ada, bob, eve = insert(library, "Ada", "Bob", "Eve")
+    async with library.acquire() as connection:
+        outcomes = await connection.run_apart([[ada], [ada], [bob], [ada], [eve]])
+
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [list, DuplicateKeyError, list, DuplicateKeyError, list]
+    assert await names(library) == ["Ada", "Bob", "Eve"]
+    assert await is_in_order(library)
+
+
+async def test_a_group_of_several_statements_is_all_or_nothing(
+    library: Driver,
+) -> None:
+    ada, bob, eve, dan = insert(library, "Ada", "Bob", "Eve", "Dan")
+    text = sql(library, "INSERT INTO authors VALUES (?, ?)").text
+    many = Statement(text, [(5, "Fay"), (1, "Gus")], many=True)
+    async with library.acquire() as connection:
+        outcomes = await connection.run_apart([[ada, bob], [eve, ada], [many], [dan]])
+
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [list, DuplicateKeyError, DuplicateKeyError, list]
+    assert await names(library) == ["Ada", "Bob", "Dan"]
+
+
+async def test_groups_see_each_other_and_answer_in_order(library: Driver) -> None:
+    texts = ("SELECT count(*) FROM authors", "SELECT max(id) FROM authors")
+    count, highest = (query(library, text) for text in texts)
+    ada, bob = insert(library, "Ada", "Bob")
+    async with library.acquire() as connection:
+        outcomes = await connection.run_apart(
+            [[count], [ada], [count, highest], [], [bob, highest], [count]]
+        )
+
+    rows = [
+        [list(map(tuple, result.rows)) for result in outcome]
+        for outcome in outcomes
+        if not isinstance(outcome, DriverError)
+    ]
+    assert rows == [[[(0,)]], [[]], [[(1,)], [(1,)]], [], [[], [(2,)]], [[(2,)]]]
+
+
+async def test_no_groups_are_no_work(driver: Driver) -> None:
+    async with driver.acquire() as connection:
+        assert await connection.run_apart([]) == []
+    assert await is_in_order(driver)
+
+
+async def test_groups_read_where_only_reading_is_promised(ten: Driver) -> None:
+    async with ten.acquire(write=False) as connection:
+        outcomes = await connection.run_apart(
+            [[query(ten, "SELECT * FROM nowhere")], [query(ten, "SELECT 1")]]
+        )
+
+    assert [type(outcome) for outcome in outcomes] == [QueryError, list]
+
+
+async def test_groups_are_refused_inside_a_transaction(library: Driver) -> None:
+    (ada,) = insert(library, "Ada")
+    async with library.acquire() as connection:
+        async with connection.transaction():
+            with pytest.raises(RuntimeError, match="outside of transactions"):
+                await connection.run_apart([[ada]])
+        await connection.run_apart([[ada]])
+
+    assert await names(library) == ["Ada"]
+
+
+async def test_groups_close_the_stream_before_them(ten: Driver) -> None:
+    async with ten.acquire() as connection:
+        stream = stream_all(ten, connection, 4)
+        await anext(stream)
+        text = "DELETE FROM authors WHERE id > 0"
+        await connection.run_apart([[Statement(text)]])
+        with pytest.raises(ClosedError):
+            await anext(stream)
+
+    assert await names(ten) == ["name 0"]
+
+
+async def test_groups_that_are_cancelled_leave_nothing_half_done(
+    library: Driver,
+) -> None:
+    ada, bob = insert(library, "Ada", "Bob")
+    with anyio.move_on_after(0.1) as scope:
+        async with library.acquire() as connection:
+            await connection.run_apart([[ada], [bob, endless(library)]])
+
+    assert scope.cancelled_caught
+    assert await is_in_order(library)
+    # PostgreSQL commits each group by itself.
+    kept = ["Ada"] if library.dialect is POSTGRESQL else []
+    assert await names(library) == kept
+
+
+async def test_what_fails_at_the_commit_fails_its_group_or_undoes_all(
+    library: Driver,
+) -> None:
+    ada, bob = insert(library, "Ada", "Bob")
+    orphan = sql(library, "INSERT INTO letters VALUES (?)", 77)
+    async with library.acquire() as connection:
+        await connection.run(
+            [
+                Statement(
+                    "CREATE TABLE letters (author INTEGER REFERENCES authors "
+                    "DEFERRABLE INITIALLY DEFERRED)"
+                )
+            ]
+        )
+        if library.dialect is POSTGRESQL:
+            outcomes = await connection.run_apart([[ada], [orphan], [bob]])
+            assert [type(each) for each in outcomes] == [list, ConstraintError, list]
+        else:
+            with pytest.raises(ConstraintError):
+                await connection.run_apart([[ada], [orphan], [bob]])
+
+    kept = ["Ada", "Bob"] if library.dialect is POSTGRESQL else []
+    assert await names(library) == kept
+    assert await is_in_order(library)
+
+
+async def test_a_statement_that_ends_the_transaction_undoes_all_groups(
+    library: Driver,
+) -> None:
+    """SQLite's ``OR ROLLBACK``; PostgreSQL has no such thing."""
+    if library.dialect is POSTGRESQL:
+        return
+    ada, bob = insert(library, "Ada", "Bob")
+    text = "INSERT OR ROLLBACK INTO authors VALUES (1, 'Eve')"
+    async with library.acquire() as connection:
+        with pytest.raises(DuplicateKeyError):
+            await connection.run_apart([[ada], [Statement(text)], [bob]])
+
+    assert await names(library) == []
+    assert await is_in_order(library)
+
+
+async def test_every_statement_of_a_group_is_reported(
+    database_url: str, bridge: Bridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dataflow")
+    driver = connect(parse_url(database_url), bridge, echo=True)
+    one = query(driver, "SELECT 1")
+    async with driver.acquire() as connection:
+        await connection.run_apart([[one], [one, query(driver, "SELECT 2")]])
+    await driver.aclose()
+
+    events = [each.getMessage() for each in caplog.records]
+    reported = [event for event in events if "statement_run" in event]
+    assert ["SELECT 1" in event for event in reported] == [True, True, False]
+    assert "SELECT 2" in reported[2]
+
+
 # -- transactions ---------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, final
 
 from ....drivers import Row
+from ....errors import FilterError
 from ....messages import Operation
 from ....sql import Filter, Result, Statement, Table, parse
 from ..._node import Port
@@ -52,9 +53,13 @@ class CountNode(RowNode[Filter]):
 
     def shape(self, table: Table, plan: Filter) -> Hashable | None:
         """Let plans share a statement if it is the same, values included."""
-        (statement,) = self.statements(table, plan)
-        shape = statement.text, tuple(statement.parameters)
-        return shape if _is_hashable(shape) else None
+        try:
+            (statement,) = self.statements(table, plan)
+            shape = statement.text, tuple(statement.parameters)
+            hash(shape)
+        except (FilterError, TypeError):  # too large for the database; with a list
+            return None
+        return shape
 
     def merge(self, table: Table, plans: Sequence[Filter]) -> Statement:
         """Count the rows once."""
@@ -66,11 +71,3 @@ class CountNode(RowNode[Filter]):
         """Give each plan the one count."""
         del table
         return [rows for _ in plans]
-
-
-def _is_hashable(shape: object) -> bool:
-    try:
-        hash(shape)
-    except TypeError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from ....drivers import Connection, Row
@@ -79,18 +79,18 @@ class DeleteNode(TargetNode[TargetPlan]):
 
     def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
         """Delete the rows of all keys."""
-        return table.arrays.delete(self._keys(plans))
+        return table.arrays.delete(tuple(self._keys(table, plans).values()))
 
     def divide(
         self, table: Table, plans: Sequence[TargetPlan], rows: Sequence[Row]
     ) -> list[Sequence[Row]]:
         """Give each row to the first plan for it; the next one finds nothing."""
-        found = {table.arrays.key_of_key(row): row for row in rows}
-        given: set[Hashable] = set()
-        shares = self._by_key(table, plans, found)
+        shares = super().divide(table, plans, rows)
+        given: set[tuple[Any, ...]] = set()
         for number, share in enumerate(shares):
-            key = table.arrays.key_of_key(share[0]) if share else None
+            key = tuple(share[0]) if share else None
             if key in given:
                 shares[number] = ()
-            given.add(key)
+            elif key is not None:
+                given.add(key)
         return shares

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
-from ....drivers import Row
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
@@ -63,11 +62,4 @@ class ReadNode(TargetNode[TargetPlan]):
 
     def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
         """Select the rows of all keys."""
-        return table.arrays.read(self._keys(plans))
-
-    def divide(
-        self, table: Table, plans: Sequence[TargetPlan], rows: Sequence[Row]
-    ) -> list[Sequence[Row]]:
-        """Give each plan its row; plans of the same key get the same one."""
-        found = {table.arrays.key_of_row(row): row for row in rows}
-        return self._by_key(table, plans, found)
+        return table.arrays.read(tuple(self._keys(table, plans).values()))

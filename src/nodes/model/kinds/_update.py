@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Final, final
 
-from ....drivers import Connection, Row
+from ....drivers import Connection
 from ....errors import FieldValueError, MissingFieldError
 from ....messages import Operation
 from ....models import Model
@@ -126,19 +126,27 @@ class UpdateNode(TargetNode[Plan]):
     def identity(self, table: Table, plan: Plan) -> Hashable | None:
         """Let no statement change a row twice."""
         key = plan.target.key
-        return None if key is None else table.arrays.encode_key(key)
+        return None if key is None else _folded(table.arrays.encode_key(key))
 
     def merge(self, table: Table, plans: Sequence[Plan]) -> Statement:
         """Update the rows of all keys."""
-        changes = [plan.changes for plan in plans]
-        return table.arrays.update(tuple(changes[0]), self._keys(plans), changes)
+        arrays = table.arrays
+        in_order = sorted(
+            plans, key=lambda plan: arrays.encode_key(plan.target.key or {})
+        )
+        keys = [plan.target.key or {} for plan in in_order]
+        changes = [plan.changes for plan in in_order]
+        return arrays.update(tuple(changes[0]), keys, changes)
 
-    def divide(
-        self, table: Table, plans: Sequence[Plan], rows: Sequence[Row]
-    ) -> list[Sequence[Row]]:
-        """Give each plan its row."""
-        found = {table.arrays.key_of_row(row): row for row in rows}
-        return self._by_key(table, plans, found)
+
+def _folded(key: Sequence[Any]) -> Hashable:
+    """Return what keys have in common that a column may take for the same.
+
+    One of type ``citext`` or ``char(n)`` in a table that others made does.
+    """
+    return tuple(
+        value.casefold().strip() if isinstance(value, str) else value for value in key
+    )
 
 
 def _nested(model: Model) -> list[str]:

@@ -61,7 +61,7 @@ class Bridge:
 
         self._loop = loop
         self.new_signal: type[FutureSignal | TrioSignal] = (
-            FutureSignal if loop is None else TrioSignal
+            FutureSignal if loop is None else TrioSignal.prepare()
         )
 
     def call(

@@ -8,7 +8,7 @@ and 18 instead of 20 µs on Trio (2 cores, CPython 3.11).
 from __future__ import annotations
 
 import asyncio
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 __all__ = ["FutureSignal", "TrioSignal"]
 
@@ -34,14 +34,24 @@ class FutureSignal:
 
 @final
 class TrioSignal:
-    """A signal on Trio: the task itself, parked."""
+    """A signal on Trio: the task itself, parked.
 
-    __slots__ = ("_is_set", "_trio", "_waiting")
+    `prepare` comes first, where Trio runs.
+    """
+
+    __slots__ = ("_is_set", "_waiting")
+
+    _trio: ClassVar[Any]
+
+    @classmethod
+    def prepare(cls) -> type[TrioSignal]:
+        """Return the class, once Trio is imported: not with each signal."""
+        import trio  # noqa: PLC0415  # only called where it runs already
+
+        cls._trio = trio.lowlevel
+        return cls
 
     def __init__(self) -> None:
-        import trio  # noqa: PLC0415  # only made where it runs already
-
-        self._trio = trio.lowlevel
         self._is_set = False
         self._waiting: Any = None
 

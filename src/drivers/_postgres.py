@@ -86,8 +86,8 @@ class _Client(Protocol):
     def is_in_transaction(self) -> bool: ...
 
     # Private, since nothing public does it: rows and status in one; without the
-    # simple protocol, which would run several statements in one text; and a statement
-    # out of the cache. asyncpg 0.30 to 0.32 have them alike.
+    # simple protocol, which would run several statements in one text; a statement out
+    # of the cache; and COPY by its text. asyncpg 0.30 to 0.32 have them alike.
     async def _execute(
         self,
         query: str,
@@ -99,6 +99,8 @@ class _Client(Protocol):
     ) -> tuple[Any, bytes, bool]: ...
 
     def _prepare(self, query: str, *, use_cache: bool) -> Awaitable[Any]: ...
+
+    async def _copy_in(self, copy_stmt: str, source: object, timeout: None) -> str: ...  # noqa: ASYNC109
 
 
 @final
@@ -297,6 +299,8 @@ class PostgresConnection(Session):
         text, client = statement.text, self._client
         if client.is_closed():  # which only asyncpg's public methods look at
             raise ConnectionLostError(ENDED)
+        if statement.packed is not None:
+            return await self._copy(text, statement.packed)
         rows, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
             text, statement.parameters, 0, None, return_status=True
         )
@@ -320,6 +324,17 @@ class PostgresConnection(Session):
         if is_silent or not statement.returns_rows:
             return Result((), len(rows))
         return Result(rows, len(rows), await self._name(rows, text))
+
+    async def _copy(self, text: str, packed: bytes) -> Result:
+        """Send rows to ``COPY … FROM STDIN``.
+
+        In one buffer: asyncpg waits for a feed of several with nothing that a lost
+        connection would end. The only such wait left is the one for room to write,
+        and that is there as soon as the statement before is done.
+        """
+        # A memoryview, since asyncpg takes bytes for the name of a file.
+        status = await self._client._copy_in(text, memoryview(packed), None)  # noqa: SLF001  # see `_Client`
+        return Result((), _count(status.encode()))
 
     async def _run_echoed(self, statement: Statement) -> Result:
         self._echo, start = False, time.perf_counter()

@@ -41,7 +41,13 @@ from ._parameters import (
     UnknownFieldError,
 )
 from ._protection import WriteBlockedError
-from ._rows import AmbiguousFilterError, RecordNotFoundError, StoredValueError
+from ._rows import (
+    AmbiguousFilterError,
+    PartlyStoredError,
+    RecordNotFoundError,
+    StoredValueError,
+    TooManyFailuresError,
+)
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -77,11 +83,13 @@ __all__ = [
     "MissingFieldError",
     "ModelError",
     "ParameterError",
+    "PartlyStoredError",
     "PoisonMessageError",
     "QueryError",
     "RecordNotFoundError",
     "RestartLimitError",
     "StoredValueError",
+    "TooManyFailuresError",
     "TransactionConflictError",
     "UnknownFieldError",
     "UnknownModelError",

@@ -19,12 +19,14 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             *many*, one such sequence per execution, in order.
         returns_rows: Whether the rows it yields are wanted, or only the count.
         many: Run once per element of *parameters*.
+        packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``.
     """
 
     text: str
     parameters: Sequence[Any] = ()
     returns_rows: bool = False
     many: bool = False
+    packed: bytes | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

@@ -30,8 +30,10 @@ from .filters import (
     parse,
     parse_order,
 )
-
 from .packing import (
+    FEED_STRIDE,
+    Check,
+    Checked,
     Copying,
     Load,
     Loaded,
@@ -45,11 +47,14 @@ from .packing import (
 
 __all__ = [
     "ALL",
+    "FEED_STRIDE",
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
     "SQLITE",
     "And",
+    "Check",
+    "Checked",
     "Codec",
     "Compare",
     "Comparison",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -19,14 +19,16 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             *many*, one such sequence per execution, in order.
         returns_rows: Whether the rows it yields are wanted, or only the count.
         many: Run once per element of *parameters*.
-        packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``.
+        packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
+            pieces if they are made while the database reads. An error of what makes
+            them ends the statement, and is raised.
     """
 
     text: str
     parameters: Sequence[Any] = ()
     returns_rows: bool = False
     many: bool = False
-    packed: bytes | None = None
+    packed: bytes | Iterator[bytes] | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

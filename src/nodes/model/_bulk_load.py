@@ -13,12 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final, final
+from typing import Any, Final, Self, final
 
 from ...drivers import Connection
 from ...errors import ConstraintError, DriverError, DuplicateKeyError, ParameterError
 from ...sql import (
+    FEED_STRIDE,
     POSTGRESQL,
+    Check,
+    Checked,
     Copying,
     Load,
     Packed,
@@ -62,6 +65,7 @@ class Batch:
         rows: What the sender gave.
         packed: Those that can be stored, ready for the database.
         is_packed: Whether they are.
+        feed: Packs the rest of them, into `packed`.
         failures: The others.
         tally: Counts, once it is stored.
     """
@@ -71,6 +75,7 @@ class Batch:
         self.rows = rows
         self.packed: list[Packed] = []
         self.is_packed = False
+        self.feed: Iterator[Packed] = iter(())
         self.failures: list[Failure] = []
         self.tally = Tally()
 
@@ -120,8 +125,12 @@ class Loader(ABC):
         return False
 
     async def _reserve(self, connection: Connection, count: int) -> Sequence[int]:
-        """Take *count* generated keys."""
-        raise NotImplementedError
+        """Take *count* generated keys, if they are to be taken."""
+        return ()
+
+    def _feeds(self, batch: Batch) -> bool:
+        """Whether a batch is packed while the database reads it."""
+        return False
 
     @abstractmethod
     def _loads(self, packed: Packed, batch: Batch) -> list[tuple[Packed, Load]] | None:
@@ -135,7 +144,7 @@ class Loader(ABC):
         Raises:
             ParameterError: A row cannot be stored (not when keeping going).
         """
-        if self._packing is not None and not self._reserves:
+        if self._packing is not None and not (self._reserves or self._feeds(batch)):
             self._pack(batch, ())
 
     async def put(
@@ -155,8 +164,8 @@ class Loader(ABC):
         if self._packing is None:
             await self._put_slowly(connection, batch)
             return
-        if not self._reserves and not batch.is_packed:
-            self._pack(batch, ())
+        if not batch.is_packed:
+            self.prepare(batch)
         try:
             batch.tally = await self._put(connection, batch, is_inside=is_inside)
         except ConstraintError:
@@ -196,6 +205,8 @@ class Loader(ABC):
     async def _put_salvaging(self, connection: Connection, batch: Batch) -> None:
         """Store what can be stored, in a transaction of the batch."""
         tally = Tally()
+        for _ in batch.feed:
+            pass  # it packs what is left
         async with connection.transaction():
             for packed in batch.packed:
                 await self._salvage(connection, batch, packed, tally)
@@ -225,10 +236,17 @@ class Loader(ABC):
         batch.failures += store.failures
 
     def _pack(self, batch: Batch, keys: Sequence[int]) -> None:
-        assert self._packing is not None  # noqa: S101  # its callers looked
-        batch.failures = []
+        packing = self._start(batch)
+        batch.packed = packing.pack(batch.rows, self._checker(batch), keys)
 
-        def check(place: int) -> tuple[Mapping[str, Any], frozenset[str]] | None:
+    def _start(self, batch: Batch) -> Packing:
+        """Make *batch* ready to be packed, once or once more."""
+        assert self._packing is not None  # noqa: S101  # its callers looked
+        batch.packed, batch.failures, batch.is_packed = [], [], True
+        return self._packing
+
+    def _checker(self, batch: Batch) -> Check:
+        def check(place: int) -> Checked | None:
             index = batch.start + place
             try:
                 row = self._reader.read(batch.rows[place], index)
@@ -239,8 +257,7 @@ class Loader(ABC):
                 return None
             return row.values, frozenset(row.given)
 
-        batch.packed = self._packing.pack(batch.rows, check, keys)
-        batch.is_packed = True
+        return check
 
     async def _run(
         self, connection: Connection, batch: Batch, groups: Sequence[Packed]
@@ -296,7 +313,9 @@ class Loader(ABC):
         model, conflict = self.table.model, self.manner.conflict
         # A default is for new rows; it must not overwrite what is stored.
         told = {*packed.given, model.updated_field}
-        return [each for each in packed.columns if each in told and each not in conflict]
+        return [
+            each for each in packed.columns if each in told and each not in conflict
+        ]
 
 
 def loader_of(
@@ -406,8 +425,48 @@ class _CopyLoader(Loader):
             and self._standing is not None
         )
 
+    def _feeds(self, batch: Batch) -> bool:
+        """Whether it goes straight into the table, and is worth it."""
+        standing = self._standing
+        is_plain = self.manner.on_conflict == "error"
+        return (
+            standing is not None
+            and standing.is_open
+            and is_plain
+            and len(batch.rows) > FEED_STRIDE
+        )
+
+    async def _put_once(
+        self, connection: Connection, batch: Batch, *, is_inside: bool
+    ) -> Tally:
+        if not self._feeds(batch):
+            return await super()._put_once(connection, batch, is_inside=is_inside)
+        keys = await self._reserve(connection, len(batch.rows))
+        packing = self._start(batch)
+        feed = packing.feed(batch.rows, self._checker(batch), keys)
+        batch.feed = _noted(feed, batch.packed)
+        async with connection.transaction():
+            return await self._run_feed(connection, batch)
+
+    async def _run_feed(self, connection: Connection, batch: Batch) -> Tally:
+        """Load a batch while it is packed: one COPY for neighbours of one shape."""
+        tally = Tally()
+        first = next(batch.feed, None)
+        while first is not None:
+            run = _Run(first, batch)
+            statement = self._copying.insert_feed(first, run)
+            (result,) = await connection.run((statement,))
+            tally.inserted += result.count
+            tally.skipped += run.n_rows - result.count
+            first = run.following
+        if self.manner.return_ids:
+            tally.ids = [key for packed in batch.packed for key in packed.keys]
+        return tally
+
     async def _reserve(self, connection: Connection, count: int) -> Sequence[int]:
-        assert self._standing is not None  # noqa: S101  # its callers looked
+        if not self._reserves:
+            return ()
+        assert self._standing is not None  # noqa: S101  # as above
         sequence = self._standing.sequence or ""
         (result,) = await connection.run((self._copying.reserve(sequence, count),))
         return [row[0] for row in result.rows]
@@ -467,3 +526,36 @@ class _CopyLoader(Loader):
             return iter([()] * len(packed))
         pick, rows = itemgetter(*names), batch.rows
         return (pick(rows[place]) for place in packed.places)
+
+
+def _noted(feed: Iterator[Packed], packed: list[Packed]) -> Iterator[Packed]:
+    for each in feed:
+        packed.append(each)
+        yield each
+
+
+@final
+class _Run:
+    """Packed rows of the same columns, as the feed of a batch gives them.
+
+    Attributes:
+        n_rows: How many there were.
+        following: The first of other columns behind them.
+    """
+
+    def __init__(self, first: Packed, batch: Batch) -> None:
+        self.n_rows = len(first)
+        self.following: Packed | None = None
+        self._first = first
+        self._batch = batch
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Packed:
+        packed = next(self._batch.feed)
+        if not packed.is_like(self._first):
+            self.following = packed
+            raise StopIteration
+        self.n_rows += len(packed)
+        return packed

@@ -71,7 +71,7 @@ class Source:
         self._at = 0
         self._waiting: list[Any] = []
         if isinstance(data, AsyncIterable):
-            self._coming = aiter(cast("AsyncIterable[Any]", data))
+            self._coming = aiter(data)
         elif (rows := as_list(data)) is not None and not _has_batches(rows):
             self._list = rows
         else:

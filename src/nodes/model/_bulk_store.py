@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,13 +16,13 @@ from .._node import Port
 from ._bulk_load import loader_of
 from ._bulk_node import BulkNode
 from ._bulk_source import Rows, Source, rows_of
-from ._bulk_stream import Acquire, Stream
+from ._bulk_stream import Acquire, Stream, lend
 from ._conflict import conflict_fields
 from ._model_node import Arriving, field_port
 from ._options import choice, flag, maybe_flag, whole_number
-from ._report import DEFAULT_BATCH, report, report_ports
+from ._report import report, report_ports
 from ._rows import RowReader
-from ._store import Manner
+from ._store import DEFAULT_ROWS, Manner
 from ._values import new_values
 
 __all__ = ["BulkStoreNode", "StorePlan"]
@@ -134,7 +132,7 @@ class BulkStoreNode(BulkNode[StorePlan]):
             ),
             conflict=conflict_fields(self.model, fields, owner, name),
             batch_size=whole_number(
-                parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
+                parameters, "batch_size", owner, default=DEFAULT_ROWS, least=1
             ),
             return_ids=flag(parameters, "return_ids", owner, default=False),
             keep_going=strategy == "continue",
@@ -184,7 +182,7 @@ class BulkStoreNode(BulkNode[StorePlan]):
                 (not with ``error_strategy="continue"``).
         """
         whole = replace(plan, manner=replace(plan.manner, atomic=True))
-        return await self._store(partial(nullcontext, connection), table, whole)
+        return await self._store(lend(connection), table, whole)
 
     async def _store(
         self, acquire: Acquire, table: Table, plan: StorePlan

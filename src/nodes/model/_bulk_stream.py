@@ -14,7 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, final
 
 import anyio
@@ -27,9 +27,20 @@ from ._report import failures_of
 from ._rows import Failure
 from ._tally import Tally
 
-__all__ = ["Acquire", "Stream"]
+__all__ = ["Acquire", "Stream", "lend"]
 
 Acquire = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Gives a connection for as long as its block lasts."""
+
+
+def lend(connection: Connection) -> Acquire:
+    """Return what gives *connection* again and again."""
+
+    def acquire() -> AbstractAsyncContextManager[Connection]:
+        return nullcontext(connection)
+
+    return acquire
+
 
 _WORKERS: Final = 2
 """One packs while the other waits for the database."""

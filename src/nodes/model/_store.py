@@ -20,7 +20,15 @@ from ._repair import insert_again
 from ._rows import Failure, Row, batches
 from ._tally import Tally
 
-__all__ = ["Manner", "Store"]
+__all__ = ["DEFAULT_ROWS", "Manner", "Store"]
+
+DEFAULT_ROWS: Final = 10_000
+"""Rows that are stored together when nothing is said.
+
+Each COPY, with its commit, costs about as much as 400 rows: in batches of 1 000 a bulk
+create takes 1.5 times as long as in one piece, in batches of 10 000 1.1 times. Larger
+ones gain little, and hold more in memory.
+"""
 
 _CHANGES: Final = ("update", "upsert")
 

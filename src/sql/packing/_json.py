@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import copysign
 from typing import Any, Final
 
@@ -38,12 +39,12 @@ def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401  # any may come
         for key in value:
             if type(key) is not str or "\0" in key:
                 return False
-        values = value.values()
+        inner: Iterable[Any] = value.values()
     elif type(value) is list:
-        values = value
+        inner = value
     else:
         return False
-    for each in values:
+    for each in inner:
         kind = type(each)
         if kind is str:
             if "\0" in each:

@@ -15,13 +15,29 @@ from .._dialect import POSTGRESQL, Dialect
 from ._slot import binary_slot, is_fixed, parameter_slot
 from ._writer import NOW, Layout, Pack, Shape, write
 
-__all__ = ["Packed", "Packer", "packer_of"]
+__all__ = [
+    "FEED_STRIDE",
+    "TRAILER",
+    "Check",
+    "Checked",
+    "Packed",
+    "Packer",
+    "Packing",
+    "packer_of",
+]
 
 _SHAPES: Final = 512
 """Functions kept per model, as many as a driver prepares statements."""
 
+FEED_STRIDE: Final = 1_000
+"""Rows that are packed while the database works on those before.
+
+What is kept alive costs more than what is done: packing takes 0.99 us a row in strides
+of 250 to 1 000, and 1.20 us in one of 100 000.
+"""
+
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
+TRAILER: Final = b"\xff\xff"
 """Source: PostgreSQL, COPY, "Binary Format"."""
 
 _MAX_BYTES: Final = 8 * 2**20
@@ -56,9 +72,13 @@ class Packed:
         self.keys: list[int] = []
         self.parts: list[Any] = []
 
-    def is_like(self, layout: Layout, given: frozenset[str]) -> bool:
+    def takes(self, layout: Layout, given: frozenset[str]) -> bool:
         """Whether rows of *layout* may be added."""
         return layout is self._layout and given == self.given
+
+    def is_like(self, other: Packed) -> bool:
+        """Whether the rows of *other* have the same columns."""
+        return other.takes(self._layout, self.given)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -82,9 +102,13 @@ class Packed:
                 some.parts += parts[row * width : (row + 1) * width]
         return some
 
+    def piece(self, *, is_first: bool = False) -> bytes:
+        """Return the rows as a piece of what COPY reads; `TRAILER` ends it."""
+        return b"".join((_HEADER, *self.parts) if is_first else self.parts)
+
     def payloads(self) -> Iterator[bytes]:
         """Yield the rows as COPY reads them, about 8 MiB at most at a time."""
-        payload = b"".join((_HEADER, *self.parts, _TRAILER))
+        payload = b"".join((_HEADER, *self.parts, TRAILER))
         if len(payload) <= _MAX_BYTES or len(self) == 1:
             yield payload
         else:
@@ -213,11 +237,29 @@ class Packing:
         Raises:
             ParameterError: What *check* raised.
         """
+        return list(self.feed(rows, check, keys, stride=len(rows)))
+
+    def feed(
+        self,
+        rows: Sequence[object],
+        check: Check,
+        keys: Sequence[int] = (),
+        *,
+        stride: int = FEED_STRIDE,
+    ) -> Iterator[Packed]:
+        """Yield what `pack` returns, at most *stride* rows at a time, as it is asked.
+
+        Raises:
+            ParameterError: What *check* raised.
+        """
         work = _Work(self, rows, keys)
         while not work.is_over:
-            if not work.go_on():
-                work.take(check)
-        return work.packed
+            work.stop = min(work.place + stride, len(rows))
+            while work.place < work.stop:
+                if not work.go_on():
+                    work.take(check)
+            packed, work.packed = work.packed, []
+            yield from packed
 
     def form(self, row: Mapping[Any, Any]) -> _Form | None:
         """Return how rows with the names of *row* are packed; None if they are not."""
@@ -260,13 +302,11 @@ class Packing:
         """Return nothing; None if the key lacks, or what is to change."""
         return frozenset() if frozenset(self._model.key) < said else None
 
-    def _columns(
-        self, said: frozenset[str], reserved: str | None
-    ) -> frozenset[str]:
+    def _columns(self, said: frozenset[str], reserved: str | None) -> frozenset[str]:
         """Return the columns of rows for which *said* was given."""
         model = self._model
         if not self._is_new:
-            return said | ({model.updated_field} - {None})
+            return said.union(filter(None, (model.updated_field,)))
         names = frozenset(model.names)
         has_key = reserved is not None or model.generated_key in said
         return names if has_key else names - {model.generated_key}
@@ -310,31 +350,33 @@ class _Work:
         self._now = datetime.now(UTC)
         self._keys = keys
         self._n_keys = 0
-        self._place = 0
+        self.place = 0
+        self.stop = 0
         self._known: dict[_Form, list[Any]] = {}
 
     @property
     def is_over(self) -> bool:
         """Whether every row was looked at."""
-        return self._place >= len(self._rows)
+        return self.place >= len(self._rows)
 
     def go_on(self) -> bool:
         """Pack rows as long as they are like the next; False if that is unusual."""
-        start, row = self._place, self._rows[self._place]
+        start, row = self.place, self._rows[self.place]
         form = self._packing.form(row) if type(row) is dict else None
         if form is None:
             return False
         packed = self._group(form.layout, form.given)
         keys = self._keys[self._n_keys :] if form.reserved else ()
         known = self._known_of(form)
-        self._place = form.pack(self._rows, start, packed.parts, known, keys)
-        packed.places += range(start, self._place)
+        rows = self._rows if self.stop == len(self._rows) else self._rows[: self.stop]
+        self.place = form.pack(rows, start, packed.parts, known, keys)
+        packed.places += range(start, self.place)
         self._note_keys(packed, start, is_reserved=form.reserved is not None)
-        return self._place > start
+        return self.place > start
 
     def take(self, check: Check) -> None:
         """Pack one row that is unusual, as *check* completes it."""
-        start, self._place = self._place, self._place + 1
+        start, self.place = self.place, self.place + 1
         checked = check(start)
         if checked is None:
             return
@@ -352,13 +394,13 @@ class _Work:
         """Note the keys of the rows from *start* on, where keys are reserved."""
         if not self._keys:
             return
-        n_rows = self._place - start
+        n_rows = self.place - start
         if is_reserved:
             packed.keys += self._keys[self._n_keys : self._n_keys + n_rows]
             self._n_keys += n_rows
         else:
             name = self._packing.packer.model.generated_key
-            rows = self._rows[start : self._place]
+            rows = self._rows[start : self.place]
             packed.keys += (int(row[name]) for row in rows)
 
     def _known_of(self, form: _Form) -> list[Any]:
@@ -374,7 +416,7 @@ class _Work:
     def _group(self, layout: Layout, given: frozenset[str]) -> Packed:
         """Return the rows before these, if they have the same columns, or new ones."""
         last = self.packed[-1] if self.packed else None
-        if last is None or not last.is_like(layout, given):
+        if last is None or not last.takes(layout, given):
             last = Packed(layout, given)
             self.packed.append(last)
         return last

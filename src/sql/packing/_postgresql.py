@@ -7,9 +7,9 @@ transactions; a stage is named after all that it copies from the table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final, final
+from typing import Final, final
 
 import msgspec
 
@@ -19,7 +19,7 @@ from .._dialect import POSTGRESQL
 from .._statement import Result, Statement
 from ._binary import TYPE_IDS
 from ._load import Load, Loaded
-from ._packer import Packed
+from ._packer import TRAILER, Packed
 
 __all__ = ["Copying", "Standing"]
 
@@ -139,6 +139,23 @@ class Copying:
 
         return Load(statements, read)
 
+    def insert_feed(self, first: Packed, rest: Iterator[Packed]) -> Statement:
+        """Insert rows that are packed while they are inserted, into an open table.
+
+        Args:
+            first: The first of them.
+            rest: The others; taken as far as they have the same columns.
+        """
+
+        def pieces() -> Iterator[bytes]:
+            yield first.piece(is_first=True)
+            yield from (packed.piece() for packed in rest)
+            yield TRAILER
+
+        columns = self._clauses.listed(first.columns)
+        text = f"COPY {self._clauses.table} ({columns}) FROM STDIN (FORMAT binary)"
+        return Statement(text, packed=pieces())
+
     def upsert(
         self,
         packed: Packed,
@@ -203,8 +220,12 @@ class Copying:
         clauses, key = self._clauses, self._model.key
         statements, stage = self._staged(packed, standing)
         quoted = {name: POSTGRESQL.quote(name) for name in packed.columns}
-        sets = [f"{quoted[n]} = stage.{quoted[n]}" for n in packed.columns if n not in key]
-        same = [f"{clauses.table}.{quoted[name]} = stage.{quoted[name]}" for name in key]
+        sets = [
+            f"{quoted[n]} = stage.{quoted[n]}" for n in packed.columns if n not in key
+        ]
+        same = [
+            f"{clauses.table}.{quoted[name]} = stage.{quoted[name]}" for name in key
+        ]
         text = f"UPDATE {clauses.table} SET {', '.join(sets)} FROM {stage} AS stage "
         text += f"WHERE {' AND '.join(same)}"
         at = len(statements)

@@ -16,7 +16,7 @@ import msgspec
 
 from ...models import Field, FieldType, Kind
 from .._codec import codec
-from .._dialect import POSTGRESQL, SQLITE
+from .._dialect import SQLITE
 from ._binary import (
     FIXED,
     binary,
@@ -33,52 +33,56 @@ NULL: Final = Struct(">i").pack(-1)
 """Length of a value that is not there."""
 
 _JSONB: Final = b"\x01"
-_MIN_INT: Final = -(2**63)
-_MAX_INT: Final = 2**63 - 1
-_MAX_TIMEDELTA: Final = timedelta(microseconds=_MAX_INT)
+_MAX_TIMEDELTA: Final = timedelta(microseconds=2**63 - 1)
+
+_SIZES: Final = [*map(Struct(">i").pack, range(4096)), NULL]
+"""Lengths as COPY reads them; that of no value, -1, is the last.
+
+Taking one from here is 50 ns quicker than packing it.
+"""
 
 _UNUSUAL: Final = {
     # True where a value is not in its normal form, or not at all what it should be:
     # then the check of the field decides. `v - v` is 0.0 of finite floats only.
-    Kind.FLOAT: "type(v) is not float or v - v != 0.0",
-    Kind.BOOL: "type(v) is not bool",
-    Kind.BYTES: "type(v) is not bytes",
-    Kind.DATE: "type(v) is not DATE",
-    Kind.TIME: "type(v) is not TIME or v.tzinfo is not None",
-    Kind.DATETIME: "type(v) is not DATETIME or v.tzinfo is not UTC",
-    Kind.TIMEDELTA: "type(v) is not TIMEDELTA or not SHORTEST <= v <= LONGEST",
-    Kind.UUID: "type(v) is not UUID",
+    Kind.FLOAT: "type({x}) is not float or {x} - {x} != 0.0",
+    Kind.BOOL: "type({x}) is not bool",
+    Kind.BYTES: "type({x}) is not bytes",
+    Kind.DATE: "type({x}) is not DATE",
+    Kind.TIME: "type({x}) is not TIME or {x}.tzinfo is not None",
+    Kind.DATETIME: "type({x}) is not DATETIME or {x}.tzinfo is not UTC",
+    Kind.TIMEDELTA: "type({x}) is not TIMEDELTA or not SHORTEST <= {x} <= LONGEST",
+    Kind.UUID: "type({x}) is not UUID",
 }
 # `struct` refuses an int past 64 bits, and `encode` a lone surrogate.
 _UNUSUAL_BINARY: Final = {
     **_UNUSUAL,
-    Kind.INT: "type(v) is not int",
-    Kind.STR: 'type(v) is not str or "\\0" in v',
+    Kind.INT: "type({x}) is not int",
+    Kind.STR: 'type({x}) is not str or "\\0" in {x}',
 }
 _UNUSUAL_PARAMETER: Final = {
     **_UNUSUAL,
-    Kind.INT: "type(v) is not int or not MIN_INT <= v <= MAX_INT",
-    Kind.STR: 'type(v) is not str or "\\0" in v or not v.isascii()',
+    Kind.INT: "type({x}) is not int or not -0x8000000000000000 <= {x} <= 0x7FFFFFFFFFFFFFFF",
+    Kind.STR: 'type({x}) is not str or "\\0" in {x} or not {x}.isascii()',
 }
 _BINARY: Final = {
     # From a checked value: what `struct` takes, or the bytes themselves.
-    Kind.INT: "v",
-    Kind.FLOAT: "v + 0.0",
-    Kind.BOOL: "v",
-    Kind.STR: "v.encode()",
-    Kind.BYTES: "v",
-    Kind.DATE: "day_number(v)",
-    Kind.TIME: "time_number(v)",
-    Kind.DATETIME: "datetime_number(v)",
-    Kind.TIMEDELTA: "interval_parts(v)",
-    Kind.UUID: "v.bytes",
+    Kind.INT: "{x}",
+    Kind.FLOAT: "{x} + 0.0",
+    Kind.BOOL: "{x}",
+    Kind.STR: "{x}.encode()",
+    Kind.BYTES: "{x}",
+    Kind.DATE: "day_number({x})",
+    Kind.TIME: "time_number({x})",
+    Kind.DATETIME: "datetime_number({x})",
+    Kind.TIMEDELTA: "interval_parts({x})",
+    Kind.UUID: "{x}.bytes",
 }
 _PARAMETER: Final = {
-    Kind.INT: "v",
-    Kind.FLOAT: "v + 0.0",
-    Kind.BOOL: "1 if v else 0",
-    Kind.STR: "v",
-    Kind.BYTES: "v",
+    Kind.INT: "{x}",
+    Kind.FLOAT: "{x} + 0.0",
+    Kind.BOOL: "1 if {x} else 0",
+    Kind.STR: "{x}",
+    Kind.BYTES: "{x}",
 }
 _NUMBERS: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.DATE: day_number,
@@ -97,9 +101,9 @@ WORDS: Final[dict[str, Any]] = {
     "UUID": UUID,
     "SHORTEST": -_MAX_TIMEDELTA,
     "LONGEST": _MAX_TIMEDELTA,
-    "MIN_INT": _MIN_INT,
-    "MAX_INT": _MAX_INT,
     "NULL": NULL,
+    "SIZES": _SIZES,
+    "size_of": Struct(">i").pack,
     "JSONB": _JSONB,
     "plain_json": plain_json,
     "day_number": day_number,
@@ -115,9 +119,9 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         field: Its field.
-        make: Lines that make ``x`` of ``v``, a value that is not None and was not
-            checked yet; they raise when it cannot be stored.
-        of: Makes the same of a checked value.
+        make: Lines that turn ``{x}``, a value that is not None and was not checked
+            yet, into what the database takes; they raise when it cannot be stored.
+        of: Does the same with a checked value.
         names: What the lines name besides `WORDS`.
         format: Of `struct`, where all values are of one size; PostgreSQL only.
     """
@@ -148,13 +152,14 @@ def binary_slot(field: Field, at: int) -> Slot:
         return Slot(field, _choice(type_, at, names), encode, names)
     kind = type_.kind
     if kind in _BINARY:
-        make = (f"if {_UNUSUAL_BINARY[kind]}: v = check{at}(v)", f"x = {_BINARY[kind]}")
+        make = _make(_UNUSUAL_BINARY[kind], _BINARY[kind], at)
         of = _NUMBERS.get(kind, _same) if kind in FIXED else encode
         return Slot(field, make, of, names, FIXED.get(kind, ""))
     if kind is Kind.JSON:
-        make = (*_json(type_, at, names), "else: x = JSONB + x")
+        make = (*_json(type_, at, names), "else: {x} = JSONB + x")
         return Slot(field, make, encode, names)
-    return Slot(field, (f"x = encode{at}(check{at}(v))",), encode, names)
+    make = (f"{{x}} = encode{at}(check{at}({{x}}))",)
+    return Slot(field, make, encode, names)
 
 
 def parameter_slot(field: Field, at: int) -> Slot:
@@ -166,14 +171,19 @@ def parameter_slot(field: Field, at: int) -> Slot:
         return Slot(field, _choice(type_, at, names), encode, names)
     kind = type_.kind
     if kind is Kind.JSON:
-        make = (*_json(type_, at, names), "else: x = x.decode()")
+        make = (*_json(type_, at, names), "else: {x} = x.decode()")
         return Slot(field, make, encode, names)
     if kind in _UNUSUAL_PARAMETER:
-        expression = _PARAMETER.get(kind, f"encode{at}(v)")
-        unusual = _UNUSUAL_PARAMETER[kind]
-        make = (f"if {unusual}: v = check{at}(v)", f"x = {expression}")
+        expression = _PARAMETER.get(kind, f"encode{at}({{x}})")
+        make = _make(_UNUSUAL_PARAMETER[kind], expression, at)
         return Slot(field, make, encode, names)
-    return Slot(field, (f"x = encode{at}(check{at}(v))",), encode, names)
+    make = (f"{{x}} = encode{at}(check{at}({{x}}))",)
+    return Slot(field, make, encode, names)
+
+
+def _make(unusual: str, expression: str, at: int) -> tuple[str, ...]:
+    check = f"if {unusual}: {{x}} = check{at}({{x}})"
+    return (check,) if expression == "{x}" else (check, f"{{x}} = {expression}")
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401  any type
@@ -186,14 +196,14 @@ def _choice(type_: FieldType, at: int, names: dict[str, Any]) -> tuple[str, ...]
     names[f"stored{at}"] = {each: encode(each) for each in type_.choices}
     names[f"class{at}"] = type(type_.choices[0])
     return (
-        f"x = stored{at}.get(v) if type(v) is class{at} else None",
-        f"if x is None: x = stored{at}[check{at}(v)]",
+        f"x = stored{at}.get({{x}}) if type({{x}}) is class{at} else None",
+        f"{{x}} = stored{at}[check{at}({{x}})] if x is None else x",
     )
 
 
 def _json(type_: FieldType, at: int, names: dict[str, Any]) -> tuple[str, ...]:
     names[f"class{at}"] = type_.python_type
     return (
-        f"x = plain_json(v) if type(v) is class{at} else None",
-        f"if x is None: x = encode{at}(check{at}(v))",
+        f"x = plain_json({{x}}) if type({{x}}) is class{at} else None",
+        f"if x is None: {{x}} = encode{at}(check{at}({{x}}))",
     )

@@ -8,7 +8,7 @@ takes 2.3 times as long as this (seven columns, CPython 3.11).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, final
 
 import msgspec
@@ -81,9 +81,7 @@ class Layout:
 
     def row(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the parts of one row, whose values were checked."""
-        slotted = [
-            self.slotted(at, values[name]) for at, name in enumerate(self.names)
-        ]
+        slotted = [self.slotted(at, values[name]) for at, name in enumerate(self.names)]
         if not self.is_binary:
             return [tuple(slotted)]
         whole = [struct.pack(">h", len(slotted))]
@@ -102,12 +100,16 @@ class Layout:
         run, arguments = ["h"], [str(len(self.slots))]
 
         def flush() -> None:
-            if run:
+            if run == ["i"]:
+                (length,) = arguments
+                size = f"SIZES[{length}] if {length} < 4096 else size_of({length})"
+                parts.append(size)
+            elif run:
                 name = f"pack{len(parts)}"
                 names[name] = struct.Struct(f">{''.join(run)}").pack
                 parts.append(f"{name}({', '.join(arguments)})")
-                run.clear()
-                arguments.clear()
+            run.clear()
+            arguments.clear()
 
         for at, slot in enumerate(self.slots):
             if slot.format and not slot.field.is_nullable:
@@ -135,13 +137,13 @@ class Layout:
             names[f"name{at}"] = slot.field.name
             name = slot.field.name
             if name in shape.given:
-                lines.append(f"v = row[name{at}]")
+                lines.append(f"x{at} = row[name{at}]")
                 lines += self._filled(at, is_required=name in shape.required)
             elif name == shape.reserved:
                 lines.append(f"x{at} = key")
             elif name in shape.made:
                 names[f"make{at}"] = slot.field.default_value
-                lines += (f"v = make{at}()", *self._filled(at, is_required=False))
+                lines += (f"x{at} = make{at}()", *self._filled(at, is_required=False))
             else:
                 known += self._known(at)
         if self.is_binary:
@@ -157,20 +159,19 @@ class Layout:
         return _function(known, lines, shape, self), names
 
     def _filled(self, at: int, *, is_required: bool) -> Iterator[str]:
-        """Yield lines that make ``x`` of column *at* from ``v``."""
+        """Yield lines that make what the database takes of the value of a column."""
         slot = self.slots[at]
-        lines = [*slot.make]
-        null = f"x{at} = None"
+        lines = [line.format(x=f"x{at}") for line in slot.make]
+        null = "pass"
         if self.is_binary and slot.format and slot.field.is_nullable:
             star = "*" if len(slot.format) > 1 and slot.format.isalpha() else ""
-            lines.append(f"x = piece{at}({slot.size}, {star}x)")
+            lines.append(f"x{at} = piece{at}({slot.size}, {star}x{at})")
             null = f"x{at} = NULL"
         elif self.is_binary and not slot.format:
-            lines.append(f"n{at} = len(x)")
+            lines.append(f"n{at} = len(x{at})")
             null = f"x{at} = b''; n{at} = -1"
-        lines.append(f"x{at} = x")
         if slot.field.is_nullable:
-            yield f"if v is None: {'break' if is_required else null}"
+            yield f"if x{at} is None: {'break' if is_required else null}"
             yield "else:"
             yield from (f"    {line}" for line in lines)
         else:

@@ -51,7 +51,7 @@ async def test_the_result_is_the_counts(ask: Ask) -> None:
         "updated": 0,
         "skipped": 0,
         "failed": 0,
-        "batch_size": 1_000,
+        "batch_size": 10_000,
         "operation": "bulk_create",
         "success": True,
     }

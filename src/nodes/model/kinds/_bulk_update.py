@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import nullcontext
-from functools import partial
 from typing import Any, Final, final
 
 import msgspec
@@ -18,12 +16,12 @@ from ..._node import Port
 from .._bulk_load import loader_of
 from .._bulk_node import BulkNode
 from .._bulk_source import Rows, Source, rows_of
-from .._bulk_stream import Acquire, Stream
+from .._bulk_stream import Acquire, Stream, lend
 from .._model_node import Arriving
 from .._options import flag, maybe_flag, whole_number
-from .._report import DEFAULT_BATCH, report, report_ports
+from .._report import report, report_ports
 from .._rows import RowReader
-from .._store import Manner
+from .._store import DEFAULT_ROWS, Manner
 from .._values import as_mapping, changed_values
 
 __all__ = ["BulkUpdateNode"]
@@ -84,7 +82,7 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
         """
         self.refuse_unknown(parameters, owner)
         size = whole_number(
-            parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
+            parameters, "batch_size", owner, default=DEFAULT_ROWS, least=1
         )
         atomic = maybe_flag(parameters, "atomic", owner)
         is_confirmed = flag(parameters, "confirmed", owner, default=False)
@@ -161,8 +159,7 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
         """
         if isinstance(plan, ByRows):
             whole = replace(plan, manner=replace(plan.manner, atomic=True))
-            acquire = partial(nullcontext, connection)
-            return await self._perform_by_rows(acquire, table, whole)
+            return await self._perform_by_rows(lend(connection), table, whole)
         (result,) = await connection.run((table.update(plan.where, plan.changes),))
         n_rows = result.count
         return report(self.operation, processed=n_rows, updated=n_rows)

@@ -33,7 +33,8 @@ SELECT c.relkind::text, c.relhasrules, row_security_active(c.oid),
   -- Source: pg_trigger.h, bits of tgtype: for each row, before, insert.
   EXISTS (SELECT FROM pg_trigger AS t
     WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 7 = 7),
-  pg_get_serial_sequence($1, $2),
+  (SELECT s FROM pg_get_serial_sequence($1, $2) AS s
+    WHERE has_sequence_privilege(s, 'USAGE, UPDATE')),
   ARRAY(SELECT a.attname::text FROM pg_attribute AS a
     WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum),
   ARRAY(SELECT a.atttypid::bigint FROM pg_attribute AS a

@@ -30,13 +30,17 @@ _ARROW_ROWS: Final = 1_000
 """Rows of a record batch that become dicts at once."""
 
 
-class Rows(ABC):
+_SINGLE: Final[tuple[type[object], ...]] = (str, bytes, bytearray, Mapping)
+"""What can be iterated, and is one value all the same."""
+
+
+class Rows(ABC):  # noqa: B024  it only tells classes apart
     """Anything that rows may come from; for the port that takes it."""
 
     @classmethod
-    def __subclasshook__(cls, subclass: type, /) -> bool:
+    def __subclasshook__(cls, subclass: type[object], /) -> bool:
         """Whether instances can be iterated, and are no single value."""
-        if issubclass(subclass, str | bytes | bytearray | Mapping):
+        if issubclass(subclass, _SINGLE):
             return False
         names = ("__iter__", "__aiter__", "to_batches", "to_pylist")
         return any(hasattr(subclass, name) for name in names)
@@ -71,7 +75,7 @@ class Source:
         self._at = 0
         self._waiting: list[Any] = []
         if isinstance(data, AsyncIterable):
-            self._coming = aiter(data)
+            self._coming = aiter(cast("AsyncIterable[Any]", data))  # type: ignore[redundant-cast]
         elif (rows := as_list(data)) is not None and not _has_batches(rows):
             self._list = rows
         else:

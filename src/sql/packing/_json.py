@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import copysign
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -22,7 +22,7 @@ def plain_json(value: object) -> bytes | None:
     """Return the text of *value*, or None unless it is in its normal form already.
 
     What it does not take goes to the check of its field, which converts or refuses
-    it: 0.9 instead of 2.6 µs for an object of three small values.
+    it: it takes a third of the time that checking and encoding take.
     """
     if not _is_plain(value, _MAX_DEPTH):
         return None
@@ -32,30 +32,39 @@ def plain_json(value: object) -> bytes | None:
         return None
 
 
-def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401  # any may come
+def _is_plain(value: object, depth: int) -> bool:
+    """Whether a container holds what JSON does, in its normal form, to the bottom."""
     if depth == 0:
         return False
+    inner: Iterable[Any]
     if type(value) is dict:
-        for key in value:
-            if type(key) is not str or "\0" in key:
-                return False
-        inner: Iterable[Any] = value.values()
+        pairs = cast("dict[Any, Any]", value)
+        if not all(type(key) is str and "\0" not in key for key in pairs):
+            return False
+        inner = pairs.values()
     elif type(value) is list:
-        inner = value
+        inner = cast("list[Any]", value)
     else:
         return False
     for each in inner:
-        kind = type(each)
-        if kind is str:
-            if "\0" in each:
+        check = _CHECKS.get(type(each))
+        if check is None:
+            if not _is_plain(each, depth - 1):
                 return False
-        elif kind is int:
-            if not _MIN_INT <= each <= _MAX_INT:
-                return False
-        elif kind is float:
-            # Neither NaN nor infinite, not huge, and no negative zero.
-            if not -_WHOLE < each < _WHOLE or (not each and copysign(1, each) < 0):
-                return False
-        elif kind is not bool and each is not None and not _is_plain(each, depth - 1):
+        elif not check(each):
             return False
     return True
+
+
+def _is_plain_float(value: float) -> bool:
+    """Whether it is neither NaN, infinite nor huge, and no negative zero."""
+    return -_WHOLE < value < _WHOLE and (value != 0.0 or copysign(1, value) > 0)
+
+
+_CHECKS: Final[dict[type, Callable[[Any], bool]]] = {
+    str: lambda value: "\0" not in value,
+    int: lambda value: _MIN_INT <= value <= _MAX_INT,
+    float: _is_plain_float,
+    bool: lambda _: True,
+    type(None): lambda _: True,
+}

@@ -362,7 +362,8 @@ class _Work:
     def go_on(self) -> bool:
         """Pack rows as long as they are like the next; False if that is unusual."""
         start, row = self.place, self._rows[self.place]
-        form = self._packing.form(row) if type(row) is dict else None
+        is_usual = type(row) is dict
+        form = self._packing.form(row) if is_usual else None
         if form is None:
             return False
         packed = self._group(form.layout, form.given)

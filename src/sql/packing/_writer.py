@@ -196,7 +196,7 @@ def _piece(slot: Slot, value: Any) -> bytes:  # noqa: ANN401  # any slot's
         return NULL
     if not slot.format:
         return struct.pack(">i", len(value)) + bytes(value)
-    arguments = value if isinstance(value, tuple) else (value,)
+    arguments: tuple[Any, ...] = value if type(value) is tuple else (value,)
     return struct.pack(f">i{slot.format}", slot.size, *arguments)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from enum import Enum
 from itertools import count
 from random import Random
 from typing import Any, ClassVar
@@ -55,7 +54,9 @@ async def driver_of_db(database_url: str, bridge: Bridge) -> AsyncIterator[Drive
 
 async def sql(driver: Driver, *texts: str) -> Any:
     async with driver.acquire() as connection:
-        results = await connection.run([Statement(text, (), True) for text in texts])
+        results = await connection.run(
+            [Statement(text, returns_rows=True) for text in texts]
+        )
     return [tuple(row) for row in results[-1].rows]
 
 
@@ -112,7 +113,10 @@ async def test_keys_may_be_given_to_some_rows(
 @pytest.mark.parametrize("return_ids", [True, False])
 @pytest.mark.parametrize("size", [60, 3_000])
 async def test_generated_keys_go_on_behind_explicit_ones(
-    size: int, return_ids: bool, db: DataFlow, item: type
+    size: int,
+    return_ids: bool,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     given = [{"id": n + 1, **row} for n, row in enumerate(rows(60))]
     await db[item].bulk_create(given)
@@ -206,7 +210,7 @@ async def test_large_values_are_split_into_several_loads(db: DataFlow) -> None:
 async def test_an_upsert_is_as_if_row_came_after_row(
     seed: int, batch_size: int, db: DataFlow, item: type
 ) -> None:
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311  no secret
     await db[item].bulk_create(
         [{"code": f"{n}", "name": "old", "price": -1} for n in range(0, 60, 2)]
     )
@@ -251,7 +255,9 @@ async def test_a_key_that_comes_again_and_again_is_changed_each_time(
 
 @pytest.mark.parametrize("return_ids", [True, False])
 async def test_rows_that_exist_are_skipped(
-    return_ids: bool, db: DataFlow, item: type
+    return_ids: bool,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     await db[item].bulk_create(rows(50))
     data = [*rows(100), *rows(100, start=50)]
@@ -332,7 +338,9 @@ async def test_of_many_changes_of_a_row_the_last_wins(
 
 @pytest.mark.parametrize("atomic", [None, True])
 async def test_a_change_that_breaks_a_rule_changes_none_of_its_batch(
-    atomic: bool | None, db: DataFlow, item: type
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     await db[item].bulk_create(rows(100))
     data = [{"id": n, "code": f"new {n}"} for n in range(1, 80)]
@@ -366,15 +374,21 @@ async def test_a_trigger_that_leaves_rows_out_is_counted(
 ) -> None:
     if driver_of_db.dialect.name == "sqlite":
         texts = [
-            "CREATE TRIGGER odd BEFORE INSERT ON items WHEN NEW.price % 2 = 1 "
-            "BEGIN SELECT RAISE(IGNORE); END"
+            (
+                "CREATE TRIGGER odd BEFORE INSERT ON items WHEN NEW.price % 2 = 1 "
+                "BEGIN SELECT RAISE(IGNORE); END"
+            )
         ]
     else:
         texts = [
-            "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-            "IF NEW.price % 2 = 1 THEN RETURN NULL; END IF; RETURN NEW; END$$",
-            "CREATE TRIGGER odd BEFORE INSERT ON items FOR EACH ROW "
-            "EXECUTE FUNCTION odd()",
+            (
+                "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                "IF NEW.price % 2 = 1 THEN RETURN NULL; END IF; RETURN NEW; END$$"
+            ),
+            (
+                "CREATE TRIGGER odd BEFORE INSERT ON items FOR EACH ROW "
+                "EXECUTE FUNCTION odd()"
+            ),
         ]
     await sql(driver_of_db, *texts)
     plain = await db[item].bulk_create(rows(80))
@@ -423,27 +437,37 @@ async def test_a_table_that_is_not_there_is_an_error_of_the_database(
             await db[item].bulk_create(rows(size))
 
 
-Part = Enum("Part", {f"part_{number}": f"{number}" for number in range(80)})  # type: ignore[misc]
+class Odd(str):
+    """Text that Python calls another, and the database the same."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
-async def test_a_key_may_be_told_in_two_ways(db: DataFlow) -> None:
-    @db.model
-    class Stock:
-        part: Part = field(unique=True)  # type: ignore[valid-type]
-        n: int
-
-    by_member = [{"part": each, "n": 1} for each in Part]
-    by_value = [{"part": each.value, "n": 2} for each in Part]
-    result = await db[Stock].bulk_upsert([*by_member, *by_value], key_fields=["part"])
+async def test_keys_may_be_the_same_without_looking_so(
+    db: DataFlow, item: type
+) -> None:
+    data = rows(80)
+    odd = [{"code": Odd(row["code"]), "price": -1} for row in data]
+    result = await db[item].bulk_upsert([*data, *odd], key_fields=["code"])
+    again = await db[item].bulk_upsert(
+        [*data, *odd], key_fields=["code"], atomic=True, batch_size=100
+    )
 
     assert (result["inserted"], result["updated"]) == (80, 80)
-    assert await db[Stock].count({"n": 2}) == 80
+    assert again["updated"] == 160
+    assert await db[item].count({"price": -1}) == 80
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("return_ids", [True, False])
 async def test_row_level_security_is_kept(
-    return_ids: bool, postgres_url: str, bridge: Bridge
+    return_ids: bool,  # noqa: FBT001  a parameter of the test
+    postgres_url: str,
+    bridge: Bridge,
 ) -> None:
     driver = connect(parse_url(postgres_url), bridge)
     async with DataFlow(postgres_url) as db:
@@ -567,7 +591,10 @@ async def test_without_the_right_to_stage_rows_they_are_stored_one_by_one(
 @pytest.mark.parametrize("size", [800, 40_000])
 @pytest.mark.parametrize("atomic", [None, True])
 async def test_a_connection_that_is_cut_in_a_load_is_told_at_once(
-    size: int, atomic: bool | None, postgres_url: str, bridge: Bridge
+    size: int,
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    postgres_url: str,
+    bridge: Bridge,
 ) -> None:
     driver = connect(parse_url(postgres_url), bridge)
     async with DataFlow(postgres_url) as db:

@@ -73,7 +73,12 @@ class Table:
         raise AssertionError  # all of it at once
 
 
-SOURCES: dict[str, Callable[[list[dict[str, Any]]], object]] = {
+async def coming_batches(data: list[dict[str, Any]]) -> AsyncIterator[Batch]:
+    yield Batch(data[:7])
+    yield Batch(data[7:])
+
+
+SOURCES: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
     "list": list,
     "tuple": tuple,
     "deque": deque,
@@ -85,13 +90,8 @@ SOURCES: dict[str, Callable[[list[dict[str, Any]]], object]] = {
     "arrow table": lambda data: Table(Batch(data[:70]), Batch(data[70:])),
     "arrow batch": Batch,
     "arrow batches": lambda data: [Batch(data[:7]), Batch(data[7:])],
-    "coming batches": lambda data: coming_batches(data),
+    "coming batches": coming_batches,
 }
-
-
-async def coming_batches(data: list[dict[str, Any]]) -> AsyncIterator[Batch]:
-    yield Batch(data[:7])
-    yield Batch(data[7:])
 
 
 @pytest.mark.parametrize("batch_size", [60, 100, 10_000])
@@ -171,7 +171,10 @@ async def test_an_endless_source_is_read_as_fast_as_it_is_stored(
 @pytest.mark.parametrize("n_bad", [0, 99, 100, 250, 299])
 @pytest.mark.parametrize("atomic", [None, False])
 async def test_batches_before_the_bad_one_stay_and_are_told(
-    atomic: bool | None, n_bad: int, db: DataFlow, item: type
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    n_bad: int,
+    db: DataFlow,
+    item: type,
 ) -> None:
     data = rows(300)
     data[n_bad] = {"code": "x", "price": "1"}
@@ -223,7 +226,9 @@ async def test_an_atomic_one_stores_all_or_nothing_however_long(
 
 @pytest.mark.parametrize("atomic", [None, True, False])
 async def test_an_error_of_the_source_is_passed_on(
-    atomic: bool | None, db: DataFlow, item: type
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     def broken() -> Iterator[dict[str, Any]]:
         yield from rows(150)
@@ -240,7 +245,10 @@ async def test_an_error_of_the_source_is_passed_on(
 @pytest.mark.parametrize("atomic", [None, True, False])
 @pytest.mark.parametrize("batch_size", [5, 60, 10_000])
 async def test_going_on_leaves_bad_rows_out_of_every_batch(
-    batch_size: int, atomic: bool | None, db: DataFlow, item: type
+    batch_size: int,
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     await db[item].create(code="taken")
     data: list[Any] = rows(180)
@@ -269,7 +277,10 @@ async def test_going_on_leaves_bad_rows_out_of_every_batch(
 @pytest.mark.parametrize("atomic", [None, True, False])
 @pytest.mark.parametrize("batch_size", [60, 10_000])
 async def test_it_gives_up_once_too_many_rows_fail(
-    batch_size: int, atomic: bool | None, db: DataFlow, item: type
+    batch_size: int,
+    atomic: bool | None,  # noqa: FBT001  a parameter of the test
+    db: DataFlow,
+    item: type,
 ) -> None:
     data: list[Any] = rows(180)
     for bad in (100, 101, 102):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -50,7 +49,7 @@ VALUES: dict[str, list[Any]] = {
         Decimal(0),
         Decimal("-0.000"),
         Decimal("0.0001"),
-        Decimal("10000"),
+        Decimal(10_000),
         Decimal("1E+5"),
         Decimal("12345678901234567890.123456789"),
         Decimal("-1.50"),
@@ -102,7 +101,7 @@ VALUES: dict[str, list[Any]] = {
 
 
 @pytest.fixture
-async def things(db: DataFlow) -> AsyncIterator[tuple[type, type]]:
+async def things(db: DataFlow) -> tuple[type, type]:
     class Fields:
         number: int
         share: float
@@ -135,12 +134,12 @@ async def things(db: DataFlow) -> AsyncIterator[tuple[type, type]]:
     one = type("One", (), {"__annotations__": Fields.__annotations__})
     many = type("Many", (), {"__annotations__": Fields.__annotations__})
     one.__module__ = many.__module__ = __name__
-    yield db.model(one), db.model(many)
+    return db.model(one), db.model(many)
 
 
 def some_rows(count: int, seed: int) -> list[dict[str, Any]]:
     """Return rows in which each value comes, and each pair of them may."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311  no secret
     rows = [
         {name: values[number % len(values)] for name, values in VALUES.items()}
         for number in range(count // 2)

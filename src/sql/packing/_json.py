@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import copysign
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -32,21 +32,18 @@ def plain_json(value: object) -> bytes | None:
         return None
 
 
-def _is_plain(value: object, depth: int) -> bool:
+def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401  any may come
     """Whether a container holds what JSON does, in its normal form, to the bottom."""
     if depth == 0:
         return False
-    inner: Iterable[Any]
-    if type(value) is dict:
-        pairs = cast("dict[Any, Any]", value)
-        if not all(type(key) is str and "\0" not in key for key in pairs):
+    kind: type[Any] = type(value)
+    if kind is dict:
+        if not all(type(key) is str and "\0" not in key for key in value):
             return False
-        inner = pairs.values()
-    elif type(value) is list:
-        inner = cast("list[Any]", value)
-    else:
+        value = value.values()
+    elif kind is not list:
         return False
-    for each in inner:
+    for each in value:
         check = _CHECKS.get(type(each))
         if check is None:
             if not _is_plain(each, depth - 1):

@@ -361,8 +361,9 @@ class _Work:
 
     def go_on(self) -> bool:
         """Pack rows as long as they are like the next; False if that is unusual."""
-        start, row = self.place, self._rows[self.place]
-        is_usual = type(row) is dict
+        start = self.place
+        row: Any = self._rows[start]
+        is_usual: bool = type(row) is dict
         form = self._packing.form(row) if is_usual else None
         if form is None:
             return False

@@ -196,7 +196,8 @@ def _piece(slot: Slot, value: Any) -> bytes:  # noqa: ANN401  # any slot's
         return NULL
     if not slot.format:
         return struct.pack(">i", len(value)) + bytes(value)
-    arguments: tuple[Any, ...] = value if type(value) is tuple else (value,)
+    is_several: bool = type(value) is tuple
+    arguments: tuple[Any, ...] = value if is_several else (value,)
     return struct.pack(f">i{slot.format}", slot.size, *arguments)
 
 

@@ -81,7 +81,7 @@ async def test_a_refused_row_stores_nothing(kind: str, postgres: Driver) -> None
 
 async def when_it_runs(connection: Connection, what: str) -> None:
     """Select *what* as soon as a COPY is on its way."""
-    text = f"SELECT {what} FROM pg_stat_progress_copy WHERE tuples_processed > 0"
+    text = f"SELECT {what} FROM pg_stat_progress_copy WHERE tuples_processed > 0"  # noqa: S608
     statement = Statement(text, returns_rows=True)
     while not (await connection.run([statement]))[0].rows:
         pass

@@ -49,11 +49,12 @@ def refuse(place: int) -> None:
     pytest.fail(f"row {place} is unusual")
 
 
-def unpacked(packed: Packed) -> list[tuple[int | bytes | None, ...]]:
+def unpacked(packed: Packed) -> list[tuple[bytes | None, ...]]:
     """Read the rows of COPY as PostgreSQL does: the bytes of each column."""
     (payload,) = packed.payloads()
     assert payload.startswith(HEADER)
-    at, found = len(HEADER), []
+    at = len(HEADER)
+    found: list[tuple[bytes | None, ...]] = []
     while (n_columns := int.from_bytes(payload[at : at + 2], signed=True)) >= 0:
         at += 2
         row: list[bytes | None] = []
@@ -256,23 +257,23 @@ def test_an_error_of_a_default_reaches_the_check(model: Model) -> None:
     assert not reached
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({}, b"{}"),
-        ({"b": 1, "a": [None, True, 0.5, "x", {"c": []}]}, None),
-        ({"a": -0.0}, b""),
-        ({"a": 1e16}, b""),
-        ({"a": float("nan")}, b""),
-        ({"a": 2**63}, b""),
-        ({"a": "\0"}, b""),
-        ({"a\0": 1}, b""),
-        ({"a": "\ud800"}, b""),
-        ({1: 1}, b""),
-        ({"a": (1,)}, b""),
-        (5, b""),
-    ],
-)
+TEXTS: list[tuple[Any, bytes | None]] = [
+    ({}, b"{}"),
+    ({"b": 1, "a": [None, True, 0.5, "x", {"c": []}]}, None),
+    ({"a": -0.0}, b""),
+    ({"a": 1e16}, b""),
+    ({"a": float("nan")}, b""),
+    ({"a": 2**63}, b""),
+    ({"a": "\0"}, b""),
+    ({"a\0": 1}, b""),
+    ({"a": "\ud800"}, b""),
+    ({1: 1}, b""),
+    ({"a": (1,)}, b""),
+    (5, b""),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), TEXTS)
 def test_plain_json_is_written_at_once_and_other_left_alone(
     value: Any, text: bytes | None
 ) -> None:

@@ -36,7 +36,7 @@ def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401  any may come
     """Whether a container holds what JSON does, in its normal form, to the bottom."""
     if depth == 0:
         return False
-    kind: type[Any] = type(value)
+    kind: Any = value.__class__  # `type` would narrow what follows
     if kind is dict:
         if not all(type(key) is str and "\0" not in key for key in value):
             return False
@@ -44,7 +44,7 @@ def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401  any may come
     elif kind is not list:
         return False
     for each in value:
-        check = _CHECKS.get(type(each))
+        check = _CHECKS.get(each.__class__)
         if check is None:
             if not _is_plain(each, depth - 1):
                 return False

@@ -363,7 +363,7 @@ class _Work:
         """Pack rows as long as they are like the next; False if that is unusual."""
         start = self.place
         row: Any = self._rows[start]
-        is_usual: bool = type(row) is dict
+        is_usual: bool = row.__class__ is dict
         form = self._packing.form(row) if is_usual else None
         if form is None:
             return False

@@ -196,7 +196,7 @@ def _piece(slot: Slot, value: Any) -> bytes:  # noqa: ANN401  # any slot's
         return NULL
     if not slot.format:
         return struct.pack(">i", len(value)) + bytes(value)
-    is_several: bool = type(value) is tuple
+    is_several: bool = value.__class__ is tuple
     arguments: tuple[Any, ...] = value if is_several else (value,)
     return struct.pack(f">i{slot.format}", slot.size, *arguments)
 

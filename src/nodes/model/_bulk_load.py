@@ -167,17 +167,23 @@ class Loader(ABC):
         if not batch.is_packed:
             self.prepare(batch)
         try:
-            batch.tally = await self._put(connection, batch, is_inside=is_inside)
-        except ConstraintError:
-            if not self.manner.keep_going:
-                raise
-            await self._put_salvaging(connection, batch)
+            await self._put_packed(connection, batch, is_inside=is_inside)
         except _GoSlowly:
             await self._put_slowly(connection, batch)
         except DriverError as error:
             if error.code != _MEETS_ITSELF:
                 raise
             await self._put_slowly(connection, batch)
+
+    async def _put_packed(
+        self, connection: Connection, batch: Batch, *, is_inside: bool
+    ) -> None:
+        try:
+            batch.tally = await self._put(connection, batch, is_inside=is_inside)
+        except ConstraintError:
+            if not self.manner.keep_going:
+                raise
+            await self._put_salvaging(connection, batch)
 
     async def _put(
         self, connection: Connection, batch: Batch, *, is_inside: bool

@@ -43,7 +43,12 @@ def lend(connection: Connection) -> Acquire:
 
 
 _WORKERS: Final = 2
-"""One packs while the other waits for the database."""
+"""One packs while the other waits for the database.
+
+Batches on two connections at once were tried: of 2 000 rows they took 0.9 times as long,
+of 10 000 rows 1.4 times (PostgreSQL, two cores: the server is the limit), and were no
+head of the data any more.
+"""
 
 
 @final

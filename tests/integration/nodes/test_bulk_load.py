@@ -21,7 +21,8 @@ from dataflow.errors import (
     MissingFieldError,
     QueryError,
 )
-from dataflow.sql import Statement
+from dataflow.nodes import registry
+from dataflow.sql import Statement, table_of
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -108,6 +109,54 @@ async def test_keys_may_be_given_to_some_rows(
 
     assert [stored[each] for each in result["ids"]] == [row["code"] for row in data]
     assert result["ids"][3] == 50_003
+
+
+async def test_columns_may_change_in_the_middle_of_a_load(
+    db: DataFlow, item: type
+) -> None:
+    data = rows(3_000)
+    for number in range(1_200, 1_300):
+        data[number]["id"] = 50_000 + number
+    await db[item].bulk_create(data)
+    stored = dict(await table(db, item, "code", "id"))
+
+    assert sorted(stored) == [row["code"] for row in data]
+    assert stored["01250"] == 51_250
+
+
+async def test_a_bad_row_is_found_although_columns_change_behind_it(
+    db: DataFlow, item: type
+) -> None:
+    data = rows(4_000)
+    data[5]["code"] = "00001"
+    for number in range(1_200, 1_300):
+        data[number]["id"] = 50_000 + number
+    data[3_999]["code"] = "00002"
+    result = await db[item].bulk_create(data, error_strategy="continue")
+
+    assert [each["index"] for each in result["errors"]] == [5, 3_999]
+    assert result["inserted"] == await db[item].count() == 3_998
+
+
+async def test_a_key_that_every_row_has_is_changed_by_each(
+    db: DataFlow, item: type
+) -> None:
+    data = [{"price": n} for n in range(80)]
+    result = await db[item].bulk_upsert(data, code="a", key_fields=["code"])
+
+    assert (result["inserted"], result["updated"]) == (1, 79)
+    assert await table(db, item, "code", "price") == [("a", 79)]
+
+
+async def test_a_key_made_by_default_is_new_in_each_row(db: DataFlow) -> None:
+    @db.model
+    class Part:
+        key: UUID = field(primary_key=True, default_factory=uuid4)
+        name: str
+
+    result = await db[Part].bulk_upsert([{"name": f"{n}"} for n in range(80)])
+
+    assert result["inserted"] == await db[Part].count() == 80
 
 
 @pytest.mark.parametrize("return_ids", [True, False])
@@ -200,6 +249,28 @@ async def test_large_values_are_split_into_several_loads(db: DataFlow) -> None:
     upserted = await db[File].bulk_upsert(files, key_fields=["name"])
 
     assert (created["inserted"], upserted["updated"]) == (120, 120)
+
+
+async def test_on_a_connection_that_is_lent_all_of_it_is_one_transaction(
+    db: DataFlow, item: type, driver_of_db: Driver
+) -> None:
+    creating: Any = registry.resolve("ItemBulkCreateNode")
+    changing: Any = registry.resolve("ItemBulkUpdateNode")
+    table = table_of(creating.model, driver_of_db.dialect)
+    data = rows(150)
+    good = creating.plan({"data": data, "batch_size": 60}, "it")
+    change = changing.plan(
+        {"data": [{"id": n, "price": 0} for n in range(1, 151)]}, "it"
+    )
+    bad = creating.plan({"data": [*rows(150, 500), data[0]], "batch_size": 60}, "it")
+    async with driver_of_db.acquire() as connection:
+        created = await creating.perform(connection, table, good)
+        changed = await changing.perform(connection, table, change)
+        with pytest.raises(DuplicateKeyError):
+            await creating.perform(connection, table, bad)
+
+    assert (created["inserted"], changed["updated"]) == (150, 150)
+    assert await db[item].count({"price": 0}) == await db[item].count() == 150
 
 
 # -- upserts and updates ---------------------------------------------------------------

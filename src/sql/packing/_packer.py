@@ -32,8 +32,8 @@ _SHAPES: Final = 512
 FEED_STRIDE: Final = 1_000
 """Rows that are packed while the database works on those before.
 
-What is kept alive costs more than what is done: packing takes 0.99 us a row in strides
-of 250 to 1 000, and 1.20 us in one of 100 000.
+Of 10 000 rows, against asyncpg's COPY of the same dicts: 1.06 times its speed in
+strides of 250 to 1 000, 0.99 of 2 000, 0.87 of 5 000, 0.78 in one piece.
 """
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)

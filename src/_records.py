@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Mapping,
     Sequence,
 )
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, TypeAlias, final
 
 from .messages import Operation
 from .models import Model
@@ -21,6 +23,20 @@ __all__ = ["Records", "ask"]
 
 _PAGE: Final = 1_000
 """Records a stream asks for at once."""
+
+
+class Arrow(Protocol):
+    """An Arrow table or record batch, such as pyarrow's."""
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        ...
+
+
+_Row: TypeAlias = Mapping[str, Any] | Arrow
+
+Data: TypeAlias = Iterable[_Row] | AsyncIterable[_Row] | Arrow
+"""What the rows of a bulk call may come from; read once, as fast as it is stored."""
 
 _Node = ModelNode[Any]
 _Result = dict[str, Any]
@@ -114,10 +130,12 @@ class Records:
         """Create or change one row: where, create, update, conflict_on."""
         return await self._do(Operation.UPSERT, parameters)
 
-    async def bulk_create(
-        self, data: Sequence[Mapping[str, Any]], **parameters: object
-    ) -> dict[str, Any]:
-        """Store many rows and return the counts."""
+    async def bulk_create(self, data: Data, **parameters: object) -> dict[str, Any]:
+        """Store many rows and return the counts.
+
+        Raises:
+            PartlyStoredError: It stopped when batches had been committed.
+        """
         return await self._do(Operation.BULK_CREATE, {"data": data, **parameters})
 
     async def bulk_update(self, **parameters: object) -> dict[str, Any]:
@@ -128,9 +146,7 @@ class Records:
         """Delete many rows, by filter or ids, and return the counts."""
         return await self._do(Operation.BULK_DELETE, parameters)
 
-    async def bulk_upsert(
-        self, data: Sequence[Mapping[str, Any]], **parameters: object
-    ) -> dict[str, Any]:
+    async def bulk_upsert(self, data: Data, **parameters: object) -> dict[str, Any]:
         """Store or change many rows and return the counts."""
         return await self._do(Operation.BULK_UPSERT, {"data": data, **parameters})
 

@@ -10,11 +10,19 @@ and bounded, until the server has answered that.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, final
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeVar, final
 from urllib.parse import urlencode
 
 import anyio
@@ -85,9 +93,13 @@ class _Client(Protocol):
 
     def is_in_transaction(self) -> bool: ...
 
+    def add_termination_listener(self, callback: Callable[[Any], None]) -> None: ...
+
+    def remove_termination_listener(self, callback: Callable[[Any], None]) -> None: ...
+
     # Private, since nothing public does it: rows and status in one; without the
-    # simple protocol, which would run several statements in one text; and a statement
-    # out of the cache. asyncpg 0.30 to 0.32 have them alike.
+    # simple protocol, which would run several statements in one text; a statement out
+    # of the cache; and COPY by its text. asyncpg 0.30 to 0.32 have them alike.
     async def _execute(
         self,
         query: str,
@@ -99,6 +111,10 @@ class _Client(Protocol):
     ) -> tuple[Any, bytes, bool]: ...
 
     def _prepare(self, query: str, *, use_cache: bool) -> Awaitable[Any]: ...
+
+    def _copy_in(
+        self, copy_stmt: str, source: object, timeout: None
+    ) -> Coroutine[Any, Any, str]: ...
 
 
 @final
@@ -318,6 +334,8 @@ class PostgresConnection(Session):
         text, client = statement.text, self._client
         if client.is_closed():  # which only asyncpg's public methods look at
             raise ConnectionLostError(ENDED)
+        if statement.packed is not None:
+            return await self._copy(text, statement.packed)
         rows, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
             text, statement.parameters, 0, None, return_status=True
         )
@@ -343,6 +361,34 @@ class PostgresConnection(Session):
         if is_silent or not statement.returns_rows:
             return Result((), len(rows))
         return Result(rows, len(rows), await self._name(rows, text))
+
+    async def _copy(self, text: str, packed: bytes | Iterator[bytes]) -> Result:
+        """Send rows to ``COPY … FROM STDIN``, on the asyncio side.
+
+        asyncpg waits for room to write, between two pieces, with nothing that a lost
+        connection would end: so that is told by a listener, which ends the sending.
+        In one buffer there is no such wait.
+        """
+        client = self._client
+        if isinstance(packed, bytes):
+            # A memoryview, since asyncpg takes bytes for the name of a file.
+            source: object = memoryview(packed)
+            return _copied(await client._copy_in(text, source, None))  # noqa: SLF001
+        copying = client._copy_in(text, _Pieces(packed), None)  # noqa: SLF001
+        sending = asyncio.create_task(copying)
+
+        def end(_: object) -> None:
+            sending.cancel()
+
+        client.add_termination_listener(end)
+        try:
+            await asyncio.wait([sending])
+            if sending.cancelled():
+                raise ConnectionLostError(ENDED)
+            return _copied(sending.result())
+        finally:
+            client.remove_termination_listener(end)
+            await _stop(sending)
 
     async def _run_echoed(self, statement: Statement) -> Result:
         self._echo, start = False, time.perf_counter()
@@ -416,6 +462,38 @@ class _PostgresCursor:
     async def aclose(self) -> None:
         """Close the portal, which would live until the end of the transaction."""
         await _call(self._bridge, self._portal._close_portal, None)  # noqa: SLF001
+
+
+@final
+class _Pieces:
+    """Pieces for COPY, made one by one between other tasks."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(0)
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+async def _stop(sending: asyncio.Task[str]) -> None:
+    """End a COPY whose caller is cancelled, and see it end."""
+    while not sending.done():
+        sending.cancel()
+        # What cancelled the caller goes on behind this, whatever comes again.
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([sending])
+    if not sending.cancelled():
+        sending.exception()  # looked at, lest asyncio reports it
+
+
+def _copied(status: str) -> Result:
+    return Result((), _count(status.encode()))
 
 
 def _count(status: bytes) -> int:

@@ -42,7 +42,13 @@ from ._parameters import (
     UnknownFieldError,
 )
 from ._protection import WriteBlockedError
-from ._rows import AmbiguousFilterError, RecordNotFoundError, StoredValueError
+from ._rows import (
+    AmbiguousFilterError,
+    PartlyStoredError,
+    RecordNotFoundError,
+    StoredValueError,
+    TooManyFailuresError,
+)
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -79,11 +85,13 @@ __all__ = [
     "ModelError",
     "OutOfRangeError",
     "ParameterError",
+    "PartlyStoredError",
     "PoisonMessageError",
     "QueryError",
     "RecordNotFoundError",
     "RestartLimitError",
     "StoredValueError",
+    "TooManyFailuresError",
     "TransactionConflictError",
     "UnknownFieldError",
     "UnknownModelError",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._base import DataFlowError
 
-__all__ = ["AmbiguousFilterError", "RecordNotFoundError", "StoredValueError"]
+__all__ = [
+    "AmbiguousFilterError",
+    "PartlyStoredError",
+    "RecordNotFoundError",
+    "StoredValueError",
+    "TooManyFailuresError",
+]
 
 
 class RecordNotFoundError(DataFlowError, LookupError):
@@ -66,4 +74,61 @@ class StoredValueError(DataFlowError):
         return (
             f"the database holds a {self.model}.{self.field} that is not "
             f"{self.expected}: correct the row, or widen the field's type"
+        )
+
+
+class PartlyStoredError(DataFlowError):
+    """A bulk node stopped when some of its batches had been committed.
+
+    They stay. What stopped it is the cause, and in `error`.
+
+    Attributes:
+        node: The node.
+        processed: Rows at the head of the data that are dealt with, for good; the
+            row of this index is the first that is not.
+        stored: How many of them were inserted or changed.
+        error: What is wrong with the batch behind them.
+    """
+
+    def __init__(
+        self, node: str, processed: int, stored: int, error: Exception
+    ) -> None:
+        super().__init__(node, processed, stored, error)
+        self.node = node
+        self.processed = processed
+        self.stored = stored
+        self.error = error
+
+    def __str__(self) -> str:
+        return (
+            f"{self.node} stored {self.stored} of the first {self.processed} rows, "
+            "which stay stored, and stopped at the batch behind them: mend it and go "
+            f"on from there, or use atomic=True for all rows or none ({self.error})"
+        )
+
+
+class TooManyFailuresError(DataFlowError):
+    """A bulk node gave up since more rows failed than ``max_errors`` allows.
+
+    Attributes:
+        node: The node.
+        limit: How many may fail.
+        stored: Rows inserted or changed, which stay; 0 with ``atomic=True``.
+        errors: Index, error and reason of each row that failed.
+    """
+
+    def __init__(
+        self, node: str, limit: int, stored: int, errors: list[dict[str, Any]]
+    ) -> None:
+        super().__init__(node, limit, stored, errors)
+        self.node = node
+        self.limit = limit
+        self.stored = stored
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return (
+            f"{self.node} gave up: {len(self.errors)} rows failed, and max_errors "
+            f"allows {self.limit}; {self.stored} rows were stored: `errors` says what "
+            "is wrong with the others"
         )

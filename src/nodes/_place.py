@@ -13,7 +13,7 @@ from ..drivers import Driver
 from ..models import Model
 from ._actor_pool import ActorPool
 from ._database import Database
-from .model import ModelNode, NodeActor
+from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
 
 __all__ = ["Place"]
@@ -69,6 +69,13 @@ class Place:
         if isinstance(node, SqlNode):
             return self._pool(name)
         prepare = partial(self.prepare, node.model)
+        if isinstance(node, BulkNode):
+            return self.supervisor.spawn(
+                partial(BulkActor, node, self.driver, prepare),
+                name,
+                mailbox_size=BULK_MAILBOX,
+                interceptors=self.database.interceptors,
+            )
         return self.supervisor.spawn(
             partial(NodeActor, node, self.driver, prepare),
             name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,9 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         decode: Makes of some rows, in order, as many of what is wanted instead; not
             with *many*. A driver calls it for all rows, as they come or at once, maybe
             in another thread.
+        packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
+            pieces if they are made while the database reads. An error of what makes
+            them ends the statement, and is raised.
     """
 
     text: str
@@ -32,6 +35,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     many: bool = False
     is_brief: bool = False
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    packed: bytes | Iterator[bytes] | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from ._bulk_actor import BULK_MAILBOX, BulkActor
+from ._bulk_node import BulkNode
 from ._model_node import ModelNode
 from ._node_actor import NodeActor
 from .kinds import KINDS
 
-__all__ = ["KINDS", "ModelNode", "NodeActor"]
+__all__ = [
+    "BULK_MAILBOX",
+    "KINDS",
+    "BulkActor",
+    "BulkNode",
+    "ModelNode",
+    "NodeActor",
+]

@@ -3,54 +3,75 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from ...drivers import Connection
+from ...drivers import Connection, Driver
 from ...errors import MissingFieldError
 from ...sql import Table
 from .._node import Port
+from ._bulk_load import loader_of
+from ._bulk_node import BulkNode
+from ._bulk_source import Rows, Source, rows_of
+from ._bulk_stream import Acquire, Stream, lend
 from ._conflict import conflict_fields
-from ._model_node import Arriving, ModelNode, field_port
-from ._options import choice, flag, whole_number
-from ._report import DEFAULT_BATCH, report, report_ports
-from ._rows import Failure, Row, read_rows
-from ._store import Manner, Store
+from ._model_node import Arriving, field_port
+from ._options import choice, flag, maybe_flag, whole_number
+from ._report import report, report_ports
+from ._rows import RowReader
+from ._store import DEFAULT_ROWS, Manner
 from ._values import new_values
 
 __all__ = ["BulkStoreNode", "StorePlan"]
 
 
 class StorePlan(msgspec.Struct, frozen=True, eq=False):
-    """Checked rows, those that cannot be stored, and how to store the others."""
+    """Where rows come from, what goes into each of them, and how they are stored.
 
-    rows: list[Row]
-    failures: list[Failure]
+    Attributes:
+        data: What rows come from; not read yet.
+        everywhere: Checked values that go into every row.
+        reader: Checks a row.
+        manner: How they are stored.
+    """
+
+    data: object
+    everywhere: Mapping[str, Any]
+    reader: RowReader
     manner: Manner
 
 
-class BulkStoreNode(ModelNode[StorePlan]):
+class BulkStoreNode(BulkNode[StorePlan]):
     """Stores many rows; what it does with those that exist, a subclass says.
 
-    All rows or none are stored (``error_strategy="stop"``, the default), or
-    every one that can be (``"continue"``): then the result lists the others under
-    ``errors`` with their index and reason. Rows are stored in their order, in one
-    transaction. ``return_ids=True`` adds ``ids``, the keys of the rows that were
-    inserted or changed, in the order of the data.
+    ``data`` is a list, an iterable, an asynchronous iterable, or Arrow data; it is
+    read as fast as it is stored. What fits into one batch is stored all or not at all;
+    of more, each batch commits by itself, in the order of the data, unless ``atomic``
+    says otherwise: True puts all into one transaction, False is for batch by batch.
+
+    A row that cannot be stored ends it (``error_strategy="stop"``, the default), or is
+    left out (``"continue"``): then the result lists such rows under ``errors`` with
+    their index and reason, and ``max_errors`` says how many there may be.
+    ``return_ids=True`` adds ``ids``, the keys of the rows that were inserted or
+    changed, in the order of the data.
     """
 
     def ports(self) -> list[Port]:
         """Return data, the ways to store it, and the fields for every row."""
         fields = [field_port(each) for each in self.model.fields]
         own = [
-            Port("data", list, is_required=True),
+            Port("data", Rows, is_required=True),
             Port("batch_size", int),
             Port("conflict_resolution", str),
             Port("key_fields", list | tuple | str | None),
             Port("conflict_on", list | tuple | str | None),
             Port("return_ids", bool),
             Port("error_strategy", str),
+            Port("max_errors", int | None),
+            Port("atomic", bool | None),
         ]
         names = {port.name for port in own}
         return [*own, *(each for each in fields if each.name not in names)]
@@ -66,10 +87,11 @@ class BulkStoreNode(ModelNode[StorePlan]):
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> StorePlan:
-        """Check every row and return them with the way to store them."""
+        """Check all but the rows; these too if they are a list and only looked at."""
         self.refuse_unknown(parameters, owner)
         manner = self._manner(parameters, owner)
         data = parameters.pop("data", () if "data" in (arriving or ()) else None)
+        rows = rows_of(data, self.model, owner)
 
         def check(values: dict[str, Any], where: str) -> dict[str, Any]:
             checked = new_values(self.model, values, where, arriving)
@@ -77,10 +99,22 @@ class BulkStoreNode(ModelNode[StorePlan]):
                 self._require(manner.conflict, checked, where, arriving)
             return checked
 
-        rows, failures = read_rows(
-            self.model, data, parameters, check, owner, keep_going=manner.keep_going
-        )
-        return StorePlan(rows, failures, manner)
+        reader = RowReader(self.model, parameters, check, owner)
+        everywhere = self._everywhere(parameters, owner)
+        if arriving is not None:
+            reader.read_each(rows or (), keep_going=manner.keep_going)
+        return StorePlan(data, everywhere, reader, manner)
+
+    def _everywhere(self, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """Return the values for every row, checked.
+
+        A generated key of None asks for new ones, as leaving it out does.
+        """
+        return {
+            name: self.model.field(name, owner).check(value, owner)
+            for name, value in given.items()
+            if value is not None or name != self.model.generated_key
+        }
 
     def _manner(self, parameters: dict[str, Any], owner: str) -> Manner:
         """Take what says how to store the rows."""
@@ -98,11 +132,20 @@ class BulkStoreNode(ModelNode[StorePlan]):
             ),
             conflict=conflict_fields(self.model, fields, owner, name),
             batch_size=whole_number(
-                parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
+                parameters, "batch_size", owner, default=DEFAULT_ROWS, least=1
             ),
             return_ids=flag(parameters, "return_ids", owner, default=False),
             keep_going=strategy == "continue",
+            atomic=maybe_flag(parameters, "atomic", owner),
+            max_errors=self._max_errors(parameters, owner),
         )
+
+    def _max_errors(self, parameters: dict[str, Any], owner: str) -> int | None:
+        if parameters.get("max_errors", ...) is None:
+            del parameters["max_errors"]
+        if "max_errors" not in parameters:
+            return None
+        return whole_number(parameters, "max_errors", owner, default=0, least=0)
 
     def _require(
         self,
@@ -123,26 +166,41 @@ class BulkStoreNode(ModelNode[StorePlan]):
             if values.get(name) is None and not (field.is_generated or comes):
                 raise MissingFieldError(where, name, field.type.describe())
 
+    async def work(
+        self, driver: Driver, table: Table, plan: StorePlan
+    ) -> dict[str, Any]:
+        """Store the rows; `Stream.run` says what is raised, and what stays."""
+        return await self._store(driver.acquire, table, plan)
+
     async def perform(
         self, connection: Connection, table: Table, plan: StorePlan
     ) -> dict[str, Any]:
-        """Store the rows.
+        """Store the rows on one connection, all or nothing.
 
         Raises:
             ConstraintError: A row breaks a rule of the table; none was stored
                 (not with ``error_strategy="continue"``).
         """
-        store = Store(connection, table, plan.manner)
-        await store.take(plan.rows)
+        whole = replace(plan, manner=replace(plan.manner, atomic=True))
+        return await self._store(lend(connection), table, whole)
+
+    async def _store(
+        self, acquire: Acquire, table: Table, plan: StorePlan
+    ) -> dict[str, Any]:
+        manner = plan.manner
+        loader = loader_of(table, manner, plan.reader, plan.everywhere)
+        stream = Stream(acquire, Source(plan.data), loader, self.name)
+        await stream.run()
+        tally = stream.tally
         result = report(
             self.operation,
-            processed=len(plan.rows) + len(plan.failures),
-            batch_size=plan.manner.batch_size,
-            failures=plan.failures + store.failures,
-            inserted=store.tally.inserted,
-            updated=store.tally.updated,
-            skipped=store.tally.skipped,
+            processed=stream.n_rows,
+            batch_size=manner.batch_size,
+            failures=stream.failures,
+            inserted=tally.inserted,
+            updated=tally.updated,
+            skipped=tally.skipped,
         )
-        if plan.manner.return_ids:
-            result["ids"] = store.tally.ids
+        if manner.return_ids:
+            result["ids"] = tally.ids
         return result

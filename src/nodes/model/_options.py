@@ -7,7 +7,15 @@ from typing import Any, TypeGuard, cast
 
 from ...errors import FieldValueError
 
-__all__ = ["as_list", "came", "choice", "flag", "is_mapping", "whole_number"]
+__all__ = [
+    "as_list",
+    "came",
+    "choice",
+    "flag",
+    "is_mapping",
+    "maybe_flag",
+    "whole_number",
+]
 
 
 def came(value: object) -> str:
@@ -33,6 +41,14 @@ def flag(parameters: dict[str, Any], name: str, owner: str, *, default: bool) ->
     if not isinstance(value, bool):
         raise FieldValueError(owner, name, came(value), "True or False")
     return value
+
+
+def maybe_flag(parameters: dict[str, Any], name: str, owner: str) -> bool | None:
+    """Take a parameter that is True or False, or None where nothing is said."""
+    if parameters.get(name) is None:
+        parameters.pop(name, None)
+        return None
+    return flag(parameters, name, owner, default=False)
 
 
 def whole_number(

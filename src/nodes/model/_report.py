@@ -9,7 +9,7 @@ from ...messages import Operation
 from .._node import Port
 from ._rows import Failure
 
-__all__ = ["DEFAULT_BATCH", "report", "report_ports"]
+__all__ = ["DEFAULT_BATCH", "failures_of", "report", "report_ports"]
 
 DEFAULT_BATCH: Final = 1_000
 """Rows a statement carries when nothing is said."""
@@ -44,8 +44,13 @@ def report(
     }
     result.update(counts)
     if failures:
-        result["errors"] = [
-            {"index": each.index, "error": each.error, "reason": str(each.error)}
-            for each in sorted(failures, key=lambda each: each.index)
-        ]
+        result["errors"] = failures_of(failures)
     return result
+
+
+def failures_of(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Return index, error and reason of rows that failed, in the order of the data."""
+    return [
+        {"index": each.index, "error": each.error, "reason": str(each.error)}
+        for each in sorted(failures, key=lambda each: each.index)
+    ]

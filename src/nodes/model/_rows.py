@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, cast, final
 
 import msgspec
 
-from ...errors import DataFlowError, FieldValueError, MissingFieldError, ParameterError
+from ...errors import DataFlowError, FieldValueError, ParameterError
 from ...models import Model
-from ._options import as_list, came, is_mapping
+from ._options import came, is_mapping
 
-__all__ = ["Failure", "Row", "batches", "read_rows"]
+__all__ = ["Failure", "Row", "RowReader", "batches"]
 
 _MAPPING = "a mapping of field names to values"
 
@@ -44,53 +44,63 @@ class Failure(msgspec.Struct, frozen=True, eq=False):
     error: DataFlowError
 
 
-def read_rows(
-    model: Model,
-    data: object,
-    everywhere: Mapping[str, Any],
-    check: Callable[[dict[str, Any], str], dict[str, Any]],
-    owner: str,
-    *,
-    keep_going: bool = False,
-) -> tuple[list[Row], list[Failure]]:
-    """Return the rows that can be stored, and what is wrong with the others.
+@final
+class RowReader:
+    """Checks rows, one by one.
 
     Args:
         model: What the rows are.
-        data: A list of mappings.
         everywhere: Values that go into every row.
         check: Returns the values of one row, given what errors call it.
         owner: What errors call the node.
-        keep_going: Collect what is wrong instead of raising the first of it.
-
-    Raises:
-        ParameterError: A row cannot be stored; the error names its index.
     """
-    for name in everywhere:
-        model.field(name, owner)
-    rows: list[Row] = []
-    failures: list[Failure] = []
-    for index, given in enumerate(_list(data, model, owner)):
-        try:
-            values = _merged(given, everywhere, index, owner)
-            given_names = tuple(sorted(values))
-            checked = check(values, f"{owner} data[{index}]")
-            rows.append(Row(index, checked, given_names))
-        except ParameterError as error:
-            if not keep_going:
-                raise
-            failures.append(Failure(index, error))
-    return rows, failures
 
+    def __init__(
+        self,
+        model: Model,
+        everywhere: Mapping[str, Any],
+        check: Callable[[dict[str, Any], str], dict[str, Any]],
+        owner: str,
+    ) -> None:
+        for name in everywhere:
+            model.field(name, owner)
+        self._everywhere = everywhere
+        self._check = check
+        self._owner = owner
 
-def _list(data: object, model: Model, owner: str) -> Sequence[object]:
-    if data is None:
-        raise MissingFieldError(owner, "data", f"a list of {model.name} rows")
-    # An iterator would be used up when the workflow is checked.
-    rows = as_list(data)
-    if rows is None:
-        raise FieldValueError(owner, "data", came(data), f"a list, each {_MAPPING}")
-    return rows
+    def read(self, given: object, index: int) -> Row:
+        """Return the row at a place in the data.
+
+        Raises:
+            ParameterError: It cannot be stored; the error names the place.
+        """
+        values = _merged(given, self._everywhere, index, self._owner)
+        names = tuple(sorted(values))
+        return Row(index, self._check(values, f"{self._owner} data[{index}]"), names)
+
+    def read_each(
+        self, data: Iterable[object], start: int = 0, *, keep_going: bool = False
+    ) -> tuple[list[Row], list[Failure]]:
+        """Return the rows that can be stored, and what is wrong with the others.
+
+        Args:
+            data: What the sender gave.
+            start: Place of the first of them.
+            keep_going: Collect what is wrong instead of raising the first of it.
+
+        Raises:
+            ParameterError: A row cannot be stored.
+        """
+        rows: list[Row] = []
+        failures: list[Failure] = []
+        for index, given in enumerate(data, start):
+            try:
+                rows.append(self.read(given, index))
+            except ParameterError as error:
+                if not keep_going:
+                    raise
+                failures.append(Failure(index, error))
+        return rows, failures
 
 
 def _merged(

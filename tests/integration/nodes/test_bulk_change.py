@@ -116,7 +116,7 @@ async def test_a_change_that_breaks_a_rule_changes_nothing(
         await ask("UserBulkUpdateNode", filter={"id": {"$lt": 4}}, update={"name": "z"})
     data = [{"id": 1, "age": 9}, {"id": 2, "name": "c"}]
     with pytest.raises(DuplicateKeyError):
-        await ask("UserBulkUpdateNode", data=data, batch_size=1)
+        await ask("UserBulkUpdateNode", data=data, batch_size=1, atomic=True)
 
     assert await ages(db, user) == dict.fromkeys("abcde", 0)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ async def test_the_result_is_the_counts(ask: Ask) -> None:
         "updated": 0,
         "skipped": 0,
         "failed": 0,
-        "batch_size": 1_000,
+        "batch_size": 10_000,
         "operation": "bulk_create",
         "success": True,
     }
@@ -107,7 +108,7 @@ async def test_one_bad_row_keeps_all_others_out(
     await ask("ItemCreateNode", code="taken")
     data = [{"code": code} for code in ("a", "b", "c", "taken", "d")]
     with pytest.raises(DuplicateKeyError) as error:
-        await ask("ItemBulkCreateNode", data=data, batch_size=batch_size)
+        await ask("ItemBulkCreateNode", data=data, batch_size=batch_size, atomic=True)
 
     assert (error.value.table, error.value.fields) == ("items", ("code",))
     assert await db[item].count() == 1
@@ -301,7 +302,10 @@ async def test_many_bulk_creates_at_once_store_every_row(
         ({"data": None}, MissingFieldError),
         ({"data": {"code": "a"}}, FieldValueError),
         ({"data": "ab"}, FieldValueError),
-        ({"data": iter([{"code": "a"}])}, FieldValueError),
+        ({"data": deque([{"code": 1}])}, FieldValueError),
+        ({"data": 7}, FieldValueError),
+        ({"data": [{"code": "a"}], "atomic": "yes"}, FieldValueError),
+        ({"data": [{"code": "a"}], "max_errors": -1}, FieldValueError),
         ({"data": [{"code": "a"}, 3]}, FieldValueError),
         ({"data": [{"code": "a", 3: 4}]}, FieldValueError),
         ({"data": [{"code": "a", "price": 1}], "price": 2}, FieldValueError),

@@ -45,7 +45,7 @@ async def test_rows_are_inserted_or_changed_and_counted(
         "updated": 1,
         "skipped": 0,
         "failed": 0,
-        "batch_size": 1_000,
+        "batch_size": 10_000,
         "operation": "bulk_upsert",
         "success": True,
     }

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any, Final, final
 
 import msgspec
+from msgspec.structs import replace
 
-from ....drivers import Connection
+from ....drivers import Connection, Driver
 from ....errors import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -17,11 +18,16 @@ from ....errors import (
 from ....messages import Operation
 from ....sql import ALL, Arithmetic, Filter, Table, parse
 from ..._node import Port
+from .._bulk_load import loader_of
+from .._bulk_node import BulkNode
+from .._bulk_source import Rows, Source, rows_of
+from .._bulk_stream import Acquire, Stream, lend
 from .._change import read_change
-from .._model_node import Arriving, ModelNode
-from .._options import flag, whole_number
-from .._report import DEFAULT_BATCH, report, report_ports
-from .._rows import Row, batches, read_rows
+from .._model_node import Arriving
+from .._options import flag, maybe_flag, whole_number
+from .._report import report, report_ports
+from .._rows import RowReader
+from .._store import DEFAULT_ROWS, Manner
 from .._values import as_mapping, changed_values
 
 __all__ = ["BulkUpdateNode"]
@@ -48,21 +54,25 @@ class ByFilter(msgspec.Struct, frozen=True, eq=False):
 class ByRows(msgspec.Struct, frozen=True, eq=False):
     """A change of its own for each row, found by its key."""
 
-    rows: list[Row]
-    batch_size: int
+    data: object
+    reader: RowReader
+    manner: Manner
 
 
 @final
-class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
+class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
     """Changes rows by ``filter`` and ``update`` (``fields``), or by ``data`` with keys.
 
-    By filter a number may be computed: ``update={"stock": {"$inc": -1}, "price":
-    {"$mul": 2}}``. It stays exact: where a result is out of range, or would have to be
-    rounded, nothing is changed. A factor for an int is an int, a duration takes
-    ``$inc`` only, NULL stays NULL, and ``{"$set": value}`` is the value.
+    By a filter all of them or none are changed, and a number may be computed:
+    ``update={"stock": {"$inc": -1}, "price": {"$mul": 2}}``. It stays exact: where a
+    result is out of range, or would have to be rounded, nothing is changed. A factor
+    for an int is an int, a duration takes ``$inc`` only, NULL stays NULL, and
+    ``{"$set": value}`` is the value.
 
-    All of them or none are changed. ``updated`` is the number of rows found; a row
-    of ``data`` whose key is not there counts as skipped.
+    ``data`` may come from anywhere, and is stored in batches, as `BulkStoreNode` says
+    of ``atomic`` and ``batch_size``. Of two rows with one key the last one wins.
+    ``updated`` is the number of rows found; a row of ``data`` whose key is not there
+    counts as skipped.
     """
 
     operation = Operation.BULK_UPDATE
@@ -73,8 +83,9 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         return [
             Port("filter", dict | None),
             *(Port(name, dict) for name in _CHANGES),
-            Port("data", list),
+            Port("data", Rows),
             Port("batch_size", int),
+            Port("atomic", bool | None),
             Port("confirmed", bool),
         ]
 
@@ -92,11 +103,13 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         """
         self.refuse_unknown(parameters, owner)
         size = whole_number(
-            parameters, "batch_size", owner, default=DEFAULT_BATCH, least=1
+            parameters, "batch_size", owner, default=DEFAULT_ROWS, least=1
         )
+        atomic = maybe_flag(parameters, "atomic", owner)
         is_confirmed = flag(parameters, "confirmed", owner, default=False)
         if "data" in parameters or "data" in (arriving or ()):
-            return self._by_rows(parameters, owner, size)
+            manner = Manner("change", self.model.key, size, atomic=atomic)
+            return self._by_rows(parameters, owner, manner, arriving)
         where = parse(parameters.get("filter"), self.model)
         changes = self._changes(parameters, owner, arriving or ())
         is_open = {"filter", "confirmed"}.intersection(arriving or ())
@@ -122,13 +135,22 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
             raise FieldValueError(owner, name, "nothing", "at least one field")
         return read_change(self.model, change, owner)
 
-    def _by_rows(self, parameters: dict[str, Any], owner: str, size: int) -> ByRows:
+    def _by_rows(
+        self,
+        parameters: dict[str, Any],
+        owner: str,
+        manner: Manner,
+        arriving: Arriving,
+    ) -> ByRows:
         for name in ("filter", *_CHANGES):
             if name in parameters:
                 raise FieldValueError(owner, name, "both", "either data or a filter")
         data = parameters.get("data", ())
-        rows, _ = read_rows(self.model, data, {}, self._checked, owner)
-        return ByRows(rows, size)
+        rows = rows_of(data, self.model, owner)
+        reader = RowReader(self.model, {}, self._checked, owner)
+        if arriving is not None:
+            reader.read_each(rows or ())
+        return ByRows(data, reader, manner)
 
     def _checked(self, given: dict[str, Any], where: str) -> dict[str, Any]:
         """Return the values of one row: its key, and what changes."""
@@ -140,17 +162,26 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
             raise MissingFieldError(where, "fields", "at least one field to change")
         return changed_values(self.model, given, where)
 
+    async def work(
+        self, driver: Driver, table: Table, plan: ByFilter | ByRows
+    ) -> dict[str, Any]:
+        """Update the rows; `Stream.run` says what is raised for those of ``data``."""
+        if isinstance(plan, ByFilter):
+            return await super().work(driver, table, plan)
+        return await self._perform_by_rows(driver.acquire, table, plan)
+
     async def perform(
         self, connection: Connection, table: Table, plan: ByFilter | ByRows
     ) -> dict[str, Any]:
-        """Update the rows.
+        """Update the rows on one connection, all or none.
 
         Raises:
             ConstraintError: A changed row would break a rule; none was changed.
             OutOfRangeError: A computed value does not fit; none was changed.
         """
         if isinstance(plan, ByRows):
-            return await self._perform_by_rows(connection, table, plan)
+            whole = replace(plan, manner=replace(plan.manner, atomic=True))
+            return await self._perform_by_rows(lend(connection), table, whole)
         try:
             (result,) = await connection.run((table.update(plan.where, plan.changes),))
         except OutOfRangeError as error:
@@ -159,20 +190,15 @@ class BulkUpdateNode(ModelNode[ByFilter | ByRows]):
         return report(self.operation, processed=n_rows, updated=n_rows)
 
     async def _perform_by_rows(
-        self, connection: Connection, table: Table, plan: ByRows
+        self, acquire: Acquire, table: Table, plan: ByRows
     ) -> dict[str, Any]:
-        updated = 0
-        async with connection.transaction():
-            for names, batch in batches(plan.rows, plan.batch_size):
-                changed = [name for name in names if name not in self.model.key]
-                rows = [row.values for row in batch]
-                statement = table.update_many(rows, self.model.key, changed)
-                (result,) = await connection.run((statement,))
-                updated += len(result.rows)
+        loader = loader_of(table, plan.manner, plan.reader, None)
+        stream = Stream(acquire, Source(plan.data), loader, self.name)
+        await stream.run()
         return report(
             self.operation,
-            processed=len(plan.rows),
-            batch_size=plan.batch_size,
-            updated=updated,
-            skipped=len(plan.rows) - updated,
+            processed=stream.n_rows,
+            batch_size=plan.manner.batch_size,
+            updated=stream.tally.updated,
+            skipped=stream.tally.skipped,
         )

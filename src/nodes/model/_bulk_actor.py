@@ -1,0 +1,65 @@
+"""The actor of a node that works on many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, final
+
+from ...actors import Actor, Turn
+from ...drivers import Driver
+from ...messages import Envelope
+from ...sql import table_of
+from ._bulk_node import BulkNode
+
+__all__ = ["BULK_MAILBOX", "BulkActor"]
+
+BULK_MAILBOX: Final = 8
+"""Messages that wait at most: each may stand for a million rows."""
+
+
+@final
+class BulkActor(Actor):
+    """Carries out the requests of one bulk node, one after the other.
+
+    It holds no connection of its own: a request takes one for each batch, or one
+    for all of them, see `BulkNode.work`. A request whose sender has gone is
+    cancelled; what that leaves is the node's to say.
+
+    Args:
+        node: What it does.
+        driver: Where to.
+        prepare: Awaited before the first request, and again after it failed.
+    """
+
+    turn_size = 1
+
+    def __init__(
+        self,
+        node: BulkNode[Any],
+        driver: Driver,
+        prepare: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._node = node
+        self._driver = driver
+        self._prepare = prepare
+        self._is_prepared = False
+        self._table = table_of(node.model, driver.dialect)
+
+    async def handle(self, turn: Turn) -> None:
+        """Plan each request and carry it out."""
+        for envelope in turn:
+            if not envelope.is_abandoned:
+                await self._serve(envelope)
+
+    async def _serve(self, envelope: Envelope) -> None:
+        node = self._node
+        try:
+            plan = node.plan(dict(envelope.message.parameters), node.name)
+            if not self._is_prepared:
+                await self._prepare()
+                self._is_prepared = True
+            reply = await node.work(self._driver, self._table, plan)
+        except Exception as error:  # noqa: BLE001  the sender's to handle
+            envelope.fail(error)
+        else:
+            envelope.reply(reply)

@@ -244,9 +244,9 @@ class SqliteConnection(Session):
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         if len(statements) == 1 and statements[0].is_brief and self.may_shorten:
-            result = self._thread.run_here(statements[0])
-            if result is not None:
-                return [result]
+            results = self._thread.run_here(statements[0])
+            if results is not None:
+                return results
         results = await self._hop(self._thread.run_alone, statements)
         self._report_run()
         return results
@@ -254,6 +254,10 @@ class SqliteConnection(Session):
     async def _run_apart(
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError]:
+        if self.may_shorten and _are_brief(groups):
+            outcomes = self._thread.run_apart_here(groups)
+            if outcomes is not None:
+                return outcomes
         outcomes = await self._hop(self._thread.run_apart, groups)
         self._report_run()
         return outcomes
@@ -329,6 +333,10 @@ class SqliteConnection(Session):
     async def close_cursor(self, cursor: sqlite3.Cursor) -> None:
         """Release an open query."""
         await self._hop(cursor.close)
+
+
+def _are_brief(groups: Sequence[Sequence[Statement]]) -> bool:
+    return all(each.is_brief for statements in groups for each in statements)
 
 
 @final

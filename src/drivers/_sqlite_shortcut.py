@@ -1,13 +1,14 @@
-"""Brief statements, run where they are asked for instead of in the connection's thread.
+"""Brief work, done where it is asked for instead of in the connection's thread.
 
 A hop to the thread and back costs 60 to 150 µs, twenty of which the event loop is busy;
-SQLite itself inserts a row in 14 µs and reads one in 5. So a statement on one row runs
-on the event loop's thread, if nothing can make it long:
+SQLite itself inserts a row in 14 µs and reads one in 5. And two threads that both have
+work wait for the interpreter's lock, a turn of 20 creates for as long as it takes. So
+statements on one row each run on the event loop's thread, if nothing can make them long:
 
-1. It is stopped after `OPERATIONS` steps of SQLite's machine (a trigger, a cascade, a
-   key without an index), undone, and run again in the thread.
-2. It never waits for a lock, and never copies the journal into the database: it goes
-   to the thread instead, with every `WRITES`th write and the one after that.
+1. They are stopped after `OPERATIONS` steps of SQLite's machine for each (a trigger, a
+   cascade, a key without an index), undone, and run again in the thread.
+2. They never wait for a lock, and never copy the journal into the database: after
+   `WRITES` statements two pieces of work go to the thread instead.
 3. Where it does not pay, because the disk is slow, the thread takes over for a while.
 """
 
@@ -16,17 +17,26 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, TypeVar, final
 
-from ..sql import Result, Statement
+from ..errors import DriverError
 
 __all__ = ["Shortcut"]
+
+T = TypeVar("T")
 
 OPERATIONS: Final = 1_000
 """Steps of SQLite's machine at most, about 30 µs; an insert with two indexes takes 60."""
 
-WRITES: Final = 100
-"""Writes after which the thread may bring the journal into the database."""
+STATEMENTS: Final = 128
+"""Statements at most in one piece of work: a turn, which blocks for as long as that
+takes to plan."""
+
+WRITES: Final = 500
+"""Written statements after which the thread may bring the journal into the database."""
+
+STATEMENT_S: Final = 20e-6
+"""Seconds that each statement beyond the first may take at no charge."""
 
 WORTH_S: Final = 300e-6
 """Seconds that brief statements may take on average: a few hops.
@@ -57,7 +67,6 @@ class Shortcut:
 
     Args:
         connection: Which; nobody else may use it meanwhile.
-        run: Runs one statement on it.
         is_reader: Whether it only reads.
         timeout_s: Seconds SQLite waits for a lock in the thread.
     """
@@ -65,63 +74,76 @@ class Shortcut:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        run: Callable[[Statement], Result],
         *,
         is_reader: bool,
         timeout_s: float,
     ) -> None:
         self._connection = connection
-        self._run = run
         self._is_reader = is_reader
         self._timeout_ms = round(timeout_s * 1_000)
         self._is_taken = False
-        self._n_ticks = 0
+        self._n_ticks = self._most_ticks = 0
         self._n_writes = 0
         self._average_s = 0.0
         self._rests_until = 0.0
 
-    def run(self, statement: Statement) -> Result | None:
-        """Run a brief statement here and now; None means that it did nothing.
+    def run(self, work: Callable[[], T], n_statements: int) -> T | None:
+        """Do brief work here and now; None means that nothing was done.
+
+        Args:
+            work: Runs statements; what it has begun when it fails, it undoes.
+            n_statements: How many.
 
         Raises:
-            sqlite3.Error: SQLite refused the statement.
+            DriverError: SQLite refused the work.
         """
         start = time.perf_counter()
-        if start < self._rests_until or not (self._is_reader or self._may_write()):
+        if start < self._rests_until or n_statements > STATEMENTS:
+            return None
+        if not (self._is_reader or self._may_write(n_statements)):
             return None
         self._take()
-        self._n_ticks = 0
+        self._n_ticks, self._most_ticks = 0, n_statements
         self._connection.set_progress_handler(self._tick, OPERATIONS // 2)
         try:
-            return self._run(statement)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname.startswith(_TOO_LONG):
+            return work()
+        except DriverError as error:
+            if error.code.startswith(_TOO_LONG):
                 return None
             raise
         finally:
             self._connection.set_progress_handler(None, 0)
-            self._note(start, time.perf_counter())
+            self._note(start, time.perf_counter(), n_statements)
 
     def _tick(self) -> bool:
         """Tell SQLite whether to stop; called after every so many steps.
 
-        The first time tells nothing: a prepared statement counts on from its last run.
+        Once for each statement tells nothing: one that is prepared counts on from its
+        last run.
         """
         self._n_ticks += 1
-        return self._n_ticks > 1
+        return self._n_ticks > self._most_ticks
 
-    def _note(self, start: float, end: float) -> None:
+    def _note(self, start: float, end: float, n_statements: int) -> None:
         """Rest if it did not pay lately."""
-        self._average_s += (end - start - self._average_s) / MEMORY
+        cost_s = end - start - STATEMENT_S * (n_statements - 1)
+        self._average_s += (cost_s - self._average_s) / MEMORY
         if self._average_s > WORTH_S:
             self._average_s = 0.0
             self._rests_until = end + REST_S
 
-    def _may_write(self) -> bool:
-        """Count a write; False for those that the thread must do."""
-        # One brings the journal in, and the next begins a new one: both wait for disks.
-        self._n_writes = (self._n_writes + 1) % (WRITES + 2)
-        return self._n_writes < WRITES
+    def _may_write(self, n_statements: int) -> bool:
+        """Count what is written; False for what the thread must do."""
+        if self._n_writes >= WRITES:
+            # One brings the journal in, and the next begins a new one: both wait for
+            # the disk.
+            self._n_writes = -1
+            return False
+        if self._n_writes < 0:
+            self._n_writes = 0
+            return False
+        self._n_writes += n_statements
+        return True
 
     def _take(self) -> None:
         """Let nothing wait from now on."""

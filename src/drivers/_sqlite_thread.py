@@ -82,6 +82,7 @@ class SqliteThread:
         self.ran: list[tuple[Statement, float, int]] = []
         self._path = path
         self._is_reader = is_reader
+        self._begin = "BEGIN" if is_reader else "BEGIN IMMEDIATE"
         self._timeout = timeout
         self._timed = timed
         self._is_open = False
@@ -132,7 +133,7 @@ class SqliteThread:
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
         self._shortcut = Shortcut(
-            connection, self._run, is_reader=self._is_reader, timeout_s=BUSY_SLICE_S
+            connection, is_reader=self._is_reader, timeout_s=BUSY_SLICE_S
         )
         self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
@@ -149,15 +150,19 @@ class SqliteThread:
 
     # -- statements -------------------------------------------------------------
 
-    def run_here(self, statement: Statement) -> Result | None:
+    def run_here(self, statement: Statement) -> list[Result] | None:
         """Run a brief statement in the thread of the caller; None if it needs this one.
 
         Outside a transaction, and while this thread does nothing.
         """
-        try:
-            return self._shortcut.run(statement)
-        except sqlite_errors() as error:
-            raise sqlite_refusal(error, statement.text) from error
+        return self._shortcut.run(partial(self.run_joined, (statement,)), 1)
+
+    def run_apart_here(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError] | None:
+        """Run groups of brief statements likewise, in one transaction."""
+        n_statements = sum(map(len, groups))
+        return self._shortcut.run(partial(self._run_groups, groups), n_statements)
 
     def run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         """Run outside a transaction, all or nothing."""
@@ -178,11 +183,17 @@ class SqliteThread:
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError]:
         """Run groups in one transaction; one that fails is undone by itself."""
-        self.begin()
+        self._shortcut.leave()
+        return self._patiently(self._run_groups, groups)
+
+    def _run_groups(
+        self, groups: Sequence[Sequence[Statement]]
+    ) -> list[list[Result] | DriverError]:
+        self.command(self._begin)
         try:
             outcomes = [self._run_group(statements) for statements in groups]
             self._check_stop()
-            self.commit()
+            self.command("COMMIT")
         except BaseException:
             self.roll_back()
             raise
@@ -196,7 +207,8 @@ class SqliteThread:
         try:
             results = self.run_joined(statements)
         except DriverError as error:
-            if self.stop or not self.in_transaction:  # see rule 2
+            is_stopped = self.stop or error.code.startswith("SQLITE_INTERRUPT")
+            if is_stopped or not self.in_transaction:  # see rule 2
                 raise
             if not is_single:
                 self.roll_back_to(_GROUP)
@@ -290,7 +302,7 @@ class SqliteThread:
     def begin(self) -> None:
         """Begin a transaction, waiting for the write lock unless it only reads."""
         self._shortcut.leave()
-        self._patiently(self.command, "BEGIN" if self._is_reader else "BEGIN IMMEDIATE")
+        self._patiently(self.command, self._begin)
 
     def commit(self) -> None:
         """Commit, or roll back where that fails."""

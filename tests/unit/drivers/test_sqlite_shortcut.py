@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from dataflow.drivers._refusals import sqlite_refusal
 from dataflow.drivers._sqlite_shortcut import (
     CHECKPOINT_PAGES,
     MEMORY,
     REST_S,
+    STATEMENTS,
     WORTH_S,
     WRITES,
     Shortcut,
 )
+from dataflow.errors import DuplicateKeyError, QueryError
 from dataflow.sql import Result, Statement
 
 TIMEOUT_S = 0.02
@@ -42,12 +45,28 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def shortcut(connection: sqlite3.Connection, *, is_reader: bool = False) -> Shortcut:
-    def run(statement: Statement) -> Result:
-        rows = connection.execute(statement.text, statement.parameters).fetchall()
-        return Result(rows, len(rows))
+class Way:
+    """The way around a thread, for one statement at a time."""
 
-    return Shortcut(connection, run, is_reader=is_reader, timeout_s=TIMEOUT_S)
+    def __init__(self, connection: sqlite3.Connection, *, is_reader: bool) -> None:
+        self.connection = connection
+        self.shortcut = Shortcut(connection, is_reader=is_reader, timeout_s=TIMEOUT_S)
+        self.leave = self.shortcut.leave
+
+    def run(self, statement: Statement, n_statements: int = 1) -> Result | None:
+        def work() -> Result:
+            text, parameters = statement.text, statement.parameters
+            try:
+                rows = self.connection.execute(text, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise sqlite_refusal(error, text) from error
+            return Result(rows, len(rows))
+
+        return self.shortcut.run(work, n_statements)
+
+
+def shortcut(connection: sqlite3.Connection, *, is_reader: bool = False) -> Way:
+    return Way(connection, is_reader=is_reader)
 
 
 def pragmas(connection: sqlite3.Connection) -> list[int]:
@@ -96,32 +115,41 @@ def test_a_refusal_is_raised(connection: sqlite3.Connection) -> None:
     way = shortcut(connection)
     way.run(INSERT)
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(DuplicateKeyError):
         way.run(INSERT)
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+    with pytest.raises(QueryError, match="no such table"):
         way.run(Statement("SELECT 1 FROM missing"))
 
 
 @pytest.mark.usefixtures("still")
-def test_the_thread_gets_two_writes_in_a_hundred(
+def test_the_thread_gets_two_pieces_of_work_after_so_many_writes(
     connection: sqlite3.Connection,
 ) -> None:
     way = shortcut(connection)
+    size = WRITES // 5
     outcomes = [
-        way.run(Statement(INSERT.text, (str(number),))) is not None
-        for number in range(2 * (WRITES + 2))
+        way.run(Statement(INSERT.text, (str(number),)), size) is not None
+        for number in range(14)
     ]
 
-    assert outcomes.count(False) == 4
-    first = outcomes.index(False)
-    assert outcomes[first : first + 3] == [False, False, True]
+    assert outcomes == 2 * ([True] * 5 + [False] * 2)
+
+
+@pytest.mark.usefixtures("still")
+def test_more_statements_than_a_turn_has_are_left_to_the_thread(
+    connection: sqlite3.Connection,
+) -> None:
+    way = shortcut(connection)
+
+    assert way.run(READ, STATEMENTS) is not None
+    assert way.run(READ, STATEMENTS + 1) is None
 
 
 @pytest.mark.usefixtures("still")
 def test_a_reader_may_always_take_it(connection: sqlite3.Connection) -> None:
     way = shortcut(connection, is_reader=True)
 
-    assert all(way.run(READ) is not None for _ in range(2 * WRITES))
+    assert all(way.run(READ) is not None for _ in range(2 * WRITES + 4))
 
 
 def test_nothing_waits_and_nothing_is_copied_until_the_thread_has_it_back(

@@ -95,6 +95,6 @@ class TargetNode(RowNode[PlanT]):
     ) -> list[Sequence[Row]]:
         """Give each plan its row; plans of the same key get the same one."""
         keys = list(self._keys(table, plans))
-        found = {keys[row[-1] - 1]: row for row in rows}
+        found: dict[Hashable, Row] = {keys[row[-1] - 1]: row for row in rows}
         wanted = [table.arrays.encode_key(plan.target.key or {}) for plan in plans]
         return [(found[key],) if key in found else () for key in wanted]

@@ -382,8 +382,8 @@ async def test_groups_see_each_other_and_answer_in_order(library: Driver) -> Non
             [[count], [ada], [count, highest], [], [bob, highest], [count]]
         )
 
-    rows = [
-        [list(map(tuple, result.rows)) for result in outcome]
+    rows: list[list[list[tuple[Any, ...]]]] = [
+        [[tuple(row) for row in result.rows] for result in outcome]
         for outcome in outcomes
         if not isinstance(outcome, DriverError)
     ]

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from dataflow import DataFlow, Digits, Records
+from dataflow.actors import Interceptor
 from dataflow.drivers import Driver
 from dataflow.errors import (
     ConstraintError,
@@ -28,7 +29,7 @@ from dataflow.errors import (
 from dataflow.sql import POSTGRESQL, Statement
 
 
-class Door(Protocol):
+class Door(Interceptor, Protocol):
     """See conftest."""
 
     sizes: list[int]
@@ -382,12 +383,11 @@ async def test_rows_are_found_by_keys_of_every_type(
 ) -> None:
     type_, keys = KEYS[name]
 
-    class Thing:
-        number: int
-        __annotations__: ClassVar = {"code": type_, "number": int}
-        __dataflow__: ClassVar = {"primary_key": ["code"]}
-
-    rows = db[db.model(Thing)]
+    body = {
+        "__annotations__": {"code": type_, "number": int},
+        "__dataflow__": {"primary_key": ["code"]},
+    }
+    rows = db[db.model(type("Thing", (), body))]
     numbers = range(len(keys))
     both = list(zip(keys, numbers, strict=True))
     created = await door.line_up(*(rows.create(code=k, number=n) for k, n in both))

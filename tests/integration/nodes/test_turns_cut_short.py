@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from dataflow import DataFlow, Records
+from dataflow.actors import Interceptor
 from dataflow.drivers import Connection, Driver
 from dataflow.errors import ConnectionLostError, DataFlowError
 from dataflow.sql import POSTGRESQL, Statement
@@ -27,7 +28,7 @@ postgres = pytest.mark.parametrize(
 )
 
 
-class Door(Protocol):
+class Door(Interceptor, Protocol):
     """See conftest."""
 
     sizes: list[int]
@@ -54,7 +55,7 @@ async def value(connection: Connection, text: str) -> Any:
 
 
 @asynccontextmanager
-async def held(other: Driver) -> AsyncIterator[Connection]:
+async def held(other: Driver) -> AsyncGenerator[Connection]:
     """Keep everybody else from writing; on PostgreSQL from reading, too."""
     async with other.acquire() as connection, connection.transaction():
         if other.dialect is POSTGRESQL:
@@ -169,7 +170,7 @@ async def test_a_write_of_many_fails_for_all_of_them_with_its_connection(
             await cut_whoever_waits(other)
 
     assert door.sizes == [4]
-    kinds = [type(outcome) for outcome in callers.outcomes]
+    kinds: list[type] = [type(outcome) for outcome in callers.outcomes]
     assert kinds == [ConnectionLostError] * 4
     assert await stored(items) == list("abc")
 
@@ -179,19 +180,18 @@ async def test_what_waits_behind_a_lost_connection_gets_another_one(
     items: Records, door: Door, other: Driver
 ) -> None:
     """Rows of other columns are another statement of the same turn."""
-    calls = [
+    callers = Callers(
         *creating(items, "def"),
         partial(items.create, id=77, name="g"),
         partial(items.create, id=78, name="h"),
-    ]
-    callers = Callers(*calls)
+    )
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks, held(other):
             callers.start(tasks)
             await cut_whoever_waits(other)
 
     assert door.sizes == [5]
-    kinds = [type(outcome) for outcome in callers.outcomes]
+    kinds: list[type] = [type(outcome) for outcome in callers.outcomes]
     lost = [ConnectionLostError, ConnectionLostError, ConnectionLostError, dict, dict]
     # On Trio, tasks that start at once come in any order.
     assert kinds in (lost, [dict] * 3 + [ConnectionLostError] * 2)
@@ -215,5 +215,5 @@ async def test_a_read_of_many_is_done_again_once(
     if n_cuts == 1:
         assert [outcome["name"] for outcome in callers.outcomes] == list("abcb")
     else:
-        kinds = [type(outcome) for outcome in callers.outcomes]
+        kinds: list[type] = [type(outcome) for outcome in callers.outcomes]
         assert kinds == [ConnectionLostError] * 4

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any, ClassVar, Protocol
 
 import pytest
 from postgres import PostgresServer
 
 from dataflow import DataFlow, Records
+from dataflow.actors import Interceptor
 from dataflow.drivers import Driver
-from dataflow.errors import ConstraintError, DriverError, DuplicateKeyError, QueryError
+from dataflow.errors import (
+    ConstraintError,
+    DriverError,
+    DuplicateKeyError,
+    QueryError,
+    StoredValueError,
+)
 from dataflow.sql import POSTGRESQL, Statement
 
 MEMBER = "dataflow_member"
 """Role that row-level security applies to."""
 
 
-class Door(Protocol):
+class Door(Interceptor, Protocol):
     """See conftest."""
 
     sizes: list[int]
@@ -120,7 +128,7 @@ async def test_a_trigger_that_writes_elsewhere_does_so_once_per_row(
     await run(other, "CREATE UNIQUE INDEX once ON items (name)")
     outcomes = await door.line_up(*creates(items, *"abcadea"))
 
-    kinds = [type(outcome) for outcome in outcomes]
+    kinds: list[type] = [type(outcome) for outcome in outcomes]
     bad = {3, 6}
     assert kinds == [DuplicateKeyError if n in bad else dict for n in range(7)]
     assert sorted(await values(other, "SELECT name FROM log")) == list("abcde")
@@ -215,6 +223,29 @@ async def test_a_key_that_a_trigger_changes_is_still_replied_to(
         (12, 3),
         (11, 2),
     ]
+
+
+async def test_a_stored_value_that_cannot_be_read_fails_its_message_only(
+    db: DataFlow, door: Door, other: Driver
+) -> None:
+    await run(
+        other,
+        "CREATE TABLE paints (id INTEGER PRIMARY KEY, color TEXT)",
+        "INSERT INTO paints VALUES (1, 'red'), (2, 'beige'), (3, 'red')",
+    )
+
+    class Color(Enum):
+        RED = "red"
+
+    @db.model
+    class Paint:
+        id: int
+        color: Color
+
+    outcomes = await door.line_up(*(db[Paint].read(n) for n in (3, 1, 2, 3)))
+
+    assert isinstance(outcomes.pop(2), StoredValueError)
+    assert [row["color"] for row in outcomes] == [Color.RED] * 3
 
 
 # -- constraints at the commit ----------------------------------------------------------
@@ -439,7 +470,7 @@ async def test_rows_that_a_policy_refuses_fail_alone(
         await run(other, f"DROP OWNED BY {MEMBER}")
         postgres_server.execute(f"DROP ROLE {MEMBER}")
 
-    kinds = [type(outcome) for outcome in created]
+    kinds: list[type] = [type(outcome) for outcome in created]
     assert kinds == [dict, dict, QueryError, dict, dict]
     assert created[2].code == "42501"
     assert [row["number"] for row in (*created[:2], *created[3:])] == [1, 2, 3, 4]

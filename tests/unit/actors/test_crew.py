@@ -274,6 +274,22 @@ async def test_a_system_that_ends_at_once_takes_the_helpers_with_it() -> None:
     assert hall.torn_down == 2
 
 
+async def test_a_helper_that_comes_too_late_does_nothing() -> None:
+    hall, replies = Hall(), list[object]()
+    with anyio.fail_after(2):
+        with pytest.raises(KeyError):  # noqa: PT012  # the end of the block counts
+            async with ActorSystem(sleep=hall.sleep) as system:
+                ref = system.spawn(lambda: Impatient(hall), "it")
+                ask(ref, replies, 1)
+                await hall.until(lambda: hall.at_work == [1])
+                hall.door(1).set()
+                ask(ref, replies, 2)  # which calls a helper
+                raise KeyError
+
+    assert len(replies) == 2
+    assert hall.set_up == hall.torn_down
+
+
 @pytest.mark.parametrize("crashing", ["first", "second"])
 async def test_a_crash_of_one_worker_is_a_crash_of_all(crashing: str) -> None:
     hall, replies = Hall(), list[object]()

@@ -81,7 +81,7 @@ class CreateNode(RowNode[dict[str, Any]]):
     def shape(self, table: Table, plan: dict[str, Any]) -> Hashable | None:
         """Let rows of the same columns share a statement."""
         names = tuple(plan)
-        return names if table.arrays.holds(names) else None
+        return names if table.arrays.holds(names) or not table.merges else None
 
     def merge(self, table: Table, plans: Sequence[dict[str, Any]]) -> Statement:
         """Insert all rows."""

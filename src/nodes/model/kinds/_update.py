@@ -120,8 +120,9 @@ class UpdateNode(TargetNode[Plan]):
     def shape(self, table: Table, plan: Plan) -> Hashable | None:
         """Let changes of the same columns share a statement, unless of the key."""
         names = tuple(plan.changes)
-        is_apart = plan.target.key is None or not table.arrays.holds(names)
-        return None if is_apart or not set(names).isdisjoint(self.model.key) else names
+        if plan.target.key is None or not set(names).isdisjoint(self.model.key):
+            return None
+        return names if table.arrays.holds(names) or not table.merges else None
 
     def identity(self, table: Table, plan: Plan) -> Hashable | None:
         """Let no statement change a row twice."""

@@ -19,7 +19,7 @@ BULK_MAILBOX: Final = 8
 
 @final
 class BulkActor(Actor):
-    """Carries out the requests of one bulk node, one after the other.
+    """Carries out the requests of one bulk node, each in a worker of its own.
 
     It holds no connection of its own: a request takes one for each batch, or one
     for all of them, see `BulkNode.work`. A request whose sender has gone is
@@ -32,6 +32,7 @@ class BulkActor(Actor):
     """
 
     turn_size = 1
+    patience_s = 0.0
 
     def __init__(
         self,
@@ -44,6 +45,9 @@ class BulkActor(Actor):
         self._prepare = prepare
         self._is_prepared = False
         self._table = table_of(node.model, driver.dialect)
+        # Also where only one can write: each takes the writer for a batch at a time, so
+        # that an endless source keeps nobody waiting.
+        self.workers = driver.capacity(write=False)
 
     async def handle(self, turn: Turn) -> None:
         """Plan each request and carry it out."""

@@ -339,6 +339,8 @@ class PostgresConnection(Session):
         rows, status, _ = await client._execute(  # noqa: SLF001  # see `_Client`
             text, statement.parameters, 0, None, return_status=True
         )
+        if statement.is_brief:
+            return Result(rows, len(rows))
         if not statement.returns_rows:
             return Result((), _count(status))
         if statement.decode is not None:

@@ -341,11 +341,18 @@ class PostgresConnection(Session):
         )
         if statement.is_brief:
             return Result(rows, len(rows))
+        return await self._result(statement, rows, status)
+
+    async def _result(
+        self, statement: Statement, rows: Sequence[Any], status: bytes
+    ) -> Result:
+        """Return what *statement* gave, in the form that it asks for."""
         if not statement.returns_rows:
             return Result((), _count(status))
         if statement.decode is not None:
             return Result(statement.decode(rows), len(rows))
-        return Result(rows, len(rows) or _count(status), await self._name(rows, text))
+        columns = await self._name(rows, statement.text)
+        return Result(rows, len(rows) or _count(status), columns)
 
     async def _run_many(self, statement: Statement) -> Result:
         text, parameters = statement.text, statement.parameters

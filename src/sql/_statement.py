@@ -47,7 +47,8 @@ class Result(msgspec.Struct, frozen=True, eq=False):
             With *many*, those of all executions in order, without gaps for
             executions that yielded none.
         count: Rows returned, or changed when none are returned.
-        columns: Names of the columns, in order, when rows are wanted as they are.
+        columns: Names of the columns, in order, when rows are wanted as they are; not
+            those of brief statements.
     """
 
     rows: Sequence[Any]

@@ -37,6 +37,8 @@ class Actor:
             own; they share the mailbox, so with more than one the order in which
             messages are worked on is lost. The second and later ones come when
             messages wait.
+        share_from: Messages that wait, from which on the first worker leaves half of
+            them to the second if that is free; 0 if it is to take all it can.
         patience_s: Longest that a message waits for a worker that is busy, in
             seconds, before another one comes.
         crash_on: Errors of a handler that crash the actor rather than fail the
@@ -46,6 +48,7 @@ class Actor:
 
     turn_size: int = 1
     workers: int = 1
+    share_from: int = 0
     patience_s: float = 0.002
     crash_on: tuple[type[Exception], ...] = (ActorCrash,)
     context: ActorContext

@@ -7,7 +7,7 @@ Rules of this file
   patience and no turn began meanwhile, or when as much waits as fits into a turn.
   One of them watches at a time, and nobody does before the first message that finds
   the leader busy. So a message alone pays nothing, and what waits together stays
-  together.
+  together; or in two halves, if the actor wants that.
 * A crash of one is a crash of all.
 """
 
@@ -22,6 +22,7 @@ from ..messages import Envelope
 from ._backlog import Backlog
 from ._incarnation import Incarnation
 from ._runtime import Runtime
+from ._signal import Signal
 
 __all__ = ["Crew", "Hire"]
 
@@ -34,6 +35,7 @@ class Hire(Protocol):
         arrival: Callable[[], Awaitable[object]],
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
+        portion: Callable[[], int] | None = None,
     ) -> Incarnation:
         """Return a new incarnation."""
         ...
@@ -69,10 +71,12 @@ class Crew:
         self._hire = hire
         self._halted = halted
         self._changed = changed
-        self._leader = hire(backlog.mailbox.arrival, orders, obey)
+        self._leader = hire(backlog.mailbox.arrival, orders, obey, self._portion)
         self._helpers: list[Incarnation] = []
         self._n_hired = 0
         self._watch = anyio.Lock()
+        self._parked: Signal | None = None
+        self._is_wanted = False
         self._crash: Exception | None = None
         self._over: anyio.Event | None = None
 
@@ -118,6 +122,23 @@ class Crew:
         if self._crash is not None:
             raise self._crash
 
+    def _portion(self) -> int:
+        """Return how many messages the leader takes.
+
+        Half of them where a helper is free for the others and nobody else is at work:
+        then one is worked on elsewhere while the other is worked on here.
+        """
+        actor = self._leader.actor
+        if self._parked is None or not actor.share_from:
+            return actor.turn_size
+        waiting = len(self._backlog)
+        is_busy = any(life.turn is not None for life in self._helpers)
+        if waiting < actor.share_from or is_busy:
+            return actor.turn_size
+        self._is_wanted = True
+        self._parked.set()
+        return min(actor.turn_size, (waiting + 1) // 2)
+
     # -- helpers ------------------------------------------------------------------
 
     def _call_helper(self) -> None:
@@ -146,10 +167,14 @@ class Crew:
     async def _need(self) -> None:
         """Wait until the others are behind: a helper's way to wait for messages."""
         async with self._watch:
-            while not await self._is_behind():
-                called = self._runtime.new_signal()
+            while not (self._is_wanted or await self._is_behind()):
+                self._parked = called = self._runtime.new_signal()
                 self._backlog.mailbox.call_when_behind(called.set)
-                await called.wait()
+                try:
+                    await called.wait()
+                finally:
+                    self._parked = None
+            self._is_wanted = False
         is_watched = self._watch.statistics().tasks_waiting > 0
         if not is_watched and 1 + self._n_hired < self._leader.actor.workers:
             self._look_for_helper(beyond=self._leader.actor.turn_size)

@@ -39,6 +39,7 @@ class Incarnation:
         backlog: Its messages.
         interceptors: Around its handler, the first outermost.
         arrival: Waits until there may be a message, or an order.
+        portion: Says how many messages to take; by default what fits into a turn.
         orders: System messages, looked at before each turn.
         obey: Carries these out; False when this life is to end.
         teardown_s: Longest teardown, in seconds.
@@ -56,6 +57,7 @@ class Incarnation:
         *,
         interceptors: Sequence[Interceptor],
         arrival: Callable[[], Awaitable[object]],
+        portion: Callable[[], int] | None = None,
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
         teardown_s: float,
@@ -66,6 +68,7 @@ class Incarnation:
         self._backlog = backlog
         self._handler = compose(interceptors, actor.handle)
         self._arrival = arrival
+        self._portion = portion
         self._orders = orders
         self._obey = obey
         self._teardown_s = teardown_s
@@ -151,12 +154,12 @@ class Incarnation:
     async def _serve(self) -> bool:
         """Deliver turn after turn; True when there is no more to come."""
         backlog, orders, size = self._backlog, self._orders, self.actor.turn_size
-        crash_on = self.actor.crash_on
+        crash_on, portion = self.actor.crash_on, self._portion
         n_served, until = 0, time.monotonic() + _BURST_S
         while not (self._is_interrupted or self._is_leaving):
             if orders and not await self._obey():
                 return True
-            turn = backlog.next_turn(size)
+            turn = backlog.next_turn(size if portion is None else portion())
             if turn is not None:
                 # Not a method: one coroutine less to resume, 1 µs a turn.
                 self.turn = turn

@@ -323,6 +323,7 @@ class Slot:
         arrival: Callable[[], Awaitable[object]],
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
+        portion: Callable[[], int] | None = None,
     ) -> Incarnation:
         """Make an incarnation."""
         actor = self._factory()
@@ -332,6 +333,7 @@ class Slot:
             self._backlog,
             interceptors=self._interceptors,
             arrival=arrival,
+            portion=portion,
             orders=orders,
             obey=obey,
             teardown_s=self._runtime.teardown_s,

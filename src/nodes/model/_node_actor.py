@@ -23,6 +23,13 @@ With 500 concurrent callers a create took 35 µs in turns of 64, 30 µs in turns
 and 33 µs in turns of 256, which keep other tasks waiting longer.
 """
 
+SHARED: Final = 64
+"""Messages from which on two statements side by side are worth more than one.
+
+With 100 callers, creates, reads and updates were 5 to 20 % faster in halves; with 20, a
+create took 45 µs in halves and 38 µs in one statement.
+"""
+
 
 @final
 class NodeActor(Actor):
@@ -53,6 +60,8 @@ class NodeActor(Actor):
         self.workers = driver.capacity(write=self._is_write)
         if isinstance(node, RowNode):
             self.turn_size = TURN
+            if self._table.merges:
+                self.share_from = SHARED
         else:
             # Nothing is gained by waiting for each other.
             self.patience_s = 0.0

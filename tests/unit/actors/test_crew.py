@@ -354,3 +354,51 @@ async def test_giving_up_a_message_cancels_only_the_worker_that_has_it() -> None
             hall.door(1).set()
 
     assert replies == [1]
+
+
+class Sharing(Grouping):
+    """Leaves half of what waits to the second worker."""
+
+    turn_size = 8
+    share_from = 4
+
+
+async def test_a_leader_leaves_half_of_what_waits_to_a_free_helper() -> None:
+    hall, replies = Hall(), list[object]()
+    with anyio.fail_after(2):
+        async with ActorSystem(sleep=hall.sleep) as system:
+            ref = system.spawn(lambda: Sharing(hall), "it")
+            for message in range(20):
+                hall.door(message).set()
+            ask(ref, replies, 0, 1)  # the second one finds nobody free: a helper comes
+            await hall.until(lambda: len(replies) == 2)
+            await anyio.wait_all_tasks_blocked()
+            hall.turns.clear()
+            ask(ref, replies, 2, 3, 4)
+            await hall.until(lambda: len(replies) == 5)
+            await anyio.wait_all_tasks_blocked()
+            ask(ref, replies, 5, 6, 7, 8, 9)
+            await hall.until(lambda: len(replies) == 10)
+
+    assert hall.turns == [[2, 3, 4], [5, 6, 7], [8, 9]]
+    assert sorted(map(str, replies)) == [str(each) for each in range(10)]
+
+
+async def test_a_leader_takes_all_it_can_while_the_helper_is_at_work() -> None:
+    hall, replies = Hall(), list[object]()
+    with anyio.fail_after(2):
+        async with ActorSystem(sleep=hall.sleep) as system:
+            ref = system.spawn(lambda: Sharing(hall), "it")
+            for message in (0, 1, 2, 3, 4, 6, 7, 8, 9):
+                hall.door(message).set()
+            ask(ref, replies, 0, 1)
+            await hall.until(lambda: len(replies) == 2)
+            await anyio.wait_all_tasks_blocked()
+            hall.turns.clear()
+            ask(ref, replies, 2, 3, 4, 5)
+            await hall.until(lambda: hall.at_work == [5])
+            ask(ref, replies, 6, 7, 8, 9)
+            await hall.until(lambda: len(replies) == 9)
+            hall.door(5).set()
+
+    assert hall.turns == [[2, 3], [4, 5], [6, 7, 8, 9]]

@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import DriverError, TransactionConflictError
-from ..sql import Result, Statement
+from ..sql import Result, Statement, json_at
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_shortcut import Shortcut
 
@@ -336,7 +336,7 @@ def _columns(cursor: sqlite3.Cursor) -> tuple[str, ...]:
 
 
 def _register(connection: sqlite3.Connection) -> None:
-    """Give *connection* the operator ``REGEXP`` and the collation ``DECIMAL``.
+    """Give *connection* ``REGEXP``, `json_at` and the collation ``DECIMAL``.
 
     ``text REGEXP pattern`` searches with RE2: in linear time, case-sensitive, the dot
     matches newlines as on PostgreSQL; NULL on either side gives NULL.
@@ -344,6 +344,7 @@ def _register(connection: sqlite3.Connection) -> None:
     number comes after them.
     """
     connection.create_function("regexp", 2, _regexp, deterministic=True)
+    connection.create_function("json_at", 3, json_at, deterministic=True)
     connection.create_collation("DECIMAL", _compare_decimals)
 
 

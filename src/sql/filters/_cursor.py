@@ -28,7 +28,7 @@ from ._filter import (
     disjunction,
     negation,
 )
-from ._operators import is_mapping
+from ._operand import is_mapping
 from ._order import Term
 
 __all__ = ["Cursor", "after"]

@@ -22,7 +22,7 @@ from ...errors import FilterError
 from ...models import Field
 from .._column import column_type
 from .._dialect import POSTGRESQL, Dialect
-from ._derived import ELEMENT, derived
+from ._derived import derived
 from ._filter import (
     And,
     AnyElement,
@@ -222,11 +222,11 @@ class Compiler:
 
     def write_any_element(self, part: AnyElement) -> str:
         """Write what at least one element must be."""
-        column = self._refer(part.field).qualified
+        column = self._refer(part.field)
         elements = (
-            f"unnest({column}) AS {ELEMENT}(value)"
+            f"unnest({column.qualified}) AS {column.elements}(value)"
             if self._dialect is POSTGRESQL
-            else f"json_each({column}) AS {ELEMENT}"
+            else f"json_each({column.qualified}) AS {column.elements}"
         )
         return f"EXISTS (SELECT 1 FROM {elements} WHERE {self.condition(part.part)})"
 

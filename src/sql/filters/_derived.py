@@ -21,13 +21,11 @@ from ._filter import Derived, Reading
 from ._json_at import BYTES
 from ._reference import Reference, reference
 
-__all__ = ["ELEMENT", "derived"]
+__all__ = ["derived"]
 
 Place = Callable[[object], str]
 """Adds a parameter and returns its placeholder."""
 
-ELEMENT: Final = '"$each"'
-"""What stands for a list's elements, taken out: no table has that name."""
 
 # PostgreSQL takes them for indexes, counts from the end and reads 01 as 1.
 _LIKE_INDEX: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
@@ -63,10 +61,10 @@ _LENGTH: Final = "json_array_length({0})"
 
 
 def _element(subject: Derived, column: Reference, dialect: Dialect) -> Reference:
-    text = f"{ELEMENT}.value"
+    text = f"{column.elements}.value"
     exactly = None if dialect is POSTGRESQL else _EXACTLY.get(subject.type.kind)
     if exactly is not None:
-        steps = f"'[' || {ELEMENT}.key || ']'"
+        steps = f"'[' || {column.elements}.key || ']'"
         text = f"json_at({column.qualified}, {steps}, '{exactly}')"
     return reference(text, subject.type, dialect)
 

@@ -246,6 +246,14 @@ def _members(part: Members) -> Matcher:
     return compare
 
 
+def _all(found: frozenset[Any], values: frozenset[Any]) -> bool:
+    return found >= values
+
+
+def _contained(found: frozenset[Any], values: frozenset[Any]) -> bool:
+    return found <= values
+
+
 def _overlap(found: frozenset[Any], values: frozenset[Any]) -> bool:
     return not found.isdisjoint(values)
 
@@ -253,9 +261,9 @@ def _overlap(found: frozenset[Any], values: frozenset[Any]) -> bool:
 _MEMBERSHIPS: Final[
     Mapping[Membership, Callable[[frozenset[Any], frozenset[Any]], bool]]
 ] = {
-    Membership.ALL: frozenset.issuperset,
+    Membership.ALL: _all,
     Membership.OVERLAP: _overlap,
-    Membership.CONTAINED: frozenset.issubset,
+    Membership.CONTAINED: _contained,
 }
 
 

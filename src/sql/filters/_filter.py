@@ -108,11 +108,6 @@ class Derived(msgspec.Struct, frozen=True, eq=False):
         """Name of the field it is in."""
         return self.field.name
 
-    @property
-    def is_nullable(self) -> bool:
-        """Whether it may be NULL: a path may lead nowhere."""
-        return True
-
 
 Subject = Field | Derived
 """What is compared."""

@@ -8,8 +8,8 @@ way than the other is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 from ...errors import FilterError, nearest
 from ...models import Field, Kind
@@ -151,7 +151,8 @@ def _exists(field: Subject, value: object, path: str) -> Filter:
 def _modulo(field: Subject, value: object, path: str) -> Filter:
     if field.type.kind is not Kind.INT:
         raise FilterError(path, f"works on int, not on {field.type.describe()}")
-    numbers = listed(value, path) if isinstance(value, list | tuple) else []
+    is_pair = isinstance(value, list | tuple)
+    numbers = cast("Sequence[object]", value) if is_pair else ()
     if len(numbers) != 2:  # noqa: PLR2004  # what divides, what is left
         raise FilterError(path, "takes two ints: [divisor, remainder]")
     divisor, remainder = (

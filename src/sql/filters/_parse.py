@@ -29,7 +29,7 @@ from ._operators import FIELD_OPERATORS, compare_fields, equal
 from ._route import Route, read_route, route
 from ._text import regex_with_options
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "OPERATORS", "parse"]
+__all__ = ["CONNECTIVES", "MAX_DEPTH", "MAX_NODES", "OPERATORS", "parse"]
 
 MAX_DEPTH: Final = 32
 """Levels of nesting a filter may have.
@@ -102,7 +102,7 @@ class _Parser:
             return negation(self.all_of(value, path, depth + 1))
         joined = _LOGICAL.get(name)
         if joined is None:
-            raise FilterError(path, unknown_operator(name, (*_LOGICAL, "$not")))
+            raise FilterError(path, unknown_operator(name, CONNECTIVES))
         parts = listed(value, path)
         if len(parts) > MAX_NODES:
             raise FilterError(path, f"takes at most {MAX_NODES} filters")
@@ -290,3 +290,6 @@ _LOGICAL: Final[Mapping[str, Callable[[list[Filter]], Filter]]] = {
     "$or": disjunction,
     "$nor": _none_of,
 }
+
+CONNECTIVES: Final = (*_LOGICAL, "$not")
+"""What may stand in place of a field."""

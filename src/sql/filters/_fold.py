@@ -119,12 +119,16 @@ def _ranges(codes: list[int]) -> str:
 @cache
 def _alike() -> Mapping[str, str]:
     """Return, for each letter that has a case, all that differ from it in that only."""
-    classes: dict[str, str] = {}
-    for sign in map(chr, range(_LAST_CASED + 1)):
+    signs = map(chr, range(_LAST_CASED + 1))
+    classes: dict[str, set[str]] = {}
+    for sign in [each for each in signs if each.casefold() != each]:
         folded = _fold(sign)
-        classes[folded] = classes.get(folded, "") + sign
+        classes.setdefault(folded, {folded}).add(sign)
     return {
-        sign: alike for alike in classes.values() if len(alike) > 1 for sign in alike
+        sign: "".join(sorted(alike))
+        for alike in classes.values()
+        if len(alike) > 1
+        for sign in alike
     }
 
 

@@ -23,6 +23,9 @@ BYTES: Final = "bytes"
 
 _STEPS_CACHED: Final = 256
 
+_DOCUMENTS_CACHED: Final = 4
+"""A filter asks several things of one row, and several threads ask."""
+
 _MAX_INT: Final = 2**63 - 1
 _MISSING: Final = object()
 
@@ -38,7 +41,7 @@ def json_at(document: str | None, steps: str, reading: str) -> Any:  # noqa: ANN
     if document is None:
         return None
     try:
-        value = msgspec.json.decode(document)
+        value = _parsed(document)
     except msgspec.DecodeError:  # written by another hand
         return None
     return _AS[reading](_walk(value, _steps(steps)))
@@ -47,6 +50,12 @@ def json_at(document: str | None, steps: str, reading: str) -> Any:  # noqa: ANN
 def value_at(value: object, steps: Sequence[str | int], reading: Reading) -> Any:  # noqa: ANN401  # what SQLite stores
     """Return the same out of JSON that is parsed."""
     return _AS[reading](_walk(value, steps))
+
+
+@lru_cache(_DOCUMENTS_CACHED)
+def _parsed(document: str) -> object:
+    """Return the JSON of *document*, which nobody changes."""
+    return msgspec.json.decode(document)
 
 
 @lru_cache(_STEPS_CACHED)

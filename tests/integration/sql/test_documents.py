@@ -389,3 +389,50 @@ async def test_the_examples_part_the_rows() -> None:
     ]  # fmt: skip
 
     assert all(0 < size < len(ROWS) for size in sizes)
+
+
+def _nested(depth: int, leaf: dict[str, Any]) -> dict[str, Any]:
+    inner = leaf
+    for level in range(depth):
+        word = ("$or", "$and", "$nor", "$not")[level % 4]
+        if word == "$not":
+            inner = {"$not": inner, "low": {"$gte": {"$field": "low"}}}
+        else:
+            inner = {word: [{"json.a.0.b": {"$gt": 1}}, inner, leaf]}
+    return inner
+
+
+def _negated(times: int) -> dict[str, Any]:
+    return {"$not": _negated(times - 1)} if times else {"$gt": "a"}
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "deep elements": _nested(28, {"key": {"$elemMatch": {"$not": {"$gt": "a"}}}}),
+    "deep members": _nested(29, {"value": {"$containedBy": [1, 2]}}),
+    "deep all": _nested(29, {"value": {"$all": [1, 2, 3]}}),
+    "deep paths": _nested(29, {"json.a.-1": {"$in": [1, "a", None]}}),
+    "within": {"key": {"$elemMatch": _negated(27)}},
+    "many elements": {"$or": [{"path": {"$elemMatch": at / 7}} for at in range(450)]},
+    "many members": {"key": {"$all": [str(at) for at in range(1_000)]}},
+    "many more": {"$nor": [{"value": {"$all": [*range(9)]}} for _ in range(400)]},
+    "many paths": {"$or": [{f"json.a.{at}": 1} for at in range(900)]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+async def test_a_filter_of_any_shape_is_understood(
+    drivers: tuple[Driver, Driver], name: str
+) -> None:
+    part = parse(SHAPES[name], ITEM)
+    for driver in drivers:
+        await ensure_table(driver, ITEM)
+        table = table_of(ITEM, driver.dialect)
+        statements = [
+            table.insert_many(("id", *NAMES), ROWS),
+            table.count(part),
+            table.delete(part),
+        ]
+        async with driver.acquire() as connection:
+            _, count, deleted = await connection.run(statements)
+
+        assert count.rows[0][0] == deleted.count == len(in_python(part))

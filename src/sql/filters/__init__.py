@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._compile import Compiler
+from ._condition import Column, Columns, Condition, columns
 from ._cursor import Cursor
 from ._evaluate import evaluate, matcher
 from ._filter import (
@@ -39,10 +40,13 @@ __all__ = [
     "OPERATORS",
     "And",
     "AnyElement",
+    "Column",
+    "Columns",
     "Compare",
     "CompareFields",
     "Comparison",
     "Compiler",
+    "Condition",
     "Cursor",
     "Derived",
     "Filter",
@@ -56,6 +60,7 @@ __all__ = [
     "Or",
     "Reading",
     "Term",
+    "columns",
     "conjunction",
     "disjunction",
     "evaluate",

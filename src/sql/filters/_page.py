@@ -268,6 +268,7 @@ A filter is a mapping. It means the same on PostgreSQL, on SQLite and in Python.
 from typing import Any
 
 from dataflow import DataFlow
+from dataflow.sql import columns
 
 db = DataFlow("sqlite:///:memory:")
 
@@ -289,6 +290,10 @@ async def main() -> None:
             filter={{"age": {{"$gte": 18}}, "meta.address.city": {{"$icontains": "BE"}}}}
         )
         assert [row["name"] for row in found["records"]] == ["Bo"]
+
+        person = columns(Person)  # the same, as an expression
+        is_meant = (person.age >= 18) & (person.meta["address"]["city"] == "Bern")
+        assert await db[Person].count(filter=is_meant) == 1
 
 
 import anyio
@@ -323,6 +328,11 @@ class User:
 is_adult = matcher(parse({{"age": {{"$gte": 18}}}}, declare(User)))
 assert is_adult({{"name": "Bo", "age": 20}})
 ```
+
+`dataflow.sql.columns` gives a model's columns for expressions: `==`, `!=`, `<`, `<=`,
+`>`, `>=` with a value or another column, `column % 4 == 1`, `.between(…)`, `.is_in(…)`,
+`column["key"][0]` into JSON, and `.holds("$icontains", …)` for every other operator;
+`&`, `|` and `~` join them. What comes of it *is* the mapping that says the same.
 
 The examples below are of the model above.
 """

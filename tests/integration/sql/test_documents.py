@@ -392,7 +392,7 @@ async def test_the_examples_part_the_rows() -> None:
 
 
 def _nested(depth: int, leaf: dict[str, Any]) -> dict[str, Any]:
-    inner = leaf
+    inner: dict[str, Any] = leaf
     for level in range(depth):
         word = ("$or", "$and", "$nor", "$not")[level % 4]
         if word == "$not":

@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import DriverError, TransactionConflictError
 from ..models import Digits, FieldType, Kind, MismatchError
-from ..sql import Result, Statement
+from ..sql import Result, Statement, json_at
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_shortcut import Shortcut
 
@@ -401,6 +401,7 @@ def _register(connection: sqlite3.Connection) -> None:
     connection.create_function("dataflow_note", 0, notes.add)
     connection.create_function("dataflow_noted", 0, notes.take)
     connection.create_function("regexp", 2, _regexp, deterministic=True)
+    connection.create_function("json_at", 3, json_at, deterministic=True)
     connection.create_collation("DECIMAL", _compare_decimals)
     for name, calculate in (("add", _EXACT.add), ("mul", _EXACT.multiply)):
         function = partial(_calculate, calculate)

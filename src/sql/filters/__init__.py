@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from ._compile import Compiler
+from ._condition import Column, Columns, Condition, columns
 from ._cursor import Cursor
+from ._evaluate import evaluate, matcher
 from ._filter import (
     ALL,
     NOTHING,
     And,
+    AnyElement,
     Compare,
+    CompareFields,
     Comparison,
+    Derived,
     Filter,
     Match,
     Matching,
+    Members,
+    Membership,
+    Modulo,
     Not,
     OneOf,
     Or,
+    Reading,
     conjunction,
     disjunction,
     negation,
 )
-from ._operators import OPERATORS
+from ._json_at import json_at
 from ._order import Term, parse_order
-from ._parse import parse
+from ._parse import OPERATORS, parse
 from ._reference import references
 
 __all__ = [
@@ -30,19 +39,33 @@ __all__ = [
     "NOTHING",
     "OPERATORS",
     "And",
+    "AnyElement",
+    "Column",
+    "Columns",
     "Compare",
+    "CompareFields",
     "Comparison",
     "Compiler",
+    "Condition",
     "Cursor",
+    "Derived",
     "Filter",
     "Match",
     "Matching",
+    "Members",
+    "Membership",
+    "Modulo",
     "Not",
     "OneOf",
     "Or",
+    "Reading",
     "Term",
+    "columns",
     "conjunction",
     "disjunction",
+    "evaluate",
+    "json_at",
+    "matcher",
     "negation",
     "parse",
     "parse_order",

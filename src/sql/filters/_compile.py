@@ -13,19 +13,40 @@ Source: sqlite.org/limits.html, SQLITE_MAX_EXPR_DEPTH; SQLite, YYSTACKDEPTH.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from ...errors import FilterError
+from ...models import Field
+from .._column import column_type
 from .._dialect import POSTGRESQL, Dialect
-from ._filter import And, Compare, Comparison, Filter, Match, Not, OneOf, Or
+from ._derived import derived
+from ._filter import (
+    And,
+    AnyElement,
+    Compare,
+    CompareFields,
+    Comparison,
+    Filter,
+    Match,
+    Members,
+    Modulo,
+    Not,
+    OneOf,
+    Or,
+    Subject,
+)
+from ._list import spelled_out
 from ._match import MATCHES
 from ._order import Term
 from ._reference import Reference
 
 __all__ = ["Compiler"]
+
+_SPELLED_OUT: Final = 3
+"""Filters inside each other that SQLite gets for `Members`."""
 
 _GROUP: Final = 8
 """Members of a chain without brackets."""
@@ -94,21 +115,26 @@ class Compiler:
 
     def condition(self, part: Filter) -> str:
         """Return the text of a condition."""
-        if isinstance(part, And):
-            return self._chain(part.parts, " AND ", "TRUE")
-        if isinstance(part, Or):
-            return self._chain(part.parts, " OR ", "FALSE")
-        return self._not(part.part) if isinstance(part, Not) else self._leaf(part)
+        return _WRITERS[type(part)](self, part)
 
-    def _leaf(self, part: Compare | OneOf | Match) -> str:
-        if isinstance(part, Compare):
-            return self._compare(part)
-        return self._one_of(part) if isinstance(part, OneOf) else self._match(part)
+    def _refer(self, subject: Subject) -> Reference:
+        column = self._columns[subject.name]
+        if isinstance(subject, Field):
+            return column
+        return derived(subject, column, self._dialect, self.place)
+
+    def write_and(self, part: And) -> str:
+        """Write what must hold altogether."""
+        return self._chain(part.parts, " AND ", "TRUE")
+
+    def write_or(self, part: Or) -> str:
+        """Write what must hold in part."""
+        return self._chain(part.parts, " OR ", "FALSE")
 
     def _chain(self, parts: Sequence[Filter], word: str, empty: str) -> str:
         if not parts:
             return empty
-        if any(isinstance(part, And | Or | Not) for part in parts):
+        if any(type(part) in _DEEP for part in parts):
             parts = sorted(parts, key=_height, reverse=True)
         texts = [self._member(part, word) for part in parts]
         while len(texts) > _GROUP:
@@ -122,13 +148,16 @@ class Compiler:
         needs_brackets = isinstance(part, Or) and word == " AND "
         return f"({text})" if needs_brackets else text
 
-    def _not(self, part: Filter) -> str:
-        if isinstance(part, Compare) and part.value is None:
-            return f"{self._columns[part.field.name].name} IS NOT NULL"
-        return f"({self.condition(part)}) IS NOT TRUE"
+    def write_not(self, part: Not) -> str:
+        """Write what must not hold."""
+        inner = part.part
+        if isinstance(inner, Compare) and inner.value is None:
+            return f"{self._refer(inner.field).name} IS NOT NULL"
+        return f"({self.condition(inner)}) IS NOT TRUE"
 
-    def _compare(self, part: Compare) -> str:
-        column = self._columns[part.field.name]
+    def write_compare(self, part: Compare) -> str:
+        """Write a comparison with a value."""
+        column = self._refer(part.field)
         if part.value is None:
             return f"{column.name} IS NULL"
         encode = column.encode
@@ -137,8 +166,20 @@ class Compiler:
         text = column.equal if is_equal else column.ordered
         return f"{text} {part.comparison.value} {place}"
 
-    def _one_of(self, part: OneOf) -> str:
-        column = self._columns[part.field.name]
+    def write_compare_fields(self, part: CompareFields) -> str:
+        """Write a comparison of two columns."""
+        left, right = self._refer(part.field), self._refer(part.other)
+        return f"{left.ordered} {part.comparison.value} {right.ordered}"
+
+    def write_modulo(self, part: Modulo) -> str:
+        """Write what a division leaves; both databases give it the dividend's sign."""
+        column = self._refer(part.field).name
+        divisor, remainder = map(self.place, (part.divisor, part.remainder))
+        return f"{column} % {divisor} = {remainder}"
+
+    def write_one_of(self, part: OneOf) -> str:
+        """Write a comparison with several values."""
+        column = self._refer(part.field)
         encode = column.encode
         values = [value for value in part.values if value is not None]
         encoded = values if encode is None else [encode(value) for value in values]
@@ -159,12 +200,52 @@ class Compiler:
             values = ", ".join(map(self.place, encoded))
         return f"{column.equal} IN ({values})"
 
-    def _match(self, part: Match) -> str:
+    def write_match(self, part: Match) -> str:
+        """Write text against a pattern."""
         template = MATCHES[self._dialect.name][part.matching]
         return template.text.format(
-            column=self._columns[part.field.name].name,
+            column=self._refer(part.field).name,
             place=self.place(template.convert(part.pattern)),
         )
+
+    # -- lists ----------------------------------------------------------------
+
+    def write_members(self, part: Members) -> str:
+        """Write a list against values."""
+        if self._dialect is not POSTGRESQL:
+            return self._member(spelled_out(part), " AND ")
+        column, encode = self._refer(part.field), self._refer(part.field).encode
+        values = [*part.values]
+        place = self.place(values if encode is None else encode(values))
+        kind = column_type(part.field.type, self._dialect)
+        return f"{column.name} {part.membership.value} {place}::{kind}"
+
+    def write_any_element(self, part: AnyElement) -> str:
+        """Write what at least one element must be."""
+        column = self._refer(part.field)
+        elements = (
+            f"unnest({column.qualified}) AS {column.elements}(value)"
+            if self._dialect is POSTGRESQL
+            else f"json_each({column.qualified}) AS {column.elements}"
+        )
+        return f"EXISTS (SELECT 1 FROM {elements} WHERE {self.condition(part.part)})"
+
+
+_DEEP: Final = frozenset({And, Or, Not, Members, AnyElement})
+"""What opens brackets."""
+
+_WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
+    And: Compiler.write_and,
+    Or: Compiler.write_or,
+    Not: Compiler.write_not,
+    Compare: Compiler.write_compare,
+    CompareFields: Compiler.write_compare_fields,
+    Modulo: Compiler.write_modulo,
+    OneOf: Compiler.write_one_of,
+    Match: Compiler.write_match,
+    Members: Compiler.write_members,
+    AnyElement: Compiler.write_any_element,
+}
 
 
 def _grouped(texts: Sequence[str], word: str) -> list[str]:
@@ -177,4 +258,6 @@ def _height(part: Filter) -> int:
     """Return how many filters are inside each other here."""
     if isinstance(part, And | Or):
         return 1 + max(map(_height, part.parts), default=0)
-    return 1 + _height(part.part) if isinstance(part, Not) else 0
+    if isinstance(part, Members):
+        return _SPELLED_OUT
+    return 1 + _height(part.part) if isinstance(part, Not | AnyElement) else 0

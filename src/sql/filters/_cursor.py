@@ -28,7 +28,7 @@ from ._filter import (
     disjunction,
     negation,
 )
-from ._operators import is_mapping
+from ._operand import is_mapping
 from ._order import Term
 
 __all__ = ["Cursor", "after"]
@@ -107,7 +107,9 @@ def _beyond(term: Term, value: object) -> Filter:
 
 def _mark(terms: Sequence[Term], given: object) -> str:
     order = [(each.field.model, each.field.name, each.is_descending) for each in terms]
-    text = repr((order, _canonical(given or {}))).encode("utf-8", "surrogatepass")
+    text = repr((order, _canonical({} if given is None else given))).encode(
+        "utf-8", "surrogatepass"
+    )
     return sha256(text).hexdigest()[:16]
 
 

@@ -16,20 +16,28 @@ from typing import Any, Final
 
 import msgspec
 
-from ...models import Field
+from ...models import Field, FieldType
 
 __all__ = [
     "ALL",
     "NOTHING",
     "And",
+    "AnyElement",
     "Compare",
+    "CompareFields",
     "Comparison",
+    "Derived",
     "Filter",
     "Match",
     "Matching",
+    "Members",
+    "Membership",
+    "Modulo",
     "Not",
     "OneOf",
     "Or",
+    "Reading",
+    "Subject",
     "conjunction",
     "disjunction",
     "negation",
@@ -56,6 +64,55 @@ class Matching(StrEnum):
     ENDS_WITH = "ends_with"
 
 
+class Membership(StrEnum):
+    """How `Members` holds a list against values."""
+
+    ALL = "@>"
+    OVERLAP = "&&"
+    CONTAINED = "<@"
+
+
+class Reading(StrEnum):
+    """What `Derived` reads; what is of another type there reads as NULL."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    VALUE = "value"
+    """Anything but null."""
+    ANYTHING = "anything"
+    """Null too: whether the path leads anywhere."""
+    SIZE = "size"
+    """How many elements the list has."""
+    ELEMENT = "element"
+    """The element that `AnyElement` looks at."""
+
+
+class Derived(msgspec.Struct, frozen=True, eq=False):
+    """A value read out of a field: at a path in JSON, or of a list.
+
+    Attributes:
+        field: The field it is in.
+        reading: What is read.
+        type: As what it is compared.
+        steps: The way into JSON: a str is a key, an int an index or a key of digits.
+    """
+
+    field: Field
+    reading: Reading
+    type: FieldType
+    steps: tuple[str | int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the field it is in."""
+        return self.field.name
+
+
+Subject = Field | Derived
+"""What is compared."""
+
+
 class _Node(msgspec.Struct, frozen=True, eq=False):
     """Base of the tree."""
 
@@ -63,7 +120,7 @@ class _Node(msgspec.Struct, frozen=True, eq=False):
 class Compare(_Node, frozen=True, eq=False):
     """One field against one value; EQ with None asks for NULL."""
 
-    field: Field
+    field: Subject
     comparison: Comparison
     value: Any
 
@@ -71,16 +128,56 @@ class Compare(_Node, frozen=True, eq=False):
 class OneOf(_Node, frozen=True, eq=False):
     """One field against a list of values; None in it asks for NULL as well."""
 
-    field: Field
+    field: Subject
     values: tuple[Any, ...]
 
 
 class Match(_Node, frozen=True, eq=False):
     """One text field against a pattern, case-sensitive."""
 
-    field: Field
+    field: Subject
     matching: Matching
     pattern: str
+
+
+class CompareFields(_Node, frozen=True, eq=False):
+    """One field against another of a type that is stored alike."""
+
+    field: Field
+    comparison: Comparison
+    other: Field
+
+
+class Modulo(_Node, frozen=True, eq=False):
+    """The rest of a division, whose sign is that of the field's value.
+
+    Attributes:
+        field: An int.
+        divisor: Not zero.
+        remainder: What is to be left.
+    """
+
+    field: Subject
+    divisor: int
+    remainder: int
+
+
+class Members(_Node, frozen=True, eq=False):
+    """A list against values, at least one, without order or repeats."""
+
+    field: Field
+    membership: Membership
+    values: tuple[Any, ...]
+
+
+class AnyElement(_Node, frozen=True, eq=False):
+    """At least one element of a list is let through by *part*.
+
+    In *part*, `Derived` with `Reading.ELEMENT` stands for the element.
+    """
+
+    field: Field
+    part: Filter
 
 
 class And(_Node, frozen=True, eq=False):
@@ -101,7 +198,9 @@ class Not(_Node, frozen=True, eq=False):
     part: Filter
 
 
-Filter = Compare | OneOf | Match | And | Or | Not
+Leaf = Compare | OneOf | Match | CompareFields | Modulo | Members | AnyElement
+
+Filter = Leaf | And | Or | Not
 
 ALL: Final = And(())
 """Every row."""

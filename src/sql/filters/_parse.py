@@ -8,21 +8,28 @@ path inside the filter. Nothing is guessed and nothing is skipped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, cast
 
 from ...errors import FilterError, UnknownFieldError
-from ...models import Field, Model
-from ._filter import Filter, conjunction, disjunction, negation
-from ._operators import (
-    OPERATORS,
-    equal,
-    is_mapping,
-    listed,
-    type_name,
-    unknown_operator,
+from ...models import Field, Kind, Model
+from ._filter import (
+    ALL,
+    AnyElement,
+    Derived,
+    Filter,
+    Reading,
+    Subject,
+    conjunction,
+    disjunction,
+    negation,
 )
+from ._list import COUNT, LIST_OPERATORS, element_of
+from ._operand import checked, is_mapping, listed, type_name, unknown_operator
+from ._operators import FIELD_OPERATORS, compare_fields, equal
+from ._route import Route, read_route, route
+from ._text import regex_with_options
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "parse"]
+__all__ = ["CONNECTIVES", "MAX_DEPTH", "MAX_NODES", "OPERATORS", "parse"]
 
 MAX_DEPTH: Final = 32
 """Levels of nesting a filter may have.
@@ -51,6 +58,10 @@ def parse(given: object, model: Model) -> Filter:
     return _Parser(model).all_of({} if given is None else given, "", 1)
 
 
+_Asked = Subject | Route
+"""What conditions stand behind."""
+
+
 class _Parser:
     """One walk over one filter."""
 
@@ -76,18 +87,22 @@ class _Parser:
             raise FilterError(path, f"expected a field's name, not {type_name(name)}")
         if name.startswith("$"):
             return self._logical(name, value, path, depth)
+        return self._conditions(self._subject(name, path), value, path, depth)
+
+    def _subject(self, name: str, path: str) -> Field | Route:
+        if "." in name:
+            return route(self._model, name, path)
         try:
-            field = self._model.field(name)
+            return self._model.field(name)
         except UnknownFieldError as error:
             raise FilterError(path, str(error)) from error
-        return self._conditions(field, value, path, depth)
 
     def _logical(self, name: str, value: object, path: str, depth: int) -> Filter:
         if name == "$not":
             return negation(self.all_of(value, path, depth + 1))
         joined = _LOGICAL.get(name)
         if joined is None:
-            raise FilterError(path, unknown_operator(name, (*_LOGICAL, "$not")))
+            raise FilterError(path, unknown_operator(name, CONNECTIVES))
         parts = listed(value, path)
         if len(parts) > MAX_NODES:
             raise FilterError(path, f"takes at most {MAX_NODES} filters")
@@ -98,28 +113,121 @@ class _Parser:
             ]
         )
 
-    def _conditions(self, field: Field, value: object, path: str, depth: int) -> Filter:
+    def _conditions(
+        self, subject: _Asked, value: object, path: str, depth: int
+    ) -> Filter:
         """Read what stands behind a field: a value, or ``{operator: value, ...}``."""
         if not _holds_operators(value):
-            return equal(field, value, path)
+            if isinstance(subject, Route):
+                return read_route(subject, "$eq", value, path)
+            return equal(subject, value, path)
         _check_depth(depth, path)
+        if "$options" in value:
+            return self._with_options(subject, value, path, depth)
         return conjunction(
             [
-                self._operator(field, name, operand, f"{path}.{name}", depth)
+                self._operator(subject, name, operand, f"{path}.{name}", depth)
                 for name, operand in value.items()
             ]
         )
 
+    def _with_options(
+        self, subject: _Asked, value: Mapping[str, object], path: str, depth: int
+    ) -> Filter:
+        """Read `$regex` and `$options`, which are one condition, and the others."""
+        rest = dict(value)
+        options = rest.pop("$options")
+        if "$regex" not in rest:
+            raise FilterError(f"{path}.$options", "stands beside $regex only")
+        self._tally(path)
+        text = subject.text() if isinstance(subject, Route) else subject
+        regex = regex_with_options(text, rest.pop("$regex"), options, path)
+        others = self._conditions(subject, rest, path, depth) if rest else ALL
+        return conjunction((regex, others))
+
     def _operator(
-        self, field: Field, name: str, operand: object, path: str, depth: int
+        self, subject: _Asked, name: str, operand: object, path: str, depth: int
     ) -> Filter:
         self._tally(path)
-        if name == "$not":
-            return negation(self._conditions(field, operand, path, depth + 1))
-        read = OPERATORS.get(name)
-        if read is None:
-            raise FilterError(path, unknown_operator(name, (*OPERATORS, "$not")))
-        return read(field, operand, path)
+        if name == "$field" or (is_mapping(operand) and "$field" in operand):
+            return self._fields(subject, name, operand, path)
+        nested = _NESTED.get(name)
+        if nested is not None:
+            return nested(self, subject, operand, path, depth)
+        if name not in OPERATORS:
+            raise FilterError(path, unknown_operator(name, OPERATORS))
+        if isinstance(subject, Route):
+            return read_route(subject, name, operand, path)
+        if name == "$hasKey":
+            return read_route(_whole(subject, path), name, operand, path)
+        return (LIST_OPERATORS.get(name) or FIELD_OPERATORS[name])(
+            subject, operand, path
+        )
+
+    def _fields(self, subject: _Asked, name: str, operand: object, path: str) -> Filter:
+        """Read a field against another: ``{"$gt": {"$field": "other"}}``."""
+        if name == "$field":
+            name, other = "$eq", operand
+        else:
+            ((_, other), *more) = cast("Mapping[str, object]", operand).items()
+            path = f"{path}.$field"
+            if more:
+                raise FilterError(path, "stands alone")
+        if not isinstance(subject, Field):
+            raise FilterError(path, "only a field is held against a field")
+        if not isinstance(other, str):
+            raise FilterError(path, f"takes a field's name, not {type_name(other)}")
+        try:
+            return compare_fields(subject, name, self._model.field(other), path)
+        except UnknownFieldError as error:
+            raise FilterError(path, str(error)) from error
+
+    # -- operators with conditions in them -------------------------------------
+
+    def read_not(
+        self, subject: _Asked, operand: object, path: str, depth: int
+    ) -> Filter:
+        """Read `$not`."""
+        return negation(self._conditions(subject, operand, path, depth + 1))
+
+    def read_between(
+        self, subject: _Asked, operand: object, path: str, depth: int
+    ) -> Filter:
+        """Read `$between`, whose bounds belong to it."""
+        if not isinstance(operand, list | tuple):
+            raise FilterError(
+                path, f"takes [lowest, highest], not {type_name(operand)}"
+            )
+        bounds = listed(cast("object", operand), path)
+        if len(bounds) != 2:  # noqa: PLR2004  # a range has two ends
+            raise FilterError(path, "takes two values: [lowest, highest]")
+        return conjunction(
+            self._operator(subject, name, bound, f"{path}[{index}]", depth)
+            for index, (name, bound) in enumerate(
+                zip(("$gte", "$lte"), bounds, strict=True)
+            )
+        )
+
+    def read_any_element(
+        self, subject: _Asked, operand: object, path: str, depth: int
+    ) -> Filter:
+        """Read `$elemMatch`: what one element is, or its operators."""
+        if not isinstance(subject, Field):
+            raise FilterError(path, "works on a field that is a list of values")
+        element = element_of(subject, path)
+        part = self._conditions(element, operand, path, depth + 1)
+        return AnyElement(subject, part)
+
+    def read_size(
+        self, subject: _Asked, operand: object, path: str, depth: int
+    ) -> Filter:
+        """Read `$size`: a number, or its operators."""
+        size = _size(subject, path)
+        if not is_mapping(operand):
+            number = checked(size, operand, path)
+            if number < 0:
+                raise FilterError(path, "a size is 0 or more")
+        return self._conditions(size, operand, path, depth + 1)
 
     def _tally(self, path: str) -> None:
         self._count += 1
@@ -145,8 +253,43 @@ def _none_of(parts: Iterable[Filter]) -> Filter:
     return negation(disjunction(parts))
 
 
+def _whole(subject: Subject, path: str) -> Route:
+    if isinstance(subject, Field) and subject.type.kind in {Kind.JSON, Kind.STRUCT}:
+        return Route(subject)
+    raise FilterError(path, f"works on JSON, not on {subject.type.describe()}")
+
+
+def _size(subject: _Asked, path: str) -> Derived:
+    if isinstance(subject, Field) and subject.type.kind is Kind.LIST:
+        return Derived(subject, Reading.SIZE, COUNT)
+    at = subject if isinstance(subject, Route) else _whole(subject, path)
+    return at.read(Reading.SIZE, COUNT)
+
+
+_Nested = Callable[[_Parser, _Asked, object, str, int], Filter]
+
+_NESTED: Final[Mapping[str, _Nested]] = {
+    "$not": _Parser.read_not,
+    "$between": _Parser.read_between,
+    "$elemMatch": _Parser.read_any_element,
+    "$size": _Parser.read_size,
+}
+
+OPERATORS: Final = (
+    *FIELD_OPERATORS,
+    *LIST_OPERATORS,
+    *_NESTED,
+    "$hasKey",
+    "$field",
+    "$options",
+)
+"""What may stand behind a field."""
+
 _LOGICAL: Final[Mapping[str, Callable[[list[Filter]], Filter]]] = {
     "$and": conjunction,
     "$or": disjunction,
     "$nor": _none_of,
 }
+
+CONNECTIVES: Final = (*_LOGICAL, "$not")
+"""What may stand in place of a field."""

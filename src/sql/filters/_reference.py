@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ...models import Field, Kind, Model
+from ...models import FieldType, Kind, Model
 from .._codec import Convert, codec
 from .._column import is_scaled
 from .._dialect import POSTGRESQL, Dialect
 from ._operators import BOUND
 
-__all__ = ["Reference", "references"]
+__all__ = ["Reference", "reference", "references"]
 
 
 class Reference(msgspec.Struct, frozen=True, eq=False):
@@ -20,6 +20,8 @@ class Reference(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         name: The quoted name.
+        qualified: The same behind the table's.
+        elements: Stands for the elements of a list that are looked at one by one.
         equal: The column as it is compared for equality.
         ordered: The column as it is ordered: text by code point, decimals by value.
         encode: Makes what the client takes of a value; None when it passes as it is.
@@ -27,6 +29,8 @@ class Reference(msgspec.Struct, frozen=True, eq=False):
     """
 
     name: str
+    qualified: str
+    elements: str
     equal: str
     ordered: str
     encode: Convert | None
@@ -35,19 +39,50 @@ class Reference(msgspec.Struct, frozen=True, eq=False):
 
 def references(model: Model, dialect: Dialect) -> Mapping[str, Reference]:
     """Return the reference to each column of *model*, by the field's name."""
-    return {field.name: _reference(field, dialect) for field in model.fields}
+    table = dialect.quote(model.table)
+    # Columns of json_each would hide those of a table with the same name.
+    elements = dialect.quote("$each" if model.table != "$each" else "$every")
+    return {
+        field.name: reference(
+            dialect.quote(field.name),
+            field.type,
+            dialect,
+            qualified=f"{table}.{dialect.quote(field.name)}",
+            elements=elements,
+        )
+        for field in model.fields
+    }
 
 
-def _reference(field: Field, dialect: Dialect) -> Reference:
-    name = dialect.quote(field.name)
-    encode = codec(field.type, dialect).encode
+def reference(
+    name: str,
+    type_: FieldType,
+    dialect: Dialect,
+    *,
+    qualified: str = "",
+    elements: str = "",
+) -> Reference:
+    """Return the reference to *name*, a column or a value, of a type.
+
+    Args:
+        name: How it is written.
+        type_: What it holds.
+        dialect: In which SQL.
+        qualified: How a column is written where other tables are.
+        elements: What stands for the elements of a list.
+    """
+    encode = codec(type_, dialect).encode
     if dialect is POSTGRESQL:
         # Equality is the same under every collation a column can have.
-        is_text = field.type.stored_kind is Kind.STR
+        is_text = type_.stored_kind is Kind.STR
         ordered = f"{name}{dialect.code_point_order}" if is_text else name
-        return Reference(name, name, ordered, encode, is_in_json=False)
+        return Reference(
+            name, qualified, elements, name, ordered, encode, is_in_json=False
+        )
     # The driver's collation: 1.50 is 1.5, and 10 comes after 9.
-    is_decimal_text = field.type.kind is Kind.DECIMAL and not is_scaled(field.type)
+    is_decimal_text = type_.kind is Kind.DECIMAL and not is_scaled(type_)
     compared = f"{name} COLLATE DECIMAL" if is_decimal_text else name
-    is_in_json = field.type.stored_kind not in BOUND
-    return Reference(name, compared, compared, encode, is_in_json=is_in_json)
+    is_in_json = type_.stored_kind not in BOUND
+    return Reference(
+        name, qualified, elements, compared, compared, encode, is_in_json=is_in_json
+    )

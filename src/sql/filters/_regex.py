@@ -16,7 +16,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-__all__ = ["MAX_CHOICES", "MAX_PATTERN_LENGTH", "MAX_SIZE", "in_re2", "problem"]
+__all__ = [
+    "BRACKET_RANGE",
+    "MAX_CHOICES",
+    "MAX_PATTERN_LENGTH",
+    "MAX_SIZE",
+    "TOKEN",
+    "in_re2",
+    "problem",
+]
 
 MAX_PATTERN_LENGTH: Final = 1_000
 """Characters a pattern may have; RE2 compiles this in well under 50 ms."""
@@ -42,7 +50,7 @@ _ESCAPED: Final = frozenset("\\^$.|?*+()[]{}-/\"'#&~@%,:;<>=!` _")
 
 # One alternative per thing a pattern may hold; what no alternative matches is
 # refused. The order matters: brackets and escapes swallow what they contain.
-_TOKEN: Final = re.compile(
+TOKEN: Final = re.compile(
     r"""
       (?P<escape>\\.)
     | (?P<bracket>\[\^?\]?(?:\\.|[^\]\\])*\])
@@ -57,7 +65,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _BRACKET: Final = re.compile(r"-?(?:(?:\\.|[^\\-])(?:-(?:\\.|[^\\-]))?)*-?", re.DOTALL)
-_RANGE: Final = re.compile(r"(\\.|[^\\-])(?:-(\\.|[^\\-]))?", re.DOTALL)
+BRACKET_RANGE: Final = re.compile(r"(\\.|[^\\-])(?:-(\\.|[^\\-]))?", re.DOTALL)
 
 # Where `in_re2` looks: escapes, and brackets whole.
 _WITH_SPACE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -129,7 +137,7 @@ class _Scan:
         """Read the whole of *pattern*."""
         position = 0
         while position < len(pattern):
-            token = _TOKEN.match(pattern, position)
+            token = TOKEN.match(pattern, position)
             if token is None or token.lastgroup is None:
                 sign = pattern[position]
                 msg = f"{sign!r} is not supported here; escape it if it is meant as is"
@@ -246,7 +254,7 @@ def _check_bracket(inside: str) -> None:
     if not _BRACKET.fullmatch(inside):
         msg = f"'-' inside [{inside}] is no range; escape it if it is meant as is"
         raise _RefusedError(msg)
-    for low, high in _RANGE.findall(inside):
+    for low, high in BRACKET_RANGE.findall(inside):
         _check_member(low)
         if high:
             _check_member(high)

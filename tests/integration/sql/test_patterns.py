@@ -141,13 +141,21 @@ CATASTROPHIC = [
     ("$regex", "(" * 400 + "a" + ")" * 400),
     ("$like", "%a" * 2_500 + "b"),
     ("$like", "%a%a%a%a%a%a%a%a%a%a%b"),
+    ("$ilike", "%a" * 30 + "b"),
+    ("$ilike", "%k_s" * 30),
+    ("$icontains", "k" * 1_000),
+    ("$icontains", "ae\u0301" * 333),
+    ("$icontains", "".join(map(chr, range(0x100, 0x180))) * 7),
+    ("$iendsWith", "\u017f" * 999 + "b"),
 ]
 
 
 @pytest.mark.parametrize(
     ("operator", "pattern"),
     CATASTROPHIC,
-    ids=[f"{pattern[:20]}…{len(pattern)}" for _, pattern in CATASTROPHIC],
+    ids=[
+        f"{name} {ascii(pattern)[:20]}…{len(pattern)}" for name, pattern in CATASTROPHIC
+    ],
 )
 async def test_a_catastrophic_pattern_is_quick(
     drivers: tuple[Driver, Driver], operator: str, pattern: str

@@ -14,6 +14,7 @@ from dataflow.sql import (
     And,
     Compare,
     Comparison,
+    Cursor,
     Dialect,
     Filter,
     Not,
@@ -37,11 +38,25 @@ class Item:
     money: Annotated[Decimal, Digits(10, 2)] | None
     real: float | None
     color: Color | None
+    ages: list[int] | None
+    reals: list[float] | None
+    blobs: list[bytes] | None
+    frees: list[Decimal] | None
+    meta: dict[str, Any] | None
     flag: bool = True
 
 
 ITEM = declare(Item)
 AGE = ITEM.field("age")
+EACH = 'SELECT 1 FROM json_each("items"."{}") AS "$each" WHERE'
+READ = """json_at("items"."{}", '[' || "$each".key || ']', '{}')"""
+AMONG = "IN (SELECT value FROM json_each(?1))"
+ONE, REAL, BLOB, FREE = (
+    EACH.format(name) for name in ("ages", "reals", "blobs", "frees")
+)
+TEXT_AT = """(CASE jsonb_typeof({0}) WHEN 'string' THEN {0} #>> '{{}}' END)"""
+NUMBER_AT = "(CASE jsonb_typeof({0}) WHEN 'number' THEN {0}::numeric END)"
+AT = '("meta" #> $1::text[])'
 
 
 def where(given: object, dialect: Dialect) -> tuple[str, list[Any]]:
@@ -89,6 +104,96 @@ TEXTS: list[tuple[object, str, str]] = [
         'right("name", length($1::text)) = $1::text',
         'substr("name", length("name") - length(?1) + 1) = ?1',
     ),
+    ({"name": {"$icontains": "a"}}, '"name" COLLATE "C" ~ $1', '"name" REGEXP ?1'),
+    ({"age": {"$mod": [2, 1]}}, '"age" % $1 = $2', '"age" % ?1 = ?2'),
+    (
+        {"free": {"$lt": {"$field": "free"}}},
+        '"free" < "free"',
+        '"free" COLLATE DECIMAL < "free" COLLATE DECIMAL',
+    ),
+    # lists
+    (
+        {"ages": {"$all": [1, 2]}},
+        '"ages" @> $1::bigint[]',
+        f'EXISTS ({ONE} "$each".value = ?1) AND EXISTS ({ONE} "$each".value = ?2)',
+    ),
+    (
+        {"ages": {"$overlap": [1, 2]}},
+        '"ages" && $1::bigint[]',
+        f'EXISTS ({ONE} "$each".value {AMONG})',
+    ),
+    (
+        {"ages": {"$containedBy": [1]}, "age": 1},
+        '"ages" <@ $1::bigint[] AND "age" = $2',
+        (
+            f'(EXISTS ({ONE} ("$each".value {AMONG}) IS NOT TRUE)) '
+            'IS NOT TRUE AND "ages" IS NOT NULL AND "age" = ?2'
+        ),
+    ),
+    (
+        {"ages": {"$containedBy": []}},
+        'cardinality("ages")::bigint = $1',
+        'json_array_length("ages") = ?1',
+    ),
+    (
+        {"ages": {"$size": 2}},
+        'cardinality("ages")::bigint = $1',
+        'json_array_length("ages") = ?1',
+    ),
+    (
+        {"ages": {"$elemMatch": {"$gt": 1, "$lt": 5}}},
+        (
+            'EXISTS (SELECT 1 FROM unnest("items"."ages") AS "$each"(value) '
+            'WHERE "$each".value > $1 AND "$each".value < $2)'
+        ),
+        f'EXISTS ({ONE} "$each".value > ?1 AND "$each".value < ?2)',
+    ),
+    (
+        {"reals": {"$elemMatch": 0.1}},
+        'EXISTS (SELECT 1 FROM unnest("items"."reals") AS "$each"(value) WHERE "$each".value = $1)',
+        f"EXISTS ({REAL} {READ.format('reals', 'number')} = ?1)",
+    ),
+    (
+        {"blobs": {"$elemMatch": b"a"}},
+        'EXISTS (SELECT 1 FROM unnest("items"."blobs") AS "$each"(value) WHERE "$each".value = $1)',
+        f"EXISTS ({BLOB} {READ.format('blobs', 'bytes')} = ?1)",
+    ),
+    (
+        {"frees": {"$overlap": [1]}},
+        '"frees" && $1::numeric[]',
+        f'EXISTS ({FREE} "$each".value COLLATE DECIMAL {AMONG})',
+    ),
+    # JSON
+    (
+        {"meta.a.0": "x"},
+        f"{TEXT_AT.format(AT)} = $2",
+        """json_at("items"."meta", ?1, 'text') = ?2""",
+    ),
+    (
+        {"meta.a": {"$lt": 1}},
+        f"{NUMBER_AT.format(AT)} < $2",
+        """json_at("items"."meta", ?1, 'number') < ?2""",
+    ),
+    (
+        {"meta.-1": {"$exists": True}},
+        '("meta" -> $1::text) IS NOT NULL',
+        """json_at("items"."meta", ?1, 'anything') IS NOT NULL""",
+    ),
+    (
+        {"meta": {"$hasKey": "0"}},
+        '("meta" -> $1::text) IS NOT NULL',
+        """json_at("items"."meta", ?1, 'anything') IS NOT NULL""",
+    ),
+    (
+        {"meta.a": None},
+        f"NULLIF({AT}, 'null'::jsonb) IS NULL",
+        """json_at("items"."meta", ?1, 'value') IS NULL""",
+    ),
+    (
+        {"meta": {"$size": 0}},
+        '(CASE jsonb_typeof("meta") WHEN \'array\' THEN jsonb_array_length("meta")::bigint END) = $1',
+        """json_at("items"."meta", ?1, 'size') = ?2""",
+    ),
 ]
 
 
@@ -125,6 +230,13 @@ def test_values_are_encoded_for_the_database() -> None:
 
     assert where(given, POSTGRESQL)[1] == [Decimal("1.50"), ["red"], True]
     assert where(given, SQLITE)[1] == [150, '["red"]', 1]
+
+
+def test_a_path_and_its_value_are_encoded_for_the_database() -> None:
+    given = {"meta.a.01.0": 1e16}
+
+    assert where(given, POSTGRESQL)[1] == [["a"], "01", ["0"], Decimal(10**16)]
+    assert where(given, SQLITE)[1] == ['["a","01",0]', 1e16]
 
 
 def test_trees_made_by_hand_compile_too() -> None:
@@ -188,6 +300,18 @@ def test_more_values_than_the_database_takes_are_refused() -> None:
             table_of(ITEM, dialect).count(part)
 
 
+def test_a_table_may_be_called_as_its_elements_are() -> None:
+    class Each:
+        ages: list[int]
+
+        __tablename__ = "$each"
+
+    each = declare(Each)
+    text = table_of(each, SQLITE).count(parse({"ages": {"$overlap": [1]}}, each)).text
+
+    assert 'json_each("$each"."ages") AS "$every" WHERE "$every".value' in text
+
+
 HOSTILE = ["'; DROP TABLE items; --", '" OR 1=1 --', "$1", "?1", "{place}", "%s", "\\'"]
 
 
@@ -199,7 +323,8 @@ def test_no_value_ever_becomes_text(hostile: str, dialect: Dialect) -> None:
     conditions: list[Any] = [
         {"$eq": hostile}, {"$ne": hostile}, {"$gt": hostile}, {"$in": [hostile, "x"]},
         {"$between": [hostile, "x"]}, {"$like": escaped}, {"$contains": hostile},
-        {"$startsWith": hostile}, {"$endsWith": hostile},
+        {"$startsWith": hostile}, {"$endsWith": hostile}, {"$icontains": hostile},
+        {"$istartsWith": hostile}, {"$iendsWith": hostile}, {"$ilike": escaped},
     ]  # fmt: skip
     for condition in conditions:
         harmless = {name: ["a", "x"] if isinstance(value, list) else "a"
@@ -219,3 +344,42 @@ def test_no_value_ever_becomes_text(hostile: str, dialect: Dialect) -> None:
 
 def text_of(statement: Statement) -> str:
     return statement.text
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE], ids=lambda each: each.name)
+def test_no_step_of_a_path_ever_becomes_text(hostile: str, dialect: Dialect) -> None:
+    step = hostile.replace(".", "")
+    conditions: list[Any] = [
+        hostile, {"$gt": hostile}, {"$in": [hostile]}, {"$hasKey": hostile}, {"$null": True},
+        {"$size": 1}, {"$exists": True}, {"$icontains": hostile},
+    ]  # fmt: skip
+    for condition in conditions:
+        table = table_of(ITEM, dialect)
+        one, other = (
+            table.count(parse({f"meta.{name}.x": condition}, ITEM))
+            for name in (step, "a")
+        )
+
+        assert one.text == other.text
+
+
+def test_no_name_ever_becomes_text() -> None:
+    for hostile in HOSTILE:
+        filters: list[dict[str, Any]] = [
+            {hostile: 1},
+            {f"{hostile}.a": 1},
+            {"age": {hostile: 1}},
+            {"age": {f"${hostile}": 1}},
+            {f"${hostile}": []},
+            {"age": {"$gt": {"$field": hostile}}},
+            {"$or": [{"$and": [{hostile: 1}]}]},
+        ]
+        for given in filters:
+            with pytest.raises(FilterError):
+                parse(given, ITEM)
+        for order in (hostile, [hostile], {hostile: 1}, {"age": hostile}):
+            with pytest.raises(FilterError):
+                parse_order(order, ITEM)
+        with pytest.raises(FilterError):
+            Cursor.filter(hostile, parse_order("age", ITEM), None)

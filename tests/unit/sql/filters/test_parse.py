@@ -11,21 +11,30 @@ import pytest
 
 from dataflow.errors import FilterError, UnknownFieldError
 from dataflow.models import Digits, declare
-from dataflow.sql import And, Compare, OneOf, Or, parse
-from dataflow.sql.filters._operators import (
-    MAX_BOUND_VALUES,
-    MAX_TEXT_PATTERN,
-    MAX_VALUES,
-)
+from dataflow.sql import NOTHING, And, Compare, Match, Not, OneOf, Or, parse
+from dataflow.sql.filters._list import MAX_MEMBERS
+from dataflow.sql.filters._operators import MAX_BOUND_VALUES, MAX_VALUES
 from dataflow.sql.filters._parse import MAX_DEPTH, MAX_NODES
+from dataflow.sql.filters._text import MAX_TEXT_PATTERN
 
 
 class Color(Enum):
     RED = "red"
 
 
+class Area(msgspec.Struct, array_like=True):
+    code: str
+
+
 class Place(msgspec.Struct):
     street: str
+    area: Area | None = None
+
+
+class Seat(msgspec.Struct, tag_field="kind", tag="seat", rename="camel"):
+    place: Place
+    row_number: int
+    areas: Area
 
 
 class User:
@@ -38,6 +47,9 @@ class User:
     tags: list[str] = []  # noqa: RUF012
     meta: dict[str, Any] = {}  # noqa: RUF012
     place: Place | None = None
+    seat: Seat | None = None
+    ages: list[int] = []  # noqa: RUF012
+    cost: Annotated[Decimal, Digits(5, 3)] = Decimal(0)
 
 
 USER = declare(User)
@@ -126,10 +138,76 @@ REFUSED: list[tuple[object, str, str]] = [
     ({"age": {"$between": [1]}}, "age.$between", "takes two values: [lowest, highest]"),
     ({"age": {"$between": [1, None]}}, "age.$between[1]", "nothing is above or below None"),
     # documents
-    ({"tags": ["a"]}, "tags", "list[str] can only be asked for with $null or $exists"),
-    ({"meta": {"a": 1}}, "meta", "dict can only be asked for"),
-    ({"place": {"$gt": 1}}, "place.$gt", "Place can only be asked for"),
-    ({"tags": {"$in": [[]]}}, "tags.$in", "can only be asked for"),
+    ({"tags": ["a"]}, "tags", "list[str] is not compared as a whole: ask with $all"),
+    ({"meta": {"a": 1}}, "meta", "dict is not compared as a whole: name a path inside, such as 'meta.key'"),
+    ({"place": {"$gt": 1}}, "place.$gt", "Place is not compared as a whole"),
+    ({"tags": {"$in": [[]]}}, "tags.$in", "not compared as a whole"),
+    # elements
+    ({"age": {"$all": [1]}}, "age.$all", "works on a list of values, not on int"),
+    ({"meta": {"$overlap": [1]}}, "meta.$overlap", "works on a list of values, not on dict"),
+    ({"ages": {"$all": 1}}, "ages.$all", "takes a list, not int"),
+    ({"ages": {"$all": [1, "s"]}}, "ages.$all[1]", "takes int, not str"),
+    ({"ages": {"$overlap": [1] * (MAX_MEMBERS + 1)}}, "ages.$overlap", "at most 1000 values"),
+    ({"ages": {"$elemMatch": {"$gt": "s"}}}, "ages.$elemMatch.$gt", "takes int, not str"),
+    ({"ages": {"$elemMatch": {"$gtt": 1}}}, "ages.$elemMatch.$gtt", "did you mean '$gt'?"),
+    ({"ages": {"$elemMatch": {"$elemMatch": 1}}}, "ages.$elemMatch.$elemMatch", "a field that is a list"),
+    ({"ages": {"$elemMatch": {"$all": [1]}}}, "ages.$elemMatch.$all", "works on a list of values"),
+    ({"ages": {"$elemMatch": {"$gt": {"$field": "age"}}}}, "ages.$elemMatch.$gt.$field", "only a field"),
+    ({"ages": {"$elemMatch": {"$hasKey": "a"}}}, "ages.$elemMatch.$hasKey", "works on JSON, not on int"),
+    ({"ages": {"$size": -1}}, "ages.$size", "a size is 0 or more"),
+    ({"ages": {"$size": None}}, "ages.$size", "takes int, not None"),
+    ({"ages": {"$size": {"$gt": "s"}}}, "ages.$size.$gt", "takes int, not str"),
+    ({"age": {"$size": 1}}, "age.$size", "works on JSON, not on int"),
+    ({"meta.a": {"$all": [1]}}, "meta.a.$all", "does not work on JSON"),
+    ({"meta.a": {"$elemMatch": 1}}, "meta.a.$elemMatch", "a field that is a list"),
+    # paths
+    ({"mta.a": 1}, "mta.a", "did you mean 'meta'?"),
+    ({"age.a": 1}, "age.a", "'age' is int: only JSON has paths"),
+    ({"tags.0": "a"}, "tags.0", "'tags' is list[str]: only JSON has paths"),
+    ({"meta.": 1}, "meta.", "a path has a name between its dots"),
+    ({"meta.a\0": 1}, "meta.a\0", "a name in a path takes str without NUL"),
+    ({"meta" + ".a" * 101: 1}, "meta" + ".a" * 101, "at most 100 steps"),
+    ({"place.stret": 1}, "place.stret", "Place has no 'stret': did you mean 'street'?"),
+    ({"seat.place.stret": 1}, "seat.place.stret", "Place has no 'stret'"),
+    ({"seat.row_number": 1}, "seat.row_number", "did you mean 'rowNumber'?"),
+    ({"seat.q": 1}, "seat.q", "there are place, rowNumber, areas, kind"),
+    ({"meta.a": Decimal(1)}, "meta.a", "str, int, float, bool or None, not Decimal"),
+    ({"meta.a": [1]}, "meta.a", "not list"),
+    ({"meta.a": {"$gt": None}}, "meta.a.$gt", "nothing is above or below None"),
+    ({"meta.a": {"$in": [1, b""]}}, "meta.a.$in[1]", "not bytes"),
+    ({"meta.a": {"$in": 1}}, "meta.a.$in", "takes a list, not int"),
+    ({"meta.a": {"$in": [1] * (MAX_VALUES + 1)}}, "meta.a.$in", "at most 50000 values"),
+    ({"meta.a": {"$like": 1}}, "meta.a.$like", "takes str, not int"),
+    ({"meta.a": {"$mod": [1, 1]}}, "meta.a.$mod", "does not work on JSON"),
+    ({"meta.a": {"$field": "age"}}, "meta.a.$field", "only a field is held against a field"),
+    ({"meta": {"$hasKey": 1}}, "meta.$hasKey", "takes str, not int"),
+    ({"age": {"$hasKey": "a"}}, "age.$hasKey", "works on JSON, not on int"),
+    # fields
+    ({"age": {"$gt": {"$field": "nmae"}}}, "age.$gt.$field", "did you mean 'name'?"),
+    ({"age": {"$gt": {"$field": 1}}}, "age.$gt.$field", "takes a field's name, not int"),
+    ({"age": {"$field": None}}, "age.$field", "takes a field's name, not None"),
+    ({"age": {"$gt": {"$field": "age", "$x": 1}}}, "age.$gt.$field", "stands alone"),
+    ({"age": {"$gt": {"$field": "name"}}}, "age.$gt.$field", "'age' and 'name' are not stored alike: int, str"),
+    ({"age": {"$gt": {"$field": "real"}}}, "age.$gt.$field", "not stored alike"),
+    ({"price": {"$gt": {"$field": "cost"}}}, "price.$gt.$field", "not stored alike"),
+    ({"meta": {"$eq": {"$field": "meta"}}}, "meta.$eq.$field", "not stored alike"),
+    ({"age": {"$in": {"$field": "age"}}}, "age.$in.$field", "$in takes no field: $eq, $gt"),
+    # division
+    ({"age": {"$mod": [0, 1]}}, "age.$mod[0]", "nothing is divided by zero"),
+    ({"age": {"$mod": [1]}}, "age.$mod", "takes two ints: [divisor, remainder]"),
+    ({"age": {"$mod": 2}}, "age.$mod", "takes two ints"),
+    ({"age": {"$mod": [2, "1"]}}, "age.$mod[1]", "takes int, not str"),
+    ({"real": {"$mod": [2, 1]}}, "real.$mod", "works on int, not on float"),
+    # any case
+    ({"name": {"$regex": "a", "$options": "x"}}, "name.$options", "takes 'i' (any case), 's' or both"),
+    ({"name": {"$regex": "a", "$options": 1}}, "name.$options", "takes 'i'"),
+    ({"name": {"$options": "i"}}, "name.$options", "stands beside $regex only"),
+    ({"name": {"$regex": "(", "$options": "i"}}, "name.$regex", "not closed"),
+    ({"meta.a": {"$regex": "(", "$options": "i"}}, "meta.a.$regex", "not closed"),
+    ({"age": {"$icontains": "a"}}, "age.$icontains", "works on text, not on int"),
+    ({"name": {"$icontains": "a" * 1001}}, "name.$icontains", "at most 1000 characters"),
+    ({"name": {"$ilike": "%a" * 31}}, "name.$ilike", "has at most 30 '%'"),
+    ({"name": {"$ilike": "a\\"}}, "name.$ilike", "ends in a backslash"),
     # null
     ({"age": {"$null": 1}}, "age.$null", "takes True or False, not int"),
     ({"age": {"$exists": "yes"}}, "age.$exists", "takes True or False, not str"),
@@ -171,6 +249,12 @@ def test_no_refusal_tells_a_value() -> None:
         {"age": {"$in": ["s3cret"]}},
         {"name": {"$regex": "s3cret("}},
         {"name": {"$like": "s3cret\\"}},
+        {"name": {"$ilike": "s3cret\\"}},
+        {"ages": {"$all": ["s3cret"]}},
+        {"ages": {"$elemMatch": "s3cret"}},
+        {"age": {"$mod": ["s3cret", 1]}},
+        {"meta": {"$hasKey": "s3cret\0"}},
+        {"name": {"$regex": "s3cret", "$options": "s3cret"}},
     ):
         assert "s3cret" not in str(refusal(given))
 
@@ -234,3 +318,32 @@ def test_documents_can_be_asked_for_null() -> None:
         assert isinstance(
             parse({"$or": [{name: {"$null": True}}, {"age": 1}]}, USER), Or
         )
+
+
+def test_the_names_of_a_struct_are_checked_as_far_as_they_are_known() -> None:
+    for name in (
+        "place.street",
+        "place.area.anything",
+        "seat.kind",
+        "seat.rowNumber",
+        "seat.place.street",
+        "seat.areas.0",
+        "meta.a.0.b",
+    ):
+        assert isinstance(parse({name: "a"}, USER), Compare)
+
+
+def test_no_members_mean_what_they_would_mean_in_sets() -> None:
+    assert parse({"ages": {"$overlap": []}}, USER) is NOTHING
+    assert isinstance(parse({"ages": {"$all": []}}, USER), Not)
+    assert isinstance(parse({"ages": {"$containedBy": []}}, USER), Compare)
+
+
+def test_options_stand_beside_other_operators() -> None:
+    part = parse({"name": {"$options": "is", "$regex": "a", "$ne": "b"}}, USER)
+
+    assert isinstance(part, And)
+    regex, other = part.parts
+    assert isinstance(regex, Match)
+    assert regex.pattern == "[Aa]"
+    assert isinstance(other, Not)

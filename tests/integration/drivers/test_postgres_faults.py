@@ -212,6 +212,20 @@ def kill(server: PostgresServer, driver: Driver) -> None:
     server.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM {backends}")  # noqa: S608
 
 
+async def until_slow(server: PostgresServer, driver: Driver, count: int) -> None:
+    """Wait until the server works on so many slow statements."""
+    running = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "  # noqa: S608
+        f"AND datname = '{driver.url.database}' AND query LIKE 'SELECT pg_sleep%'"
+    )
+    text = (
+        f"DO $$ BEGIN WHILE ({running}) < {count} LOOP "
+        "PERFORM pg_sleep(0.005); PERFORM pg_stat_clear_snapshot(); "
+        "END LOOP; END $$"
+    )
+    await anyio.to_thread.run_sync(server.execute, text)
+
+
 async def test_a_connection_killed_idle_is_replaced_silently(
     postgres: Driver, postgres_server: PostgresServer
 ) -> None:
@@ -237,7 +251,7 @@ async def test_a_connection_killed_in_a_statement_is_lost(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         tasks.start_soon(wait)
-        await anyio.sleep(0.1)
+        await until_slow(postgres_server, postgres, 2)
         await anyio.to_thread.run_sync(kill, postgres_server, postgres)
 
     assert [error.retryable for error in lost] == [True, True]
@@ -409,7 +423,7 @@ async def distant(proxy: Proxy, bridge: Bridge) -> AsyncIterator[Driver]:
 
 
 async def test_a_cut_in_a_statement_is_a_lost_connection(
-    distant: Driver, proxy: Proxy
+    distant: Driver, proxy: Proxy, postgres_server: PostgresServer
 ) -> None:
     async def wait() -> None:
         with pytest.raises(ConnectionLostError):
@@ -418,7 +432,7 @@ async def test_a_cut_in_a_statement_is_a_lost_connection(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
-        await anyio.sleep(0.1)
+        await until_slow(postgres_server, distant, 1)
         proxy.cut()
 
     assert distant.statistics().open == 0

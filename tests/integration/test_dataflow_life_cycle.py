@@ -343,3 +343,19 @@ async def test_a_run_has_a_deadline(database_url: str) -> None:
 
     assert "'it'" in late.value.actor
     assert over.value.actor == "'it' (run r)"
+
+
+async def test_a_run_of_one_that_is_not_entered_keeps_its_id_and_its_deadline(
+    database_url: str,
+) -> None:
+    db = DataFlow(database_url)
+    declare(db)
+    with anyio.fail_after(10):
+        deadline = anyio.current_time() + 8
+        results, run_id = await db.run(create(db), deadline=deadline, run_id="mine")
+        with pytest.raises(DeadlineExceededError):
+            await db.run(create(db), deadline=anyio.current_time() - 1)
+        await db.aclose()
+
+    assert results["it"]["name"] == "a"
+    assert run_id == "mine"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from dataflow.drivers import Bridge, Driver, connect, open_bridge, parse_url
 
@@ -16,6 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # import mode `importlib` adds n
 from postgres import PostgresServer, run_postgres
 
 Backend = tuple[str, dict[str, Any]]
+
+# A machine that stalls for a moment is no counterexample.
+settings.register_profile("dataflow", deadline=None)
+settings.load_profile("dataflow")
 
 ASYNCIO: Backend = ("asyncio", {"debug": True})
 TRIO: Backend = ("trio", {})

@@ -28,7 +28,7 @@ class BulkActor(Actor):
     Args:
         node: What it does.
         driver: Where to.
-        prepare: Awaited before the first request, and again after it failed.
+        prepare: Awaited before each request; sees to it once that the table is there.
     """
 
     turn_size = 1
@@ -43,7 +43,6 @@ class BulkActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
-        self._is_prepared = False
         self._table = table_of(node.model, driver.dialect)
         # Also where only one can write: each takes the writer for a batch at a time, so
         # that an endless source keeps nobody waiting.
@@ -59,9 +58,7 @@ class BulkActor(Actor):
         node = self._node
         try:
             plan = node.plan(dict(envelope.message.parameters), node.name)
-            if not self._is_prepared:
-                await self._prepare()
-                self._is_prepared = True
+            await self._prepare()
             reply = await node.work(self._driver, self._table, plan)
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
 from ...errors import FieldValueError
 from ...models import Field, MismatchError, Model
 from ...sql import Arithmetic, Operator, operand_type, operators
 from ._options import is_mapping
+from ._values import stamp
 
 __all__ = ["read_change"]
 
@@ -33,7 +33,7 @@ def read_change(model: Model, given: Mapping[str, Any], owner: str) -> dict[str,
     """
     change = {name: _read(model, name, value, owner) for name, value in given.items()}
     if change and model.updated_field is not None:
-        change.setdefault(model.updated_field, datetime.now(UTC))
+        stamp(change, (model.updated_field,))
     return change
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from ...drivers import Row
+from ...drivers import Connection, Row
 from ...errors import RecordNotFoundError
 from ...models import Model
 from ...sql import Table
@@ -16,7 +16,7 @@ from .._node import Port
 from ._model_node import Arriving
 from ._options import flag
 from ._row_node import RowNode
-from ._target import Target, TargetReader, target_ports
+from ._target import Target, TargetReader, run_on_one_row, target_ports
 
 __all__ = ["TargetNode", "TargetPlan"]
 
@@ -60,6 +60,29 @@ class TargetNode(RowNode[PlanT]):
     ) -> Target:
         """Take what names the row."""
         return self._targets.read(parameters, owner, arriving)
+
+    def _target_plan(
+        self, parameters: dict[str, Any], owner: str, arriving: Arriving
+    ) -> TargetPlan:
+        """Return the plan of a node that is told nothing else."""
+        self.refuse_unknown(parameters, owner)
+        must_exist = self._must_exist(parameters, owner)
+        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
+
+    async def _perform_on_one(
+        self, connection: Connection, table: Table, plan: PlanT, bulk: str
+    ) -> dict[str, Any]:
+        """Carry out one plan that changes a row; *bulk* is the kind for several.
+
+        Raises:
+            AmbiguousFilterError: The filter matches several rows; none changed.
+        """
+        statements = self.statements(table, plan)
+        name = f"{self.model.name}{bulk}"
+        results = await run_on_one_row(
+            connection, statements, plan.target, self.name, name
+        )
+        return self.reply(table, plan, results)
 
     def _absent(self, plan: TargetPlan) -> dict[str, Any]:
         """Return the reply for a row that is not there.

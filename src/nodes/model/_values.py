@@ -11,7 +11,7 @@ from ...errors import FieldValueError, MissingFieldError
 from ...models import MismatchError, Model
 from ._options import came, is_mapping
 
-__all__ = ["as_mapping", "changed_values", "new_values"]
+__all__ = ["as_mapping", "changed_values", "new_values", "stamp"]
 
 
 def new_values(
@@ -52,7 +52,7 @@ def new_values(
         elif name not in (arriving or ()):
             raise MissingFieldError(owner, name, field.describe())
     if rules.stamps:
-        _stamp(values, rules.stamps)
+        stamp(values, rules.stamps)
     return values
 
 
@@ -67,7 +67,7 @@ def changed_values(
     """
     values = _rules(model).check(given, owner)
     if values and model.updated_field is not None:
-        _stamp(values, (model.updated_field,))
+        stamp(values, (model.updated_field,))
     return values
 
 
@@ -123,7 +123,7 @@ def _rules(model: Model) -> _Rules:
     return _Rules(model)
 
 
-def _stamp(values: dict[str, Any], names: tuple[str, ...]) -> None:
+def stamp(values: dict[str, Any], names: tuple[str, ...]) -> None:
     """Set the managed times that nobody gave."""
     missing = [name for name in names if name not in values]
     if missing:

@@ -11,7 +11,6 @@ from ....sql import Result, Statement, Table
 from ..._node import Port
 from .._key import key_decoder
 from .._model_node import Arriving, field_port
-from .._target import run_on_one_row
 from .._target_node import TargetNode, TargetPlan
 
 __all__ = ["DeleteNode"]
@@ -38,9 +37,7 @@ class DeleteNode(TargetNode[TargetPlan]):
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> TargetPlan:
         """Return which row is meant."""
-        self.refuse_unknown(parameters, owner)
-        must_exist = self._must_exist(parameters, owner)
-        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
+        return self._target_plan(parameters, owner, arriving)
 
     def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
         """Delete the row."""
@@ -68,12 +65,7 @@ class DeleteNode(TargetNode[TargetPlan]):
             RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
             ConstraintError: Another row refers to it.
         """
-        statements = self.statements(table, plan)
-        bulk = f"{self.model.name}BulkDeleteNode"
-        results = await run_on_one_row(
-            connection, statements, plan.target, self.name, bulk
-        )
-        return self.reply(table, plan, results)
+        return await self._perform_on_one(connection, table, plan, "BulkDeleteNode")
 
     # -- several plans --------------------------------------------------------------
 

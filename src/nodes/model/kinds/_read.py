@@ -36,9 +36,7 @@ class ReadNode(TargetNode[TargetPlan]):
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> TargetPlan:
         """Return which row is meant."""
-        self.refuse_unknown(parameters, owner)
-        must_exist = self._must_exist(parameters, owner)
-        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
+        return self._target_plan(parameters, owner, arriving)
 
     def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
         """Select the row."""

@@ -12,7 +12,7 @@ from ....models import Model
 from ....sql import Result, Statement, Table
 from ..._node import Port
 from .._model_node import Arriving, field_port
-from .._target import run_on_one_row, target_ports
+from .._target import target_ports
 from .._target_node import TargetNode, TargetPlan
 from .._values import as_mapping, changed_values
 
@@ -108,12 +108,7 @@ class UpdateNode(TargetNode[Plan]):
             RecordNotFoundError: It is not there and ``raise_on_not_found`` is true.
             ConstraintError: The changed row would break a rule of the table.
         """
-        statements = self.statements(table, plan)
-        bulk = f"{self.model.name}BulkUpdateNode"
-        results = await run_on_one_row(
-            connection, statements, plan.target, self.name, bulk
-        )
-        return self.reply(table, plan, results)
+        return await self._perform_on_one(connection, table, plan, "BulkUpdateNode")
 
     # -- several plans --------------------------------------------------------------
 

@@ -17,10 +17,12 @@ import msgspec
 from ..models import FieldType
 
 __all__ = [
+    "Action",
     "Check",
     "Column",
     "EnumType",
     "ForeignKey",
+    "Identity",
     "IndexPart",
     "Key",
     "Schema",

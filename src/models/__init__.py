@@ -5,7 +5,16 @@ from __future__ import annotations
 from ._field import Default, Field
 from ._model import Index, Model
 from .declaring import InstanceError, declare, field, seal
-from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
+from .types import (
+    Digits,
+    FieldType,
+    Kind,
+    MismatchError,
+    NaiveDatetime,
+    Native,
+    encode_json,
+    is_template,
+)
 
 __all__ = [
     "Default",
@@ -17,6 +26,8 @@ __all__ = [
     "Kind",
     "MismatchError",
     "Model",
+    "NaiveDatetime",
+    "Native",
     "declare",
     "encode_json",
     "field",

@@ -1,7 +1,39 @@
-"""Schema: the tables of the models in the database."""
+"""Schema: the tables of the models in the database, and the shape of what is there."""
 
 from __future__ import annotations
 
+from ._declared import shape_of, table_shape
+from ._shape import (
+    Check,
+    Column,
+    EnumType,
+    ForeignKey,
+    IndexPart,
+    Key,
+    Schema,
+    TableIndex,
+    TableShape,
+    Unique,
+    View,
+)
 from ._table import ensure_table, table_statements
+from .reading import read_schema
 
-__all__ = ["ensure_table", "table_statements"]
+__all__ = [
+    "Check",
+    "Column",
+    "EnumType",
+    "ForeignKey",
+    "IndexPart",
+    "Key",
+    "Schema",
+    "TableIndex",
+    "TableShape",
+    "Unique",
+    "View",
+    "ensure_table",
+    "read_schema",
+    "shape_of",
+    "table_shape",
+    "table_statements",
+]

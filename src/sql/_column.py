@@ -15,7 +15,10 @@ from typing import Final
 from ..models import FieldType, Kind
 from ._dialect import Dialect
 
-__all__ = ["MAX_SCALED_DIGITS", "column_type", "is_scaled"]
+__all__ = ["MAX_SCALED_DIGITS", "NUMERIC", "column_type", "is_scaled"]
+
+NUMERIC: Final = "NUMERIC"
+"""Decimals in a column of SQLite that others made: integers and floats."""
 
 MAX_SCALED_DIGITS: Final = 18
 """Digits that always fit in an integer of 64 bits."""
@@ -30,6 +33,7 @@ _POSTGRESQL: Final = {
     Kind.DATE: "date",
     Kind.TIME: "time",
     Kind.DATETIME: "timestamptz",
+    Kind.NAIVE_DATETIME: "timestamp",
     Kind.TIMEDELTA: "interval",
     Kind.UUID: "uuid",
     Kind.JSON: "jsonb",
@@ -45,6 +49,7 @@ _SQLITE: Final = {
     Kind.DATE: "DATE_TEXT",
     Kind.TIME: "TIME_TEXT",
     Kind.DATETIME: "DATETIME_TEXT",
+    Kind.NAIVE_DATETIME: "TIMESTAMP_TEXT",
     Kind.TIMEDELTA: "INTERVAL",  # affinity INTEGER: its name begins so
     Kind.UUID: "UUID_TEXT",
     Kind.JSON: "JSON_TEXT",
@@ -57,9 +62,14 @@ def column_type(type_: FieldType, dialect: Dialect) -> str:
     """Return the name of the column type, without collation."""
     kind = type_.stored_kind
     if dialect.name == "sqlite":
+        if type_.column == NUMERIC:
+            size = type_.digits
+            return NUMERIC if size is None else f"{NUMERIC}({size.precision}, {size.scale})"
         if is_scaled(type_):
             return f"DECIMAL_INT({type_.precision}, {type_.scale})"
         return _SQLITE[kind]
+    if type_.column is not None and type_.column != NUMERIC:
+        return type_.column
     if kind is Kind.LIST and type_.element is not None:
         return f"{column_type(type_.element, dialect)}[]"
     if kind is Kind.DECIMAL and type_.digits is not None:
@@ -69,4 +79,5 @@ def column_type(type_: FieldType, dialect: Dialect) -> str:
 
 def is_scaled(type_: FieldType) -> bool:
     """Whether SQLite stores the Decimal as an integer, times ten to its scale."""
-    return type_.precision is not None and type_.precision <= MAX_SCALED_DIGITS
+    precision, is_own = type_.precision, type_.column is None
+    return is_own and precision is not None and precision <= MAX_SCALED_DIGITS

@@ -45,6 +45,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         is_unique: Whether no two rows hold the same value.
         is_generated: The database makes the value of a new row.
         is_managed: A timestamp that nodes set, not the caller.
+        renamed_from: What its column was called before, or None.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     is_unique: bool = False
     is_generated: bool = False
     is_managed: bool = False
+    renamed_from: str | None = None
 
     @property
     def column(self) -> str:

@@ -96,6 +96,7 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         default=default,
         is_nullable=is_nullable or has_none,
         is_unique=specifier.is_unique,
+        renamed_from=specifier.renamed_from,
     )
 
 

@@ -23,6 +23,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        renamed_from: What its column was called before, or None.
     """
 
     default: Any = _MISSING
@@ -31,6 +32,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    renamed_from: str | None = None
 
     @property
     def has_default(self) -> bool:
@@ -51,6 +53,7 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    renamed_from: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -61,8 +64,17 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        renamed_from: What its column was called before; a migration renames it.
     """
-    return Specifier(default, default_factory, primary_key, unique, index, digits)
+    return Specifier(
+        default,
+        default_factory,
+        primary_key,
+        unique,
+        index,
+        digits,
+        renamed_from=renamed_from,
+    )
 
 
 def read_specifier(written: object) -> Specifier:

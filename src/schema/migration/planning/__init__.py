@@ -1,0 +1,69 @@
+"""Planning: what differs between a database and its models."""
+
+from __future__ import annotations
+
+from ._change import (
+    AddColumn,
+    AddForeignKey,
+    AddIndex,
+    AddKey,
+    AddUnique,
+    Change,
+    ChangeType,
+    CreateTable,
+    DropColumn,
+    DropForeignKey,
+    DropIndex,
+    DropKey,
+    DropNotNull,
+    DropTable,
+    DropUnique,
+    Fill,
+    RenameColumn,
+    RenameConstraint,
+    RenameIndex,
+    RenameTable,
+    SetIdentity,
+    SetNotNull,
+)
+from ._diff import Difference, diff
+from ._evolve import evolved
+from ._facts import LARGE, NOTHING_KNOWN, Facts, TableFacts
+from ._quarantine import PREFIX, is_quarantined
+from ._target import Target, target_of
+
+__all__ = [
+    "LARGE",
+    "NOTHING_KNOWN",
+    "PREFIX",
+    "AddColumn",
+    "AddForeignKey",
+    "AddIndex",
+    "AddKey",
+    "AddUnique",
+    "Change",
+    "ChangeType",
+    "CreateTable",
+    "Difference",
+    "DropColumn",
+    "DropForeignKey",
+    "DropIndex",
+    "DropKey",
+    "DropNotNull",
+    "DropTable",
+    "DropUnique",
+    "Facts",
+    "Fill",
+    "RenameColumn",
+    "RenameConstraint",
+    "RenameIndex",
+    "RenameTable",
+    "SetIdentity",
+    "SetNotNull",
+    "TableFacts",
+    "Target",
+    "diff",
+    "evolved",
+    "is_quarantined",
+    "target_of",
+]

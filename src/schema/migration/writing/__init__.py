@@ -1,0 +1,24 @@
+"""Writing: changes become steps, with the SQL and the risk of each."""
+
+from __future__ import annotations
+
+from ._catalogue import CATALOGUES, Operation, as_markdown
+from ._columns import CHECK_PREFIX
+from ._literal import literal
+from ._postgresql import postgresql_steps
+from ._rebuild import INTERIM
+from ._sqlite import sqlite_steps
+from ._text import create_table, quote
+
+__all__ = [
+    "CATALOGUES",
+    "CHECK_PREFIX",
+    "INTERIM",
+    "Operation",
+    "as_markdown",
+    "create_table",
+    "literal",
+    "postgresql_steps",
+    "quote",
+    "sqlite_steps",
+]

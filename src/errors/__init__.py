@@ -32,7 +32,7 @@ from ._databases import (
     UrlError,
 )
 from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
-from ._models import ModelError, UnknownModelError
+from ._models import ModelError, UnavailableNodeError, UnknownModelError
 from ._parameters import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -93,6 +93,7 @@ __all__ = [
     "StoredValueError",
     "TooManyFailuresError",
     "TransactionConflictError",
+    "UnavailableNodeError",
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",

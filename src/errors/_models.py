@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._base import DataFlowError, hint
 
-__all__ = ["ModelError", "UnknownModelError"]
+__all__ = ["ModelError", "UnavailableNodeError", "UnknownModelError"]
 
 
 class ModelError(DataFlowError):
@@ -25,6 +25,25 @@ class ModelError(DataFlowError):
     def __str__(self) -> str:
         place = self.model if self.field is None else f"{self.model}.{self.field}"
         return f"{place} cannot be declared: {self.problem}"
+
+
+class UnavailableNodeError(DataFlowError):
+    """A node cannot work on the table that its model stands for.
+
+    Attributes:
+        node: Name of the node.
+        model: Name of the model.
+        reason: What the table lacks, and what to do.
+    """
+
+    def __init__(self, node: str, model: str, reason: str) -> None:
+        super().__init__(node, model, reason)
+        self.node = node
+        self.model = model
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.node} does not work on {self.model}: {self.reason}"
 
 
 class UnknownModelError(DataFlowError, LookupError):

@@ -44,12 +44,16 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
     and processes may call this at once: one creates, the others wait for it. If
     cancelled, either all of the table is there or nothing.
 
+    The table of a model that others made is never created.
+
     Returns:
         Whether this call created it.
 
     Raises:
         DriverError: The database refused, or could not be reached.
     """
+    if model.is_foreign:
+        return False
     dialect = driver.dialect
     look = _look(model, dialect)
     async with driver.acquire(write=False) as connection:

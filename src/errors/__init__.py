@@ -32,7 +32,12 @@ from ._databases import (
     UrlError,
 )
 from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
-from ._models import ModelError, UnavailableNodeError, UnknownModelError
+from ._models import (
+    ModelError,
+    UnavailableNodeError,
+    UnknownModelError,
+    UnknownTableError,
+)
 from ._parameters import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -97,6 +102,7 @@ __all__ = [
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",
+    "UnknownTableError",
     "UrlError",
     "WorkflowBuildError",
     "WorkflowError",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from ._base import DataFlowError, hint
 
-__all__ = ["ModelError", "UnavailableNodeError", "UnknownModelError"]
+__all__ = [
+    "ModelError",
+    "UnavailableNodeError",
+    "UnknownModelError",
+    "UnknownTableError",
+]
 
 
 class ModelError(DataFlowError):
@@ -62,3 +67,21 @@ class UnknownModelError(DataFlowError, LookupError):
     def __str__(self) -> str:
         nearest = hint(self.name, self.known)
         return f"no model {self.name!r} is declared here: {nearest}"
+
+
+class UnknownTableError(DataFlowError, LookupError):
+    """The database has no table or view of this name.
+
+    Attributes:
+        name: What was asked for.
+        known: The names there are.
+    """
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        nearest = hint(self.name, self.known)
+        return f"the database has no table {self.name!r}: {nearest}"

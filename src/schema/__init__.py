@@ -17,9 +17,11 @@ from ._shape import (
     View,
 )
 from ._table import ensure_table, table_statements
+from .adopting import Adopted, adopt, described, model_name, model_source
 from .reading import read_schema
 
 __all__ = [
+    "Adopted",
     "Check",
     "Column",
     "EnumType",
@@ -31,7 +33,11 @@ __all__ = [
     "TableShape",
     "Unique",
     "View",
+    "adopt",
+    "described",
     "ensure_table",
+    "model_name",
+    "model_source",
     "read_schema",
     "shape_of",
     "table_shape",

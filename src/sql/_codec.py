@@ -22,7 +22,7 @@ from uuid import UUID
 import msgspec
 
 from ..models import FieldType, Kind, encode_json
-from ._column import is_scaled
+from ._column import NUMERIC, is_scaled
 from ._dialect import Dialect
 
 __all__ = ["INLINE_NAMES", "UNDECODABLE", "Codec", "codec"]
@@ -140,6 +140,8 @@ def _sqlite(type_: FieldType) -> Codec:
     match type_.kind:
         case Kind.ENUM:
             return _enum(type_)
+        case Kind.DECIMAL if type_.column == NUMERIC:
+            return Codec(_encode_decimal, _numeric(type_.scale))
         case Kind.DECIMAL if is_scaled(type_):
             return _scaled(type_.scale or 0)
         case Kind.JSON:
@@ -210,6 +212,20 @@ def _decode_decimal(stored: str) -> Decimal:
     if not value.is_finite():
         raise ValueError(stored)
     return value
+
+
+def _numeric(scale: int | None) -> Convert:
+    """Return what reads a column that others made, whose numbers SQLite chose.
+
+    What it keeps as a float is the nearest to the decimal that was meant.
+    """
+    unit = None if scale is None else Decimal(1).scaleb(-scale)
+
+    def decode(stored: float | str) -> Decimal:
+        value = _expanded(_decode_decimal(str(stored)))
+        return value if unit is None else value.quantize(unit, context=_EXACT)
+
+    return decode
 
 
 def _encode_iso(value: datetime | time) -> str:

@@ -23,6 +23,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        is_defaulted: Whether the database has a value when a create says none.
+        is_computed: Whether the database always makes the value.
     """
 
     default: Any = _MISSING
@@ -31,6 +33,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    is_defaulted: bool = False
+    is_computed: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -51,6 +55,8 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    database_default: bool = False,
+    computed: bool = False,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -61,8 +67,19 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        database_default: The column, which others made, has a default of its own.
+        computed: The column, which others made, is always computed by the database.
     """
-    return Specifier(default, default_factory, primary_key, unique, index, digits)
+    return Specifier(
+        default,
+        default_factory,
+        primary_key,
+        unique,
+        index,
+        digits,
+        is_defaulted=database_default,
+        is_computed=computed,
+    )
 
 
 def read_specifier(written: object) -> Specifier:

@@ -20,6 +20,7 @@ from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
 from ._discovery import Discovery
 from ._hosting import Hosting
+from ._registry import Registry
 
 __all__ = ["DataFlow"]
 
@@ -40,8 +41,9 @@ class DataFlow:
             environment, and without that ``sqlite:///dataflow.db``.
         auto_migrate: Create the table of a model with its first use.
         existing_schema_mode: Never change the schema, whatever else is said.
-        enable_model_persistence: For a registry of models; this version has none
-            and writes nothing.
+        enable_model_persistence: Let `initialize` and `register_models` keep the
+            declared models in the table ``dataflow_models``; never where the schema
+            is not to be changed.
         pool_size: Connections at most, per event loop.
         echo: Log each statement's text, never its values.
         tdd_mode: For a test mode; this version refuses it.
@@ -64,7 +66,6 @@ class DataFlow:
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
-        del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
             msg = "tdd_mode is not available in this version: use a database per test"
@@ -86,6 +87,10 @@ class DataFlow:
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
+        off = None if enable_model_persistence else "enable_model_persistence=False"
+        if not may_create:
+            off = "existing_schema_mode=True or auto_migrate=False"
+        self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
 
     def __repr__(self) -> str:
         return (
@@ -109,10 +114,10 @@ class DataFlow:
         self._records[model.name] = Records(model, nodes, self._ask)
         return cls
 
-    def _adopt(self, model: Model) -> Iterable[ModelNode[Any]]:
+    def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
         self._records[model.name] = Records(model, nodes, self._ask)
-        return nodes.values()
+        return tuple(nodes.values())
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]
@@ -302,6 +307,52 @@ class DataFlow:
         """
         return self._discovery.register(await self._discovery.read(), tables)
 
+    @property
+    def registry(self) -> Registry:
+        """The models of the database as its processes declared them."""
+        return self._registry
+
+    async def register_models(self) -> dict[str, Any]:
+        """Keep the declared models in the database, so that others can rebuild them.
+
+        `initialize` does it too. What is there already costs one query. Another
+        content of a known model becomes its next version. If cancelled, all models
+        are registered, or none.
+
+        Returns:
+            ``registered_models`` (those that are new or changed), ``unchanged_models``
+            and ``versions`` of the former.
+
+        Raises:
+            RegistryOffError: This DataFlow must not change the schema, or
+                ``enable_model_persistence=False`` says not to.
+            DriverError: The database refused, or could not be reached.
+        """
+        return await self._registry.register()
+
+    def reconstruct_models_from_registry(self) -> dict[str, Any]:
+        """Make models and nodes of what other processes registered.
+
+        Models that are declared here stay as they are. The caller waits, see
+        `inspect_schema`. Nothing is written, and no code out of the database is run:
+        enums come back as their values, Structs as dicts, and a field whose default
+        only the code of its class could make must be given.
+
+        Returns:
+            ``reconstructed_models``, ``generated_nodes`` (names of nodes by model and
+            by what they do), ``errors``, ``total_registry_models``, ``success_count``
+            and ``error_count``.
+
+        Raises:
+            DriverError: The database could not be read.
+            ClosedError: The DataFlow is closed.
+        """
+        return self._registry.reconstruct_sync()
+
+    async def reconstruct_models_from_registry_async(self) -> dict[str, Any]:
+        """Do the same without holding up the event loop."""
+        return await self._registry.reconstruct()
+
     def _declared_schema(self) -> Schema:
         return shape_of(self._catalogue.models.values(), self._database.url.dialect)
 
@@ -310,7 +361,8 @@ class DataFlow:
     async def initialize(self) -> bool:
         """Connect, and create the tables of all models if that is allowed.
 
-        Not needed: both happen with the first use. It shows problems early.
+        Not needed: both happen with the first use. It shows problems early, and keeps
+        the models in the registry, see `register_models`.
 
         Returns:
             True.
@@ -320,7 +372,10 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         models = tuple(self._catalogue.models.values())
-        return await self._hosting.prepare(models)
+        is_ready = await self._hosting.prepare(models)
+        if self._registry.is_on and models:
+            await self._registry.register()
+        return is_ready
 
     def tree(self) -> Snapshot | None:
         """Return what its actors look like now; None unless it is entered here."""

@@ -34,6 +34,7 @@ from ._databases import (
 from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
 from ._models import (
     ModelError,
+    RegistryOffError,
     UnavailableNodeError,
     UnknownModelError,
     UnknownTableError,
@@ -94,6 +95,7 @@ __all__ = [
     "PoisonMessageError",
     "QueryError",
     "RecordNotFoundError",
+    "RegistryOffError",
     "RestartLimitError",
     "StoredValueError",
     "TooManyFailuresError",

@@ -6,6 +6,7 @@ from ._base import DataFlowError, hint
 
 __all__ = [
     "ModelError",
+    "RegistryOffError",
     "UnavailableNodeError",
     "UnknownModelError",
     "UnknownTableError",
@@ -85,3 +86,18 @@ class UnknownTableError(DataFlowError, LookupError):
     def __str__(self) -> str:
         nearest = hint(self.name, self.known)
         return f"the database has no table {self.name!r}: {nearest}"
+
+
+class RegistryOffError(DataFlowError):
+    """Models cannot be registered, because the database may not be changed.
+
+    Attributes:
+        reason: What says so.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"models are not registered: {self.reason}"

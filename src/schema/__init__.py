@@ -19,11 +19,14 @@ from ._shape import (
 from ._table import ensure_table, table_statements
 from .adopting import Adopted, adopt, described, model_name, model_source
 from .reading import read_schema
+from .registry import Drift, Entry, checksum, define, drift, entries, rebuild, register
 
 __all__ = [
     "Adopted",
     "Check",
     "Column",
+    "Drift",
+    "Entry",
     "EnumType",
     "ForeignKey",
     "IndexPart",
@@ -34,11 +37,17 @@ __all__ = [
     "Unique",
     "View",
     "adopt",
+    "checksum",
+    "define",
     "described",
+    "drift",
     "ensure_table",
+    "entries",
     "model_name",
     "model_source",
     "read_schema",
+    "rebuild",
+    "register",
     "shape_of",
     "table_shape",
     "table_statements",

@@ -10,7 +10,7 @@ from ..drivers import Driver
 from ..models import Model
 from ..sql import Dialect, Result, Statement
 
-__all__ = ["ensure_table", "table_statements"]
+__all__ = ["ensure_table", "has_table", "table_statements"]
 
 _LOOK: Final = {
     # By itself to_regclass() may still answer from the cache of before the lock;
@@ -35,6 +35,17 @@ def table_statements(model: Model, dialect: Dialect) -> list[Statement]:
     from ._ddl import create_table  # noqa: PLC0415  # imports SQLAlchemy, 0.3 s
 
     return create_table(model, dialect)
+
+
+async def has_table(driver: Driver, model: Model) -> bool:
+    """Return whether there is a table or view of the name that *model* has.
+
+    Raises:
+        DriverError: The database could not be read.
+    """
+    look = _look(model, driver.dialect)
+    async with driver.acquire(write=False) as connection:
+        return _is_there(await connection.run([look]))
 
 
 async def ensure_table(driver: Driver, model: Model) -> bool:

@@ -284,7 +284,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON would hold it, without what Python makes of types."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_unsaid)
+        text = msgspec.json.encode(self, enc_hook=_unsaid)
+        plain: dict[str, Any] = msgspec.json.decode(text)
         for table in (*plain["tables"], *plain["views"]):
             for column in table["columns"]:
                 del column["field_type"]

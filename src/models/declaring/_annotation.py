@@ -77,11 +77,11 @@ def _read_bare(
     note: Native | WithoutTimezone | None,
 ) -> tuple[FieldType, bool]:
     bare, digits = _unwrap(annotation, digits)
-    if bare is Any and isinstance(note, Native):
-        return FieldType(Kind.JSON, object), True
     if _origin(bare) in (Union, types.UnionType):
-        bare, digits = _unwrap(_without_none(bare), digits)
-        return _read(bare, digits), True
+        inner, _ = _read_bare(_without_none(bare), digits, note)
+        return inner, True
+    if bare is Any and isinstance(note, Native):
+        return FieldType(Kind.JSON, object), False
     if _origin(bare) is Literal and None in get_args(bare):
         values = tuple(value for value in get_args(bare) if value is not None)
         return _choices(Kind.LITERAL, values, values, bare), True

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _FLOAT_DIGITS: Final = 15
-_SINGLE: Final = Struct("f")
+_SINGLE: Final = Struct("<f")  # native, it would make infinity
 
 
 def _within(bits: int) -> Check:

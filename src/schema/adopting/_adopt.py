@@ -80,6 +80,7 @@ def _model(
             fields[each],
             is_key=True,
             is_generated=each == made,
+            is_nullable=False,
             is_defaulted=fields[each].is_defaulted and each != made,
             default=None,
         )
@@ -128,17 +129,23 @@ def _field(model: str, column: Column) -> Field:
 
 
 def _key(table: TableShape, fields: dict[str, Field]) -> tuple[str, ...]:
-    declared = [] if table.key is None else [table.key.columns]
-    others = sorted(_groups(table), key=len)
-    for group in (*declared, *others):
-        if all(name in fields and _is_key_like(fields[name]) for name in group):
+    declared = () if table.key is None else table.key.columns
+    if declared and all(_is_key_like(fields.get(name)) for name in declared):
+        # SQLite lets NULL into a key that does not forbid it; such rows have no key.
+        # Source: sqlite.org/lang_createtable.html, "The PRIMARY KEY".
+        return declared
+    for group in sorted(_groups(table), key=len):
+        found = [fields[name] for name in group if name in fields]
+        is_whole = len(found) == len(group)
+        if is_whole and all(_is_key_like(e) and not e.is_nullable for e in found):
             return group
     return ()
 
 
-def _is_key_like(field: Field) -> bool:
-    is_single = not field.type.is_compound and field.type.kind is not Kind.FLOAT
-    return is_single and not field.is_nullable and not field.is_computed
+def _is_key_like(field: Field | None) -> bool:
+    if field is None or field.is_computed or field.type.is_compound:
+        return False
+    return field.type.kind is not Kind.FLOAT
 
 
 def _groups(table: TableShape) -> Iterable[tuple[str, ...]]:

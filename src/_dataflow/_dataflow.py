@@ -426,7 +426,7 @@ class DataFlow:
 
 
 def _table_names(schema: Schema, *, views: bool) -> list[str]:
-    found = (*schema.tables, *schema.views) if views else schema.tables
+    found = schema.relations if views else schema.tables
     return sorted(each.full_name for each in found)
 
 

@@ -140,10 +140,8 @@ def _sqlite(type_: FieldType) -> Codec:
     match type_.kind:
         case Kind.ENUM:
             return _enum(type_)
-        case Kind.DECIMAL if type_.column == NUMERIC:
-            return Codec(_encode_decimal, _numeric(type_.scale))
-        case Kind.DECIMAL if is_scaled(type_):
-            return _scaled(type_.scale or 0)
+        case Kind.DECIMAL:
+            return _sqlite_decimal(type_)
         case Kind.JSON:
             return Codec(encode_json, _parse(type_.python_type))
         case Kind.STRUCT:
@@ -152,6 +150,12 @@ def _sqlite(type_: FieldType) -> Codec:
             return _json_list(type_.element)
         case _:
             return _PLAIN.get(type_.stored_kind, _AS_IT_IS)
+
+
+def _sqlite_decimal(type_: FieldType) -> Codec:
+    if type_.column == NUMERIC:
+        return Codec(_encode_decimal, _numeric(type_.scale))
+    return _scaled(type_.scale or 0) if is_scaled(type_) else _DECIMAL_TEXT
 
 
 def _parse(python_type: Any) -> Convert:  # noqa: ANN401  # list[int] is no type
@@ -266,11 +270,12 @@ def _encode_base64(value: bytes) -> str:
     return b64encode(value).decode()
 
 
+_DECIMAL_TEXT: Final = Codec(_encode_decimal, _decode_decimal)
+
 _PLAIN: Final = {
     Kind.BOOL: Codec(int, _BOOLS.__getitem__),
     # SQLite packs 1.0 as an integer, and RETURNING hands that out (3.40).
     Kind.FLOAT: Codec(None, float),
-    Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
     Kind.DATE: Codec(date.isoformat, date.fromisoformat),
     Kind.TIME: Codec(_encode_iso, time.fromisoformat),
     Kind.DATETIME: Codec(

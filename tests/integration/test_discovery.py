@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from dataflow import DataFlow
+from dataflow import DataFlow, LocalRuntime
 from dataflow.drivers import Driver
 from dataflow.errors import (
     ClosedError,
@@ -20,7 +20,6 @@ from dataflow.errors import (
     UnknownTableError,
     WorkflowBuildError,
 )
-from dataflow import LocalRuntime
 from dataflow.schema import model_source, read_schema, shape_of
 from dataflow.sql import Statement
 
@@ -33,7 +32,7 @@ async def run(db: DataFlow, *texts: str) -> None:
             for text in texts:
                 await connection.run([Statement(text)])
 
-    await db._hosting.with_driver(do)  # noqa: SLF001  # beside the message path
+    await db._hosting.with_driver(do)  # beside the message path
 
 
 SHOP = (
@@ -66,7 +65,11 @@ async def test_what_is_there_is_told_in_dicts(database_url: str) -> None:
             "orders",
             "users",
         ]
-        assert await db.show_tables_async(views=True) == ["big_orders", "orders", "users"]
+        assert await db.show_tables_async(views=True) == [
+            "big_orders",
+            "orders",
+            "users",
+        ]
     is_sqlite = database_url.startswith("sqlite")
     orders, users = told["orders"], told["users"]
     assert told["big_orders"]["kind"] == "view"
@@ -132,7 +135,9 @@ def test_plain_code_discovers_and_registers(database_url: str) -> None:
         runtime = LocalRuntime()
         for text in shop(database_url):
             flow = db.workflow()
-            flow.add_node("AsyncSQLDatabaseNode", "it", {"query": text, "validate_queries": False})
+            flow.add_node(
+                "AsyncSQLDatabaseNode", "it", {"query": text, "validate_queries": False}
+            )
             runtime.execute(flow.build())
         schema = db.discover_schema(use_real_inspection=True)
         result = db.register_schema_as_models(tables=["users", "orders"])
@@ -397,7 +402,7 @@ async def test_a_required_time_of_creation_is_set(database_url: str) -> None:
 
         @first.model
         class User:
-            __dataflow__ = {"timestamps": True}
+            __dataflow__: ClassVar[dict[str, Any]] = {"timestamps": True}
             name: str
 
         await first.initialize()
@@ -427,9 +432,7 @@ async def test_a_table_that_a_plain_name_does_not_find_is_said(
     postgres_url: str,
 ) -> None:
     async with DataFlow(postgres_url, existing_schema_mode=True) as db:
-        await run(
-            db, "CREATE SCHEMA sales", "CREATE TABLE sales.orders (id integer)"
-        )
+        await run(db, "CREATE SCHEMA sales", "CREATE TABLE sales.orders (id integer)")
         assert await db.show_tables_async() == []
         assert await db.show_tables_async(schema="sales") == ["sales.orders"]
         assert list(await db.discover_schema_async(schema="sales")) == ["sales.orders"]
@@ -445,7 +448,9 @@ async def test_a_table_that_a_plain_name_does_not_find_is_said(
 # -- without a trace ----------------------------------------------------------------
 
 
-SQLITE_STATE = "SELECT group_concat(type || name || coalesce(sql, '')) FROM sqlite_master"
+SQLITE_STATE = (
+    "SELECT group_concat(type || name || coalesce(sql, '')) FROM sqlite_master"
+)
 POSTGRES_STATE = (
     "SELECT string_agg(oid::text || relname || relnatts || relfilenode, ',' ORDER BY oid) "
     "FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -460,7 +465,7 @@ async def state(db: DataFlow, database_url: str) -> Any:
             (result,) = await connection.run([Statement(text, returns_rows=True)])
             return result.rows[0][0]
 
-    return await db._hosting.with_driver(do)  # noqa: SLF001  # beside the message path
+    return await db._hosting.with_driver(do)  # beside the message path
 
 
 async def test_an_existing_schema_is_never_changed(database_url: str) -> None:
@@ -514,7 +519,7 @@ async def test_a_module_of_models_has_the_shape_it_was_written_from(
 
         @first.model
         class OrderItem:
-            __dataflow__ = {
+            __dataflow__: ClassVar[dict[str, Any]] = {
                 "primary_key": ["order", "Number"],
                 "unique": [["name", "size"]],
                 "indexes": [{"fields": ["name"], "name": "by name"}],
@@ -528,7 +533,7 @@ async def test_a_module_of_models_has_the_shape_it_was_written_from(
 
         @first.model
         class User:
-            __dataflow__ = {"timestamps": True}
+            __dataflow__: ClassVar[dict[str, Any]] = {"timestamps": True}
             name: str
 
         await first.initialize()
@@ -541,7 +546,7 @@ async def test_a_module_of_models_has_the_shape_it_was_written_from(
         await db["User"].create(name="Ann")
         assert db["User"].model.generated_key == "id"
 
-        assert shape_of(models, db._database.url.dialect) == shape  # noqa: SLF001
+        assert shape_of(models, db._database.url.dialect) == shape
         assert shape.dialect == dialect
 
 
@@ -593,7 +598,7 @@ async def test_a_name_in_the_database_never_becomes_code(
             db,
             f"CREATE TABLE {evil} (id INTEGER PRIMARY KEY, {evil} TEXT)",
             f"CREATE TABLE logs ({evil} TEXT)",
-            f"CREATE VIEW {evil[:-1]}v\" AS SELECT 1 AS {evil}",
+            f'CREATE VIEW {evil[:-1]}v" AS SELECT 1 AS {evil}',
         )
         shape = await db.inspect_schema_async()
     module = imported(model_source(shape), tmp_path)
@@ -619,4 +624,4 @@ async def test_fifty_tables_are_read_in_one_go(database_url: str) -> None:
         async def do(driver: Driver) -> int:
             return len((await read_schema(driver)).tables)
 
-        assert await db._hosting.with_driver(do) == 50  # noqa: SLF001
+        assert await db._hosting.with_driver(do) == 50

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
 import anyio
@@ -40,7 +40,7 @@ def made_here() -> str:
 
 class Everything:
     __tablename__ = "all_of_it"
-    __dataflow__ = {
+    __dataflow__: ClassVar[dict[str, Any]] = {
         "timestamps": True,
         "unique": [["name", "size"]],
         "indexes": [{"fields": ["name"], "name": "by name"}, ["size", "flag"]],
@@ -61,8 +61,8 @@ class Everything:
     color: Color = Color.RED
     letter: Literal["a", "b"] | None = "a"
     tags: list[str] = field(default_factory=list)
-    colors: list[Color] = [Color.BLUE]
-    meta: dict[str, Any] = {"a": [1, None]}
+    colors: list[Color] = [Color.BLUE]  # noqa: RUF012  # a default
+    meta: dict[str, Any] = {"a": [1, None]}  # noqa: RUF012  # likewise
     home: Address | None = None
     code: str = field(default_factory=made_here)
 
@@ -128,7 +128,9 @@ async def test_another_dataflow_rebuilds_what_was_registered(
 
         @first.model
         class OrderLine:
-            __dataflow__ = {"primary_key": ["order", "number"]}
+            __dataflow__: ClassVar[dict[str, Any]] = {
+                "primary_key": ["order", "number"]
+            }
             order: int
             number: int
             note: str | None = None
@@ -358,8 +360,7 @@ async def test_a_registration_that_is_cancelled_is_whole_or_nothing(
     from dataflow.schema import register  # noqa: PLC0415  # for this alone
 
     models = [
-        declare(type(f"M{n}", (), {"__annotations__": {"name": str}}))
-        for n in range(5)
+        declare(type(f"M{n}", (), {"__annotations__": {"name": str}})) for n in range(5)
     ]
     with anyio.move_on_after(0) as scope:
         await register(driver, models)

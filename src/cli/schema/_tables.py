@@ -17,7 +17,7 @@ def show(schema: Schema, console: Console) -> None:
     """Print every table and view of *schema*."""
     if not schema.by_name:
         console.print("There are no tables.")
-    for table in (*schema.tables, *schema.views):
+    for table in schema.relations:
         console.print(Group(_columns(table), *_rules(table)))
 
 

@@ -42,7 +42,6 @@ _SUPPORTED: Final = (
     "timedelta, UUID, an Enum, Literal, list of one of these, dict[str, Any] or a "
     "msgspec Struct, each also with `| None`"
 )
-_NOTES: Final = (Native, WithoutTimezone)
 _STORED: Final[dict[type[Any], Check]] = {
     int: check_int,
     str: check_str,
@@ -93,10 +92,13 @@ def _note(annotation: Annotation) -> Native | WithoutTimezone | None:
     origin = _origin(annotation)
     inner = get_args(annotation)
     if origin is Annotated:
-        found = (each for each in inner[1:] if isinstance(each, _NOTES))
-        return next(found, None) or _note(inner[0])
+        for each in inner[1:]:
+            if isinstance(each, Native | WithoutTimezone):
+                return each
+        return _note(inner[0])
     if origin in (Union, types.UnionType):
-        return next(filter(None, map(_note, inner)), None)
+        notes = [note for each in inner if (note := _note(each)) is not None]
+        return notes[0] if notes else None
     if type(annotation).__name__ == "TypeAliasType":
         return _note(annotation.__value__)
     return None

@@ -186,9 +186,7 @@ def _uniques(
     return tuple(dict.fromkeys(kept))
 
 
-def _indexes(
-    table: TableShape | View, fields: dict[str, Field]
-) -> tuple[Index, ...]:
+def _indexes(table: TableShape | View, fields: dict[str, Field]) -> tuple[Index, ...]:
     if isinstance(table, View):
         return ()
     return tuple(

@@ -37,9 +37,7 @@ def _table(
         "kind": "table",
         "columns": [_column(each, key) for each in table.columns],
         "primary_key": list(key),
-        "foreign_keys": [
-            pair for each in table.foreign_keys for pair in _pairs(each)
-        ],
+        "foreign_keys": [pair for each in table.foreign_keys for pair in _pairs(each)],
         "relationships": _relationships(table, children),
         "indexes": [
             {
@@ -51,8 +49,7 @@ def _table(
             for each in table.indexes
         ],
         "unique_constraints": [
-            {"name": each.name, "columns": list(each.columns)}
-            for each in table.uniques
+            {"name": each.name, "columns": list(each.columns)} for each in table.uniques
         ],
         "checks": [
             {"name": each.name, "condition": each.condition} for each in table.checks

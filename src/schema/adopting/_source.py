@@ -70,7 +70,7 @@ def model_source(schema: Schema, tables: Iterable[str] | None = None) -> str:
     wanted = None if tables is None else set(tables)
     parts = [_HEAD]
     names: list[str] = []
-    for table in (*schema.tables, *schema.views):
+    for table in schema.relations:
         if wanted is not None and table.full_name not in wanted:
             continue
         name = _free(model_name(table.name), names)

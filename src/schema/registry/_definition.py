@@ -114,9 +114,7 @@ def _defined(each: Field) -> dict[str, Any]:
     factory: Any = each.default.factory
     name = getattr(factory, "__qualname__", type(factory).__qualname__)
     module = getattr(factory, "__module__", "")
-    return defined | {
-        "factory": name if module == "builtins" else f"{module}.{name}"
-    }
+    return defined | {"factory": name if module == "builtins" else f"{module}.{name}"}
 
 
 def _type(type_: FieldType) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Final, cast
 from ...errors import FilterError, nearest
 from ...models import Field, Kind
 from .._column import is_scaled
+from ._collated import COLLATED
 from ._filter import (
     NOTHING,
     Compare,
@@ -25,7 +26,6 @@ from ._filter import (
     Subject,
     negation,
 )
-from ._collated import COLLATED
 from ._operand import Reader, checked, is_mapping, listed, type_name
 from ._text import TEXT_OPERATORS
 

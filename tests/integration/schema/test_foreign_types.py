@@ -76,10 +76,16 @@ SQLITE: dict[str, tuple[str, Sequence[Any]]] = {
     "json": ("JSON", [{"a": [1, None]}, [1, "b"]]),
 }
 TYPES = [
-    *(pytest.param("postgres_url", *each, id=f"postgres-{name}", marks=pytest.mark.postgres)
-      for name, each in POSTGRESQL.items()),
-    *(pytest.param("sqlite_url", *each, id=f"sqlite-{name}")
-      for name, each in SQLITE.items()),
+    *(
+        pytest.param(
+            "postgres_url", *each, id=f"postgres-{name}", marks=pytest.mark.postgres
+        )
+        for name, each in POSTGRESQL.items()
+    ),
+    *(
+        pytest.param("sqlite_url", *each, id=f"sqlite-{name}")
+        for name, each in SQLITE.items()
+    ),
 ]
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -99,7 +105,7 @@ async def run(db: DataFlow, *texts: str) -> None:
             for text in texts:
                 await connection.run([Statement(text)])
 
-    await db._hosting.with_driver(do)  # noqa: SLF001  # beside the message path
+    await db._hosting.with_driver(do)  # beside the message path
 
 
 @pytest.mark.parametrize(("url", "type_", "values"), TYPES)
@@ -111,9 +117,7 @@ async def test_a_value_comes_back_by_every_way(
         if url == "postgres_url":
             await run(db, *MADE)
         serial = "serial" if url == "postgres_url" else "INTEGER"
-        await run(
-            db, f"CREATE TABLE things (id {serial} PRIMARY KEY, value {type_})"
-        )
+        await run(db, f"CREATE TABLE things (id {serial} PRIMARY KEY, value {type_})")
         result = await db.register_schema_as_models_async(["things"])
         assert result["errors"] == []
         assert result["left_out"] == {}
@@ -124,7 +128,9 @@ async def test_a_value_comes_back_by_every_way(
         read = [(await things.read(row["id"]))["value"] for row in created]
         assert read == [*values, None]
 
-        bulk = await things.bulk_create([{"value": each} for each in (*values, None)] * 60)
+        bulk = await things.bulk_create(
+            [{"value": each} for each in (*values, None)] * 60
+        )
         assert bulk["inserted"] == 60 * (len(values) + 1)
         listed = await things.list(limit=None)
         assert [row["value"] for row in listed["records"]] == [*values, None] * 61

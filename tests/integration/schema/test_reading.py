@@ -73,7 +73,7 @@ SHARED = (
 async def test_tables_of_others_are_read_as_they_are(driver: Driver) -> None:
     await run(driver, *SHARED)
     shape = await read_schema(driver)
-    details, notes = shape.by_name["Order Details"], shape.by_name["notes"]
+    details, notes = shape.table("Order Details"), shape.table("notes")
     is_sqlite = driver.dialect.name == "sqlite"
 
     assert sorted(shape.by_name) == ["Order Details", "notes", "totals"]
@@ -152,10 +152,10 @@ async def test_what_sqlite_says_only_in_the_text_is_read_off_it(
         "CREATE VIRTUAL TABLE words USING fts5(text)",
         "CREATE TABLE plain (key TEXT PRIMARY KEY) WITHOUT ROWID",
         "CREATE VIEW broken AS SELECT * FROM nowhere",
-        "CREATE VIEW fine AS SELECT id FROM [a \"b]",
+        'CREATE VIEW fine AS SELECT id FROM [a "b]',
     )
     shape = await read_schema(sqlite_driver)
-    table = shape.by_name['a "b']
+    table = shape.table('a "b')
     by_name = table.by_name
 
     assert sorted(shape.by_name) == ['a "b', "broken", "fine", "plain", "words"]
@@ -174,8 +174,8 @@ async def test_what_sqlite_says_only_in_the_text_is_read_off_it(
     ]
     assert [each.target_columns for each in table.foreign_keys] == [("id",), ("id",)]
     assert by_name["third"].default == "3"
-    assert shape.by_name["plain"].key == Key(("key",))
-    assert shape.by_name["plain"].by_name["key"].identity is None
+    assert shape.table("plain").key == Key(("key",))
+    assert shape.table("plain").by_name["key"].identity is None
     assert shape.by_name["broken"].columns == ()
     assert [each.name for each in shape.by_name["fine"].columns] == ["id"]
 
@@ -209,7 +209,7 @@ async def test_what_postgresql_alone_has_is_read(postgres_driver: Driver) -> Non
         "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (MAXVALUE)",
     )
     shape = await read_schema(postgres_driver)
-    people = shape.by_name["people"]
+    people = shape.table("people")
     columns = people.by_name
 
     assert sorted(shape.by_name) == ["bills", "parts", "people", "seen"]
@@ -229,7 +229,7 @@ async def test_what_postgresql_alone_has_is_read(postgres_driver: Driver) -> Non
     assert people.uniques[0].nulls_distinct is False
     (index,) = people.indexes
     assert (index.included, index.where) == (("serial",), "(many)::integer > 1")
-    (key,) = shape.by_name["bills"].foreign_keys
+    (key,) = shape.table("bills").foreign_keys
     assert (key.target, key.target_schema) == ("orders", "sales")
     assert shape.views[0].is_materialized
 

@@ -178,6 +178,8 @@ class Records:
         )
 
     async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        if not self.model.key:
+            given["limit"] = None  # nothing says where a page of it ends
         cursor = None
         while True:
             page = await self.list(**given, cursor=cursor)

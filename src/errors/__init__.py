@@ -45,7 +45,13 @@ from ._migrations import (
     RiskLevelError,
     SchemaProtectedError,
 )
-from ._models import ModelError, UnknownModelError
+from ._models import (
+    ModelError,
+    RegistryOffError,
+    UnavailableNodeError,
+    UnknownModelError,
+    UnknownTableError,
+)
 from ._parameters import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -111,15 +117,18 @@ __all__ = [
     "PoisonMessageError",
     "QueryError",
     "RecordNotFoundError",
+    "RegistryOffError",
     "RestartLimitError",
     "RiskLevelError",
     "SchemaProtectedError",
     "StoredValueError",
     "TooManyFailuresError",
     "TransactionConflictError",
+    "UnavailableNodeError",
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",
+    "UnknownTableError",
     "UrlError",
     "WorkflowBuildError",
     "WorkflowError",

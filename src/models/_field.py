@@ -46,6 +46,8 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         is_generated: The database makes the value of a new row.
         is_managed: A timestamp that nodes set, not the caller.
         renamed_from: What its column was called before, or None.
+        is_defaulted: The database has a value for a new row when a create says none.
+        is_computed: The database always makes the value; none can be given.
     """
 
     model: str
@@ -58,6 +60,8 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     is_generated: bool = False
     is_managed: bool = False
     renamed_from: str | None = None
+    is_defaulted: bool = False
+    is_computed: bool = False
 
     @property
     def column(self) -> str:
@@ -72,7 +76,13 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     @property
     def is_required(self) -> bool:
         """Whether a create must give it."""
-        return self.default is None and not (self.is_generated or self.is_managed)
+        is_made = self.is_generated or self.is_managed or self.is_left_out
+        return self.default is None and not is_made
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether an insert that has no value for it must not name its column."""
+        return self.is_defaulted or self.is_computed
 
     def describe(self) -> str:
         """Say in a few words what it takes."""

@@ -44,6 +44,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         created_field: Name of the managed time of creation, or None.
         updated_field: Name of the managed time of the last change, or None.
         names: Names of the fields, in their order.
+        is_foreign: Others made the table: it is never created or changed here.
+        unavailable: Why nodes cannot work on it, by what they would do
+            (`dataflow.messages.Operation`).
     """
 
     name: str
@@ -58,6 +61,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     created_field: str | None = None
     updated_field: str | None = None
     names: tuple[str, ...] = ()
+    is_foreign: bool = False
+    unavailable: Mapping[str, str] = {}
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from ..models import Model, declare, seal
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ModelNode
+from .model import KINDS, ModelNode, UnavailableNode
 from .raw import databases
 
 __all__ = ["Catalogue"]
@@ -53,13 +53,27 @@ class Catalogue:
             ClosedError: The database is closed.
         """
         self._database.check_open()
-        model = declare(cls)
-        nodes = [kind(model, self._database) for kind in KINDS]
-        seal(cls, model)
+        return self.adopt(declare(cls))
+
+    def adopt(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
+        """Take in a model that is there already; else as `add`.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        self._database.check_open()
+        nodes = [self._make(kind, model) for kind in KINDS]
+        seal(model.python_type, model)
         self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
         return model, {node.operation: node for node in nodes}
+
+    def _make(self, kind: type[ModelNode[Any]], model: Model) -> ModelNode[Any]:
+        reason = model.unavailable.get(kind.operation)
+        if reason is None:
+            return kind(model, self._database)
+        return UnavailableNode(kind, model, self._database, reason)
 
     def model(self, name: str) -> Model:
         """Return the model of this name.

@@ -17,11 +17,16 @@ from ._shape import (
     View,
 )
 from ._table import ensure_table, table_statements
+from .adopting import Adopted, adopt, described, model_name, model_source
 from .reading import read_schema
+from .registry import Drift, Entry, checksum, define, drift, entries, rebuild, register
 
 __all__ = [
+    "Adopted",
     "Check",
     "Column",
+    "Drift",
+    "Entry",
     "EnumType",
     "ForeignKey",
     "IndexPart",
@@ -31,8 +36,18 @@ __all__ = [
     "TableShape",
     "Unique",
     "View",
+    "adopt",
+    "checksum",
+    "define",
+    "described",
+    "drift",
     "ensure_table",
+    "entries",
+    "model_name",
+    "model_source",
     "read_schema",
+    "rebuild",
+    "register",
     "shape_of",
     "table_shape",
     "table_statements",

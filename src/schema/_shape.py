@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ..errors import UnknownTableError
 from ..models import FieldType
 
 __all__ = [
@@ -186,9 +187,7 @@ class TableIndex(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_plain(self) -> bool:
         """Whether it sorts all rows by columns alone."""
-        return self.where is None and not any(
-            each.is_expression for each in self.parts
-        )
+        return self.where is None and not any(each.is_expression for each in self.parts)
 
 
 class TableShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -277,14 +276,31 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     views: tuple[View, ...] = ()
     enums: tuple[EnumType, ...] = ()
 
+    @property
+    def relations(self) -> tuple[TableShape | View, ...]:
+        """The tables, and the views behind them."""
+        return *self.tables, *self.views
+
     @cached_property
     def by_name(self) -> Mapping[str, TableShape | View]:
         """Tables and views by their full names."""
-        return {each.full_name: each for each in (*self.tables, *self.views)}
+        return {each.full_name: each for each in self.relations}
+
+    def table(self, name: str) -> TableShape:
+        """Return the table of this full name.
+
+        Raises:
+            UnknownTableError: There is none; the nearest name is told.
+        """
+        for each in self.tables:
+            if each.full_name == name:
+                return each
+        raise UnknownTableError(name, tuple(each.full_name for each in self.tables))
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON would hold it, without what Python makes of types."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_unsaid)
+        text = msgspec.json.encode(self, enc_hook=_unsaid)
+        plain: dict[str, Any] = msgspec.json.decode(text)
         for table in (*plain["tables"], *plain["views"]):
             for column in table["columns"]:
                 del column["field_type"]

@@ -10,7 +10,7 @@ from ..drivers import Driver
 from ..models import Model
 from ..sql import Dialect, Result, Statement
 
-__all__ = ["ensure_table", "table_statements"]
+__all__ = ["ensure_table", "has_table", "table_statements"]
 
 _LOOK: Final = {
     # By itself to_regclass() may still answer from the cache of before the lock;
@@ -37,6 +37,17 @@ def table_statements(model: Model, dialect: Dialect) -> list[Statement]:
     return create_table(model, dialect)
 
 
+async def has_table(driver: Driver, model: Model) -> bool:
+    """Return whether there is a table or view of the name that *model* has.
+
+    Raises:
+        DriverError: The database could not be read.
+    """
+    look = _look(model, driver.dialect)
+    async with driver.acquire(write=False) as connection:
+        return _is_there(await connection.run([look]))
+
+
 async def ensure_table(driver: Driver, model: Model) -> bool:
     """Create the table of *model* with its indexes, unless there is one.
 
@@ -44,12 +55,16 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
     and processes may call this at once: one creates, the others wait for it. If
     cancelled, either all of the table is there or nothing.
 
+    The table of a model that others made is never created.
+
     Returns:
         Whether this call created it.
 
     Raises:
         DriverError: The database refused, or could not be reached.
     """
+    if model.is_foreign:
+        return False
     dialect = driver.dialect
     look = _look(model, dialect)
     async with driver.acquire(write=False) as connection:

@@ -60,14 +60,9 @@ _SQLITE: Final = {
 
 def column_type(type_: FieldType, dialect: Dialect) -> str:
     """Return the name of the column type, without collation."""
-    kind = type_.stored_kind
     if dialect.name == "sqlite":
-        if type_.column == NUMERIC:
-            size = type_.digits
-            return NUMERIC if size is None else f"{NUMERIC}({size.precision}, {size.scale})"
-        if is_scaled(type_):
-            return f"DECIMAL_INT({type_.precision}, {type_.scale})"
-        return _SQLITE[kind]
+        return _sqlite_name(type_)
+    kind = type_.stored_kind
     if type_.column is not None and type_.column != NUMERIC:
         return type_.column
     if kind is Kind.LIST and type_.element is not None:
@@ -75,6 +70,15 @@ def column_type(type_: FieldType, dialect: Dialect) -> str:
     if kind is Kind.DECIMAL and type_.digits is not None:
         return f"numeric({type_.precision}, {type_.scale})"
     return _POSTGRESQL[kind]
+
+
+def _sqlite_name(type_: FieldType) -> str:
+    sizes = f"({type_.precision}, {type_.scale})" if type_.digits is not None else ""
+    if type_.column == NUMERIC:
+        return f"{NUMERIC}{sizes}"
+    if is_scaled(type_):
+        return f"DECIMAL_INT{sizes}"
+    return _SQLITE[type_.stored_kind]
 
 
 def is_scaled(type_: FieldType) -> bool:

@@ -42,7 +42,6 @@ _SUPPORTED: Final = (
     "timedelta, UUID, an Enum, Literal, list of one of these, dict[str, Any] or a "
     "msgspec Struct, each also with `| None`"
 )
-_NOTES: Final = (Native, WithoutTimezone)
 _STORED: Final[dict[type[Any], Check]] = {
     int: check_int,
     str: check_str,
@@ -77,11 +76,11 @@ def _read_bare(
     note: Native | WithoutTimezone | None,
 ) -> tuple[FieldType, bool]:
     bare, digits = _unwrap(annotation, digits)
-    if bare is Any and isinstance(note, Native):
-        return FieldType(Kind.JSON, object), True
     if _origin(bare) in (Union, types.UnionType):
-        bare, digits = _unwrap(_without_none(bare), digits)
-        return _read(bare, digits), True
+        inner, _ = _read_bare(_without_none(bare), digits, note)
+        return inner, True
+    if bare is Any and isinstance(note, Native):
+        return FieldType(Kind.JSON, object), False
     if _origin(bare) is Literal and None in get_args(bare):
         values = tuple(value for value in get_args(bare) if value is not None)
         return _choices(Kind.LITERAL, values, values, bare), True
@@ -93,10 +92,13 @@ def _note(annotation: Annotation) -> Native | WithoutTimezone | None:
     origin = _origin(annotation)
     inner = get_args(annotation)
     if origin is Annotated:
-        found = (each for each in inner[1:] if isinstance(each, _NOTES))
-        return next(found, None) or _note(inner[0])
+        for each in inner[1:]:
+            if isinstance(each, Native | WithoutTimezone):
+                return each
+        return _note(inner[0])
     if origin in (Union, types.UnionType):
-        return next(filter(None, map(_note, inner)), None)
+        notes = [note for each in inner if (note := _note(each)) is not None]
+        return notes[0] if notes else None
     if type(annotation).__name__ == "TypeAliasType":
         return _note(annotation.__value__)
     return None

@@ -24,6 +24,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
         renamed_from: What its column was called before, or None.
+        is_defaulted: Whether the database has a value when a create says none.
+        is_computed: Whether the database always makes the value.
     """
 
     default: Any = _MISSING
@@ -33,6 +35,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
     renamed_from: str | None = None
+    is_defaulted: bool = False
+    is_computed: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -54,6 +58,8 @@ def field(
     index: bool = False,
     digits: tuple[int, int] | None = None,
     renamed_from: str | None = None,
+    database_default: bool = False,
+    computed: bool = False,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -65,6 +71,8 @@ def field(
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
         renamed_from: What its column was called before; a migration renames it.
+        database_default: The column, which others made, has a default of its own.
+        computed: The column, which others made, is always computed by the database.
     """
     return Specifier(
         default,
@@ -74,6 +82,8 @@ def field(
         index,
         digits,
         renamed_from=renamed_from,
+        is_defaulted=database_default,
+        is_computed=computed,
     )
 
 

@@ -6,21 +6,25 @@ and what it would change comes back changed, so that a reply holds what is store
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from ._check import Check, check_float, check_int, check_str
 from ._mismatch import MismatchError
 
 __all__ = [
     "check_cidr",
+    "check_float_digits",
     "check_inet",
     "check_integer",
     "check_real",
     "check_smallint",
 ]
 
-_SINGLE: Final = Struct("f")
+_FLOAT_DIGITS: Final = 15
+_SINGLE: Final = Struct("<f")  # native, it would make infinity
 
 
 def _within(bits: int) -> Check:
@@ -52,6 +56,23 @@ def check_real(value: object) -> float:
         came = "a float beyond single precision"
         raise MismatchError(came, "float (single precision)") from None
     return single
+
+
+def check_float_digits(check: Callable[[Any], Decimal]) -> Check:
+    """Return *check* for Decimals that SQLite keeps as floats: 15 digits are exact.
+
+    Source: sqlite.org/datatype3.html, section 3, affinity NUMERIC.
+    """
+
+    def check_digits(value: object) -> Decimal:
+        number = check(value)
+        if len(number.normalize().as_tuple().digits) > _FLOAT_DIGITS:
+            came = "a Decimal with more digits"
+            expected = f"Decimal ({_FLOAT_DIGITS} digits, more are lost in this column)"
+            raise MismatchError(came, expected)
+        return number
+
+    return check_digits
 
 
 def check_inet(value: object) -> str:

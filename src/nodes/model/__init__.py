@@ -6,6 +6,7 @@ from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
 from ._model_node import ModelNode
 from ._node_actor import NodeActor
+from ._unavailable_node import UnavailableNode
 from .kinds import KINDS
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "BulkNode",
     "ModelNode",
     "NodeActor",
+    "UnavailableNode",
 ]

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from ._migrator import Migrator, OnStep, Permission
 from ._planner import make_plan
 from ._risk import Risk
 from ._step import Plan, Proof, Step, Work
-from .planning import Target, target_of
+from .applying import Entry, EntryStep
+from .planning import Facts, TableFacts, Target, target_of
+from .writing import as_markdown
 
-__all__ = ["Plan", "Proof", "Risk", "Step", "Target", "Work", "make_plan", "target_of"]
+__all__ = [
+    "Entry",
+    "EntryStep",
+    "Facts",
+    "Migrator",
+    "OnStep",
+    "Permission",
+    "Plan",
+    "Proof",
+    "Risk",
+    "Step",
+    "TableFacts",
+    "Target",
+    "Work",
+    "as_markdown",
+    "make_plan",
+    "target_of",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from ...drivers import Connection
 from ...sql import Statement
@@ -153,7 +153,9 @@ async def read_postgresql(connection: Connection, schema: str | None) -> Schema:
     return Schema(
         dialect="postgresql",
         tables=tuple(
-            _table(name, where, columns[oid], constraints[oid], indexes[oid], known)
+            _table(
+                name, where, _Parts(columns[oid], constraints[oid], indexes[oid]), known
+            )
             for oid, name, kind, where, _ in tables.rows
             if kind not in _VIEWS
         ),
@@ -208,22 +210,23 @@ def _by_table(rows: Sequence[_Row]) -> defaultdict[str, list[_Row]]:
     return grouped
 
 
-def _table(
-    name: str,
-    schema: str | None,
-    columns: Sequence[_Row],
-    constraints: Sequence[_Row],
-    indexes: Sequence[_Row],
-    types: _Types,
-) -> TableShape:
+class _Parts(NamedTuple):
+    """The rows of the catalogue about one table."""
+
+    columns: Sequence[_Row]
+    constraints: Sequence[_Row]
+    indexes: Sequence[_Row]
+
+
+def _table(name: str, schema: str | None, parts: _Parts, types: _Types) -> TableShape:
     def of(kind: str) -> list[_Row]:
-        return [row for row in constraints if row[0] == kind]
+        return [row for row in parts.constraints if row[0] == kind]
 
     keys = [Key(tuple(row[2]), row[1]) for row in of("p")]
     return TableShape(
         name=name,
         schema=schema,
-        columns=tuple(_column(row, types) for row in columns),
+        columns=tuple(_column(row, types) for row in parts.columns),
         key=keys[0] if keys else None,
         uniques=tuple(
             sorted(
@@ -235,7 +238,7 @@ def _table(
             )
         ),
         checks=tuple(Check(unbracketed(row[3]), row[1]) for row in of("c")),
-        indexes=tuple(map(_index, indexes)),
+        indexes=tuple(map(_index, parts.indexes)),
         foreign_keys=tuple(
             sorted(
                 map(_foreign_key, of("f")), key=lambda each: (each.columns, each.target)

@@ -53,7 +53,7 @@ _FOREIGN_KEYS: Final = (
     "ORDER BY m.name, f.id, f.seq"
 )
 
-# Source: sqlite.org/pragma.html#pragma_table_xinfo, column "hidden".
+# What stands there under "hidden": sqlite.org/pragma.html#pragma_table_xinfo.
 _HIDDEN, _VIRTUAL, _STORED = 1, 2, 3
 
 _Rows = Sequence[Sequence[Any]]
@@ -178,7 +178,7 @@ class _Reader:
         return TableIndex(
             name=name,
             parts=tuple(
-                # Source: sqlite.org/pragma.html#pragma_index_xinfo: no name for those.
+                # An expression has no name: sqlite.org/pragma.html#pragma_index_xinfo.
                 IndexPart(
                     said.parts[at] if row[5] is None else row[5],
                     is_expression=row[5] is None,

@@ -79,7 +79,9 @@ def models(draw: st.DrawFn) -> Model:
         key.append(f"key_{number}")
         annotations[key[-1]] = draw(st.sampled_from(KEYS))
     ordered = [name for name in names if is_ordered[name]]
-    groups = st.lists(st.sampled_from(ordered or key or ["id"]), min_size=1, unique=True)
+    groups = st.lists(
+        st.sampled_from(ordered or key or ["id"]), min_size=1, unique=True
+    )
     some = st.lists(groups, max_size=3)
     options = {
         "primary_key": key,

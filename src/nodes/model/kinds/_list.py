@@ -115,6 +115,8 @@ class ListNode(ModelNode[Plan]):
             statements.append(table.count(plan.where))
         results = await connection.run(statements)
         result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
+        if not self.model.key:
+            result["next_cursor"] = None  # rows that are alike would be passed over
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result

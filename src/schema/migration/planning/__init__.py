@@ -29,6 +29,7 @@ from ._change import (
 from ._diff import Difference, diff
 from ._evolve import evolved
 from ._facts import LARGE, NOTHING_KNOWN, Facts, TableFacts
+from ._names import names_in
 from ._quarantine import PREFIX, is_quarantined
 from ._target import Target, target_of
 
@@ -65,5 +66,6 @@ __all__ = [
     "diff",
     "evolved",
     "is_quarantined",
+    "names_in",
     "target_of",
 ]

@@ -43,7 +43,7 @@ from ._change import (
     SetNotNull,
 )
 from ._evolve import column_renamed, retargeted
-from ._names import default_names, names_in
+from ._names import default_names
 from ._quarantine import is_quarantined, quarantine_name
 from ._target import Target
 
@@ -58,12 +58,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         problems: What keeps them from being done; with any of them, nothing is.
         notes: What is left alone though no model asks for it.
         renamed: Tables before the migration, by the names they get.
+        touched: Names of before of the tables that are there and are changed.
     """
 
     changes: tuple[Change, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     renamed: Mapping[str, TableShape] = {}
+    touched: frozenset[str] = frozenset()
 
 
 def diff(
@@ -71,7 +73,7 @@ def diff(
     target: Target,
     *,
     drops: Collection[str] = (),
-    before: Schema | None = None,
+    known: Collection[str] = (),
 ) -> Difference:
     """Return what makes *target* of *actual*.
 
@@ -80,9 +82,9 @@ def diff(
         target: What it is to become.
         drops: Tables to drop, and columns, as ``table.column``, that are dropped
             rather than renamed.
-        before: What the migration before this one made, if there was one.
+        known: Constraints and indexes that models asked for before.
     """
-    return _Differ(actual, target, drops, before).difference()
+    return _Differ(actual, target, drops, known).difference()
 
 
 class _Differ:
@@ -91,12 +93,12 @@ class _Differ:
         actual: Schema,
         target: Target,
         drops: Collection[str],
-        before: Schema | None,
+        known: Collection[str],
     ) -> None:
         self._dialect = actual.dialect
         self._target = target
         self._drops = frozenset(drops)
-        self._ours = names_in(before)
+        self._ours = frozenset(known)
         self._renames: list[Change] = []
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -123,7 +125,16 @@ class _Differ:
             problems=tuple(self._problems),
             notes=tuple(self._notes),
             renamed=self._actual,
+            touched=self._touched([*self._renames, *changes]),
         )
+
+    def _touched(self, changes: list[Change]) -> frozenset[str]:
+        """Return the names of before of the tables that are changed."""
+        old = {
+            each.table: each.old for each in changes if isinstance(each, RenameTable)
+        }
+        names = {each.table for each in changes if not isinstance(each, CreateTable)}
+        return frozenset(old.get(name, name) for name in names)
 
     # -- renames ----------------------------------------------------------------
 

@@ -21,9 +21,9 @@ def default_names(table: TableShape) -> frozenset[str]:
     )
 
 
-def names_in(schema: Schema | None) -> frozenset[str]:
+def names_in(schema: Schema) -> frozenset[str]:
     """Return the names of all constraints and indexes."""
-    tables = () if schema is None else schema.tables
+    tables = schema.tables
     return frozenset(name for each in tables for name, *_ in _named(each) if name)
 
 

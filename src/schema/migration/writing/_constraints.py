@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..._shape import IndexPart, TableIndex
 from .._risk import Risk
-from .._step import Proof, Step
+from .._step import Proof
 from ..planning import (
     AddForeignKey,
     AddIndex,
@@ -63,7 +63,7 @@ class ConstraintDraft(Draft):
 
     def _add_key(self, change: AddKey) -> None:
         key, table = change.key, quote(change.table)
-        proofs = ()
+        proofs: tuple[Proof, ...] = ()
         if not self._of(change.table).is_empty:
             proofs = (no_twins(change.table, key.columns),)
         add = f"ALTER TABLE {table} ADD CONSTRAINT {quote(key.name or '')} PRIMARY KEY "
@@ -92,8 +92,8 @@ class ConstraintDraft(Draft):
             parts=tuple(IndexPart(column) for column in unique.columns),
             is_unique=True,
         )
-        proofs = (no_twins(table, unique.columns),)
-        proofs = self._if_readable(table, unique.columns, proofs)
+        twins = (no_twins(table, unique.columns),)
+        proofs = self._if_readable(table, unique.columns, twins)
         if not self._has_index(table, name):
             self._concurrently(table, index, proofs)
         add = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX "
@@ -191,7 +191,7 @@ class ConstraintDraft(Draft):
         if self._of(table).is_empty:
             self._late.append(self._step("add_foreign_key", table, text, [add], drop))
             return
-        proofs = ()
+        proofs: tuple[Proof, ...] = ()
         if key.target not in self._created:
             proofs = (no_orphans(table, key),)
         self._late.append(

@@ -96,7 +96,7 @@ def column_text(column: Column, table: TableShape, dialect: Dialect) -> str:
         words.append(f"GENERATED {column.identity.upper()} AS IDENTITY")
     if column.is_autoincrement:
         key = table.key
-        words.append(f"{_named(key and key.name)}PRIMARY KEY AUTOINCREMENT")
+        words.append(f"{_named(key.name if key else None)}PRIMARY KEY AUTOINCREMENT")
     if not column.is_nullable:
         words.append("NOT NULL")
     return " ".join(word for word in words if word)

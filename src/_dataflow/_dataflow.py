@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, dataclass_transform, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform, final
 
 import anyio
 
@@ -20,7 +20,11 @@ from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
 from ._discovery import Discovery
 from ._hosting import Hosting
+from ._migrations import Migrations
 from ._registry import Registry
+
+if TYPE_CHECKING:
+    from ..schema.migration import Plan
 
 __all__ = ["DataFlow"]
 
@@ -91,6 +95,12 @@ class DataFlow:
         if not may_create:
             off = "existing_schema_mode=True or auto_migrate=False"
         self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
+        self._migrations = Migrations(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            is_fixed=existing_schema_mode,
+        )
 
     def __repr__(self) -> str:
         return (
@@ -352,6 +362,66 @@ class DataFlow:
     async def reconstruct_models_from_registry_async(self) -> dict[str, Any]:
         """Do the same without holding up the event loop."""
         return await self._registry.reconstruct()
+
+    @property
+    def migrations(self) -> Migrations:
+        """What the database lacks of the models, step by step, and its history."""
+        return self._migrations
+
+    async def auto_migrate(
+        self,
+        *,
+        dry_run: bool = False,
+        auto_confirm: bool = False,
+        max_risk_level: str = "HIGH",
+        backup_before_migration: bool = False,
+        rollback_on_error: bool = True,
+        drops: Collection[str] = (),
+    ) -> tuple[bool, list[Plan]]:
+        """Make the tables what the models ask: show how, ask, and do it.
+
+        It asks on a terminal only. What is dropped is renamed out of the way and kept.
+        Of many processes that call it at once one does it, the others wait and find
+        nothing to do. If cancelled or killed, SQLite has done nothing; PostgreSQL keeps
+        the steps that were done, and the next call goes on from there.
+
+        Args:
+            dry_run: Neither ask nor change anything.
+            auto_confirm: Do not ask.
+            max_risk_level: The greatest risk of a step: ``LOW``, ``MEDIUM``, ``HIGH``
+                or ``CRITICAL``.
+            backup_before_migration: Copy first what is changed: on SQLite the database
+                into a file beside it, on PostgreSQL tables into a schema of their own.
+            rollback_on_error: Undo the steps before one that fails. On SQLite that is
+                so whatever is said.
+            drops: Tables to drop, and columns, as ``table.column``, that are dropped
+                rather than renamed.
+
+        Returns:
+            Whether it was done (with *dry_run*, whether it would be), and what there
+            was to do: one plan, or none if nothing is to be done.
+
+        Raises:
+            RiskLevelError: No level of risk has this name.
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+            MigrationConfirmationError: Somebody has to agree, and this is no terminal.
+            MigrationBlockedError: What is to be done is not known.
+            MigrationRiskError: A step is riskier than allowed; it tells what is safer.
+            MigrationChangedError: The database changed after the plan was shown.
+            MigrationCheckError: What is in the database does not allow it.
+            MigrationFailedError: A step failed.
+            BackupError: No backup could be made.
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be reached.
+        """
+        return await self._migrations.ask_and_apply(
+            dry_run=dry_run,
+            auto_confirm=auto_confirm,
+            max_risk_level=max_risk_level,
+            backup=backup_before_migration,
+            rollback_on_error=rollback_on_error,
+            drops=drops,
+        )
 
     def _declared_schema(self) -> Schema:
         return shape_of(self._catalogue.models.values(), self._database.url.dialect)

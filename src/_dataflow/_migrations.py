@@ -14,6 +14,7 @@ from ..errors import (
     MigrationConfirmationError,
     SchemaProtectedError,
 )
+from ..models import Model
 from ..nodes import Catalogue, Database
 from ._hosting import Hosting
 
@@ -50,6 +51,7 @@ class Migrations:
         self._hosting = hosting
         self._catalogue = catalogue
         self._is_fixed = is_fixed
+        self._known: tuple[tuple[Model, ...], Target] | None = None
 
     # -- looking ----------------------------------------------------------------
 
@@ -136,7 +138,9 @@ class Migrations:
             DriverError: The database could not be reached.
         """
         self._check_changeable()
-        permission = _permission(max_risk_level, agreed, backup, rollback_on_error)
+        permission = _permission(
+            max_risk_level, agreed, backup=backup, rollback_on_error=rollback_on_error
+        )
         return await self._run(
             lambda migrator: migrator.apply(permission, on_step), drops
         )
@@ -180,11 +184,11 @@ class Migrations:
         drops: Collection[str],
     ) -> tuple[bool, list[Plan]]:
         """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
-        permission = _permission(max_risk_level, None, backup, rollback_on_error)
+        ways = {"backup": backup, "rollback_on_error": rollback_on_error}
+        permission = _permission(max_risk_level, None, **ways)
         if not dry_run:
             self._check_changeable()
-        target = self._target()
-        plan = await self._run(lambda migrator: migrator.plan(), drops, target)
+        plan = await self._run(lambda migrator: migrator.plan(), drops)
         if dry_run:
             is_possible = not plan.problems and plan.risk <= permission.limit
             return is_possible, [plan] if plan else []
@@ -193,10 +197,8 @@ class Migrations:
         if plan and not auto_confirm:
             if not await self._confirm(plan):
                 return False, [plan]
-            permission = _permission(
-                max_risk_level, plan.checksum, backup, rollback_on_error
-            )
-        await self._run(lambda migrator: migrator.apply(permission), drops, target)
+            permission = _permission(max_risk_level, plan.checksum, **ways)
+        await self._run(lambda migrator: migrator.apply(permission), drops)
         return True, [plan] if plan else []
 
     # -- within -----------------------------------------------------------------
@@ -207,19 +209,25 @@ class Migrations:
             raise SchemaProtectedError(reason)
 
     def _target(self) -> Target:
+        """Return what the models of now ask, the same as long as they are the same.
+
+        Rows get one time of creation, whether a plan is shown or carried out.
+        """
         from ..schema.migration import target_of  # noqa: PLC0415  # see above
 
-        return target_of(self._catalogue.models.values(), self._database.url.dialect)
+        models = tuple(self._catalogue.models.values())
+        if self._known is None or self._known[0] != models:
+            self._known = models, target_of(models, self._database.url.dialect)
+        return self._known[1]
 
     async def _run(
         self,
         call: Callable[[Migrator], Awaitable[T]],
         drops: Collection[str] = (),
-        target: Target | None = None,
     ) -> T:
         from ..schema.migration import Migrator  # noqa: PLC0415  # see above
 
-        wanted = self._target() if target is None else target
+        wanted = self._target()
 
         async def work(driver: Driver) -> T:
             return await call(Migrator(driver, wanted, drops=drops))
@@ -248,7 +256,7 @@ class Migrations:
 
 
 def _permission(
-    limit: str, agreed: str | None, backup: bool, rollback_on_error: bool
+    limit: str, agreed: str | None, *, backup: bool, rollback_on_error: bool
 ) -> Permission:
     from ..schema.migration import Permission, Risk  # noqa: PLC0415  # see above
 

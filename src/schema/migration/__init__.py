@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ._migrator import Migrator, OnStep, Permission
+from ._application import OnStep
+from ._migrator import Migrator
+from ._permission import Permission
 from ._planner import make_plan
 from ._risk import Risk
 from ._step import Plan, Proof, Step, Work

@@ -12,6 +12,7 @@ from ._ledger import LEDGER, STEPS, Entry, EntryStep, Ledger, State
 from ._lock import advisory_lock, patiently
 from ._look import ask, digest, look, weigh
 from ._run import Runner
+from ._soundness import defects, see_sound
 
 __all__ = [
     "LEDGER",
@@ -25,10 +26,12 @@ __all__ = [
     "ask",
     "back_up_postgresql",
     "back_up_sqlite",
+    "defects",
     "digest",
     "look",
     "patiently",
     "restore_postgresql",
     "restore_sqlite",
+    "see_sound",
     "weigh",
 ]

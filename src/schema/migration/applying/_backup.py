@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import anyio
 from anyio import to_thread
 
 from ....drivers import Connection, DatabaseUrl
@@ -54,7 +55,8 @@ async def back_up_sqlite(url: DatabaseUrl, number: int) -> str:
     try:
         await to_thread.run_sync(_copy, Path(url.database), path)
     except (sqlite3.Error, OSError) as error:
-        raise BackupError(f"{path} cannot be written: {error}") from error
+        reason = f"{path} cannot be written: {error}"
+        raise BackupError(reason) from error
     return str(path)
 
 
@@ -80,13 +82,14 @@ async def restore_sqlite(url: DatabaseUrl, backup: str) -> None:
     Raises:
         BackupError: The file is not there, or is not whole, or the database is in use.
     """
-    if not Path(backup).is_file():
+    if not await anyio.Path(backup).is_file():
         reason = f"{backup} is not there any more"
         raise BackupError(reason)
     try:
         await to_thread.run_sync(_put_back, Path(backup), Path(url.database))
     except (sqlite3.Error, OSError) as error:
-        raise BackupError(f"{backup} cannot be restored: {error}") from error
+        reason = f"{backup} cannot be restored: {error}"
+        raise BackupError(reason) from error
 
 
 def _put_back(path: Path, target: Path) -> None:

@@ -56,13 +56,14 @@ _COLUMNS: Final = (
     "backup",
     "digest",
 )
+_TEXTS: Final = ", ".join(f"{name} text NOT NULL" for name in _COLUMNS[1:])
 _CREATE: Final = (
-    f"CREATE TABLE IF NOT EXISTS {LEDGER} (number bigint NOT NULL PRIMARY KEY, "
-    + ", ".join(f"{name} text NOT NULL" for name in _COLUMNS[1:])
-    + ")",
-    f"CREATE TABLE IF NOT EXISTS {STEPS} (migration bigint NOT NULL, "
-    "number bigint NOT NULL, duration_s double precision NOT NULL, "
-    "finished_at text NOT NULL, PRIMARY KEY (migration, number))",
+    f"CREATE TABLE {LEDGER} (number bigint NOT NULL PRIMARY KEY, {_TEXTS})",
+    (
+        f"CREATE TABLE {STEPS} (migration bigint NOT NULL, number bigint NOT NULL, "
+        "duration_s double precision NOT NULL, finished_at text NOT NULL, "
+        "PRIMARY KEY (migration, number))"
+    ),
 )
 _EXISTS: Final = {
     "postgresql": f"SELECT to_regclass('{LEDGER}') IS NOT NULL",
@@ -320,7 +321,7 @@ def _verify(entries: Iterable[Entry]) -> None:
 
 
 def _checksum(parent: str, fingerprint: str, steps: str) -> str:
-    return sha256("\0".join((parent, fingerprint, steps)).encode()).hexdigest()
+    return sha256(f"{parent}\0{fingerprint}\0{steps}".encode()).hexdigest()
 
 
 def _json(value: object) -> str:

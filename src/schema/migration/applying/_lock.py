@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import anyio
 
 from ....drivers import GRACE_S, Connection
-from ....errors import TransactionConflictError
+from ....errors import ConnectionLostError, TransactionConflictError
 from ....sql import Statement
 from ....telemetry import get_log
 from ._look import ask
@@ -55,8 +55,6 @@ async def advisory_lock(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def _unlock(connection: Connection) -> None:
-    from ....errors import ConnectionLostError  # noqa: PLC0415
-
     text = f"SELECT pg_advisory_unlock({_KEY})"
     try:
         await connection.run([Statement(text, returns_rows=True)])

@@ -119,7 +119,7 @@ class _Differ:
             else:
                 changes.append(CreateTable(table=table.name, shape=table))
         changes += self._dropped_tables()
-        changes.sort(key=lambda change: _ORDER[type(change)])
+        changes.sort(key=lambda change: _ORDER[type(change).__name__])
         return Difference(
             changes=(*self._renames, *changes),
             problems=tuple(self._problems),
@@ -360,4 +360,4 @@ _SEQUENCE = (
     AddForeignKey,
     DropTable,
 )
-_ORDER = {kind: place for place, kind in enumerate(_SEQUENCE)}
+_ORDER = {kind.__name__: place for place, kind in enumerate(_SEQUENCE)}

@@ -38,7 +38,7 @@ def evolved(table: TableShape, changes: Iterable[Change]) -> TableShape:
     return table
 
 
-def _after(table: TableShape, change: Change) -> TableShape:
+def _after(table: TableShape, change: Change) -> TableShape:  # noqa: PLR0911  # a table
     match change:
         case RenameColumn():
             return column_renamed(table, change.old, change.new)
@@ -78,7 +78,7 @@ def _after(table: TableShape, change: Change) -> TableShape:
             return _constrained(table, change)
 
 
-def _constrained(table: TableShape, change: Change) -> TableShape:
+def _constrained(table: TableShape, change: Change) -> TableShape:  # noqa: PLR0911  # a table
     match change:
         case DropKey():
             return replace(table, key=None)

@@ -439,6 +439,6 @@ def as_markdown(dialect: str) -> str:
         lines.append(
             f"| {operation.title} | {risk} | {operation.lock or 'none'} | "
             f"{'yes' if operation.is_rewrite else 'no'} | {operation.reason} | "
-            f"{operation.alternative or '–'} |"
+            f"{operation.alternative or 'none'} |"
         )
     return "\n".join(lines)

@@ -196,16 +196,14 @@ class ColumnDraft(Draft):
         name = quote(column.name)
         proofs: tuple[Proof, ...] = ()
         is_new = (table, column.name) in self._unread
+        add = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(check)}"
         if fill is None and not is_new:
             proofs = (no_nulls(table, column.name),)
         self._add(
             "check_not_null",
             table,
             f"refuse NULL in {column.name} of new rows of {table}",
-            [
-                f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(check)} "
-                f"CHECK ({name} IS NOT NULL) NOT VALID"
-            ],
+            [f"{add} CHECK ({name} IS NOT NULL) NOT VALID"],
             [drop_constraint(table, check, is_certain=False)],
             proofs=proofs,
         )

@@ -86,7 +86,7 @@ _TEXTS: Final = frozenset({"text", "character varying"})
 _INFINITE: Final = 1 << 30
 
 
-def _postgresql(
+def _postgresql(  # noqa: PLR0911  # a table
     old: Column, new: Column, before: FieldType, after: FieldType
 ) -> Conversion | None:
     pair = before.stored_kind, after.stored_kind

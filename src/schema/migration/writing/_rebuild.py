@@ -66,8 +66,7 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return Work(
             statements=(
                 create_table(self.new, SQLITE, name=self._interim, tail=self._tail),
-                f"INSERT INTO {interim} {names(self._sources)}\n"
-                f"SELECT {', '.join(self._sources.values())}\nFROM {table}",
+                self._copy(),
                 self._as_many(),
                 *self._as_they_were(),
                 *self._sequence(),
@@ -77,6 +76,13 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 "PRAGMA legacy_alter_table = OFF",
             ),
             objects_of=self.old.name,
+        )
+
+    def _copy(self) -> str:
+        into, table = quote(self._interim), quote(self.old.name)
+        values = ", ".join(self._sources.values())
+        return (
+            f"INSERT INTO {into} {names(self._sources)}\nSELECT {values}\nFROM {table}"
         )
 
     @property
@@ -186,9 +192,14 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if not any(each.is_autoincrement for each in self.new.columns):
             return ()
         interim, table = quoted(self._interim), quoted(self.old.name)
-        return (
-            f"INSERT INTO sqlite_sequence (name, seq) SELECT {interim}, 0 WHERE NOT "
-            f"EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {interim})",
-            "UPDATE sqlite_sequence SET seq = max(seq, COALESCE((SELECT max(seq) FROM "
-            f"sqlite_sequence WHERE name = {table}), 0)) WHERE name = {interim}",
+        of = "FROM sqlite_sequence WHERE name ="
+        begin = (
+            f"INSERT INTO sqlite_sequence (name, seq) SELECT {interim}, 0 "
+            f"WHERE NOT EXISTS (SELECT 1 {of} {interim})"
         )
+        go_on = (
+            "UPDATE sqlite_sequence SET seq = "
+            f"max(seq, COALESCE((SELECT max(seq) {of} {table}), 0)) "
+            f"WHERE name = {interim}"
+        )
+        return begin, go_on

@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from evolving import FREE, migrate, migrator, model, run
 
 from dataflow.drivers import Driver
-from dataflow.models import declare, field
-from dataflow.schema.migration import Migrator, Permission, Risk, target_of
-from dataflow.sql import Statement
-
-FREE = Permission(limit=Risk.CRITICAL)
-
-
-def model(name: str, /, **fields: Any) -> type:
-    """Return a class that declares a model; a tuple is an annotation and a value."""
-    body: dict[str, Any] = {"__annotations__": {}}
-    for each, said in fields.items():
-        if each.startswith("__"):
-            body[each] = said
-        elif isinstance(said, tuple):
-            body["__annotations__"][each], body[each] = said
-        else:
-            body["__annotations__"][each] = said
-    return type(name, (), body)
-
-
-def migrator(driver: Driver, *classes: type, drops: tuple[str, ...] = ()) -> Migrator:
-    target = target_of(map(declare, classes), driver.dialect)
-    return Migrator(driver, target, drops=drops)
-
-
-async def migrate(driver: Driver, *classes: type, drops: tuple[str, ...] = ()) -> Any:
-    return await migrator(driver, *classes, drops=drops).apply(FREE)
-
-
-async def run(driver: Driver, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    async with driver.acquire() as connection:
-        statement = Statement(text, parameters, returns_rows=True)
-        (result,) = await connection.run([statement])
-    return [tuple(row) for row in result.rows]
+from dataflow.models import field
 
 
 async def test_it_goes_from_nothing_to_models_and_then_finds_nothing_to_do(
@@ -52,6 +18,7 @@ async def test_it_goes_from_nothing_to_models_and_then_finds_nothing_to_do(
     entry = await migrate(driver, user)
     again = migrator(driver, user)
 
+    assert entry is not None
     assert entry.state == "applied"
     assert not await again.plan()
     assert not await again.check()
@@ -60,7 +27,7 @@ async def test_it_goes_from_nothing_to_models_and_then_finds_nothing_to_do(
 
 @pytest.mark.parametrize("has_rows", [True, False])
 async def test_it_changes_everything_at_once_and_keeps_the_rows(
-    driver: Driver, has_rows: bool
+    driver: Driver, *, has_rows: bool
 ) -> None:
     await migrate(
         driver,
@@ -99,4 +66,5 @@ async def test_it_changes_everything_at_once_and_keeps_the_rows(
         assert [
             bool(row[0]) for row in await run(driver, "SELECT active FROM users")
         ] == [True]
+    assert entry is not None
     assert entry.state == "applied"

@@ -19,7 +19,14 @@ from ..planning import (
     SetNotNull,
 )
 from ._conversion import conversion
-from ._draft import Draft, drop_constraint, no_conversion, no_nulls, no_value
+from ._draft import (
+    Draft,
+    drop_constraint,
+    no_conversion,
+    no_nulls,
+    no_value,
+    no_value_of,
+)
 from ._literal import literal
 from ._text import column_text, quote, type_text
 
@@ -147,8 +154,7 @@ class ColumnDraft(Draft):
                 Proof(
                     f"SELECT 1 FROM {quote(change.table)} "
                     f"WHERE {returned} IS DISTINCT FROM {name} LIMIT 1",
-                    f"a value of {place} is no {new.type} without being changed: correct "
-                    "such rows first",
+                    no_value_of(place, new),
                 ),
             )
         self._add(

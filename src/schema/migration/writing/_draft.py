@@ -19,6 +19,7 @@ __all__ = [
     "no_orphans",
     "no_twins",
     "no_value",
+    "no_value_of",
 ]
 
 
@@ -146,6 +147,14 @@ def no_conversion(place: str, old: Column, new: Column) -> str:
     return (
         f"{place} cannot be changed from {old.type} to {new.type} without guessing: "
         "add a field of the new type, convert the values, then drop the old one"
+    )
+
+
+def no_value_of(place: str, new: Column) -> str:
+    """Say that a value does not fit."""
+    return (
+        f"a value of {place} is no {new.type} without being changed: correct such rows "
+        "first"
     )
 
 

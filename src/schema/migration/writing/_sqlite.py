@@ -44,7 +44,14 @@ from ..planning import (
 )
 from ._catalogue import SQLITE_RISKS
 from ._conversion import Conversion, conversion
-from ._draft import no_conversion, no_nulls, no_orphans, no_twins, no_value
+from ._draft import (
+    no_conversion,
+    no_nulls,
+    no_orphans,
+    no_twins,
+    no_value,
+    no_value_of,
+)
 from ._literal import literal
 from ._rebuild import Rebuild, unkept
 from ._text import column_text, create_index, create_table, quote
@@ -344,21 +351,22 @@ class _Writer:
             },
         )
         proofs = self._proofs(table, inside)
-        self._add_rebuild(table, conversions, proofs, (rebuild.work(), back.work()))
+        works = rebuild.work(), back.work()
+        self._add_rebuild(table, inside, (conversions, proofs), works)
 
     def _add_rebuild(
         self,
         table: str,
-        conversions: Mapping[str, Conversion],
-        proofs: Sequence[Proof],
+        changes: Sequence[Change],
+        needs: tuple[Mapping[str, Conversion], Sequence[Proof]],
         works: tuple[Work, Work],
     ) -> None:
-        forth, back = works
+        (conversions, proofs), (forth, back) = needs, works
         what = "rebuild_empty" if self._of(table).is_empty else "rebuild"
         if conversions and what == "rebuild":
             is_narrow = any(each.how == "narrow" for each in conversions.values())
             what = "narrow_type" if is_narrow else "convert"
-        text = f"make table {table} anew, as its model says"
+        text = f"make table {table} anew: {', '.join(map(_said, changes))}"
         step = self._step(what, table, text, [], [], is_lossy=True)
         inside = tuple(proofs) if table in self._renamed else ()
         self.steps.append(
@@ -411,6 +419,8 @@ class _Writer:
         filled = {step.work.backfill.place for step in self.steps if step.work.backfill}
         for change in changes:
             match change:
+                case ChangeType():
+                    proofs += self._round_trip(table, change)
                 case SetNotNull(fill=None) if (table, change.column.name) not in filled:
                     proofs.append(no_nulls(table, change.column.name))
                 case AddUnique() if not added.intersection(change.unique.columns):
@@ -425,6 +435,20 @@ class _Writer:
                 case _:
                     pass
         return proofs
+
+    def _round_trip(self, table: str, change: ChangeType) -> list[Proof]:
+        """Ask for values that would not come back as they were."""
+        how, name = conversion(change.old, change.new, "sqlite"), quote(change.new.name)
+        if how is None or how.back is None:
+            return []
+        back = how.back.format(f"({how.forth.format(name)})")
+        return [
+            Proof(
+                f"SELECT 1 FROM {quote(table)} WHERE NOT (({back}) IS {name} "
+                f"COLLATE {how.collation or 'BINARY'}) LIMIT 1",
+                no_value_of(f"{table}.{change.new.name}", change.new),
+            )
+        ]
 
     # -- within -----------------------------------------------------------------
 
@@ -495,3 +519,34 @@ def _renamed(change: Change, old: str, new: str) -> Change:
             return replace(change, foreign_key=replace(key, columns=columns))
         case _:
             return change
+
+
+def _said(change: Change) -> str:  # noqa: PLR0911  # a table
+    """Say in a few words what a new table does."""
+    match change:
+        case ChangeType():
+            return f"{change.new.name} from {change.old.type} to {change.new.type}"
+        case AddColumn():
+            return f"add {change.column.name}"
+        case SetNotNull():
+            return f"{change.column.name} not NULL"
+        case DropNotNull():
+            return f"{change.column.name} may be NULL"
+        case AddUnique():
+            return f"{', '.join(change.unique.columns)} unique"
+        case DropUnique():
+            return f"{', '.join(change.unique.columns)} not unique"
+        case AddForeignKey():
+            key = change.foreign_key
+            return f"{', '.join(key.columns)} refers to {key.target}"
+        case DropForeignKey():
+            key = change.foreign_key
+            return f"{', '.join(key.columns)} no longer refers to {key.target}"
+        case AddKey():
+            return f"{', '.join(change.key.columns)} is the primary key"
+        case DropKey():
+            return f"{', '.join(change.key.columns)} is no primary key"
+        case SetIdentity():
+            return f"who makes values of {change.new.name}"
+        case _:
+            return type(change).__name__

@@ -113,6 +113,34 @@ async def test_what_is_there_is_told_in_dicts(database_url: str) -> None:
     ]
 
 
+async def test_relationships_of_one_name_are_told_apart(database_url: str) -> None:
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            "CREATE TABLE users (id integer, at integer, PRIMARY KEY (id, at))",
+            """CREATE TABLE friends (
+              id integer REFERENCES friends, user_a integer, user_b integer, at integer,
+              size integer PRIMARY KEY,
+              FOREIGN KEY (user_a, at) REFERENCES users (id, at),
+              FOREIGN KEY (user_b, at) REFERENCES users (id, at)
+            )""",
+            "CREATE UNIQUE INDEX late ON friends (size DESC) WHERE size > 5",
+        )
+        told = await db.discover_schema_async()
+
+    assert list(told["friends"]["relationships"]) == [
+        "friend",
+        "user_a",
+        "user_b",
+        "friends",
+    ]
+    assert list(told["users"]["relationships"]) == ["friends", "friends_by_user_b_at"]
+    assert told["users"]["relationships"]["friends"]["foreign_key"] == ["user_a", "at"]
+    definition = told["friends"]["indexes"][0]["definition"]
+    assert definition.startswith("CREATE UNIQUE INDEX late ON friends USING btree")
+    assert "(size DESC) WHERE" in definition
+
+
 async def test_what_models_ask_for_is_told_without_a_database() -> None:
     db = DataFlow("postgresql://nobody@127.0.0.1:1/nothing")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+import anyio
 import pytest
 
 from dataflow import DataFlow, LocalRuntime
@@ -321,6 +322,31 @@ async def test_a_unique_group_without_null_is_the_key_where_none_is_said(
         assert (await db["Pair"].read({"a": 1, "b": 2}))["found"]
         assert db["Line"].model.key == ("order", "number")
         assert (await db["Line"].update({"order": 1, "number": 1}, note="y"))["updated"]
+
+
+async def test_a_key_that_the_database_makes_up_is_told(database_url: str) -> None:
+    is_sqlite = database_url.startswith("sqlite")
+    made = "(lower(hex(randomblob(8))))" if is_sqlite else "gen_random_uuid()"
+    type_ = "text" if is_sqlite else "uuid"
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            f"CREATE TABLE things (id {type_} DEFAULT {made} NOT NULL PRIMARY KEY, "
+            "size integer NOT NULL)",
+        )
+        await db.register_schema_as_models_async(["things"])
+        things = db["Thing"]
+        row = await things.create(size=1)
+        rows = [{"size": n} for n in range(2, 202)]
+        bulk = await things.bulk_create(rows, return_ids=True)
+        async with anyio.create_task_group() as tasks:
+            for n in range(300, 320):
+                tasks.start_soon(lambda n=n: things.create(size=n))
+        listed = [each["id"] async for each in things.stream(order_by="size")]
+
+        assert listed[0] == row["id"]
+        assert listed[1:201] == bulk["ids"]
+        assert len(set(listed)) == len(listed) == 221
 
 
 async def test_names_of_any_kind_are_columns_and_tables(database_url: str) -> None:

@@ -126,6 +126,41 @@ class Records:
         result = await self._do(Operation.COUNT, {"filter": filter})
         return int(result["count"])
 
+    async def aggregate(
+        self,
+        aggregates: Mapping[str, Mapping[str, str]],
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
+        group_by: str | Sequence[str] | None = None,
+        having: Mapping[str, Any] | None = None,
+        order_by: object = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Return ``groups`` of rows with what is computed of each, and their ``count``.
+
+        Args:
+            aggregates: By the name in the result: ``{"total": {"$sum": "price"}}``.
+            filter: Which rows.
+            group_by: What the rows of a group agree in; one group of all if None.
+            having: Which groups, as a filter of their fields and aggregates.
+            order_by: As for `list`, by fields and aggregates; then by `group_by`.
+            limit: Groups at most; all if None.
+            offset: Groups left out before the first.
+        """
+        return await self._do(
+            Operation.AGGREGATE,
+            {
+                "aggregates": aggregates,
+                "filter": filter,
+                "group_by": group_by,
+                "having": having,
+                "order_by": order_by,
+                "limit": limit,
+                "offset": offset,
+            },
+        )
+
     async def upsert(self, **parameters: object) -> dict[str, Any]:
         """Create or change one row: where, create, update, conflict_on."""
         return await self._do(Operation.UPSERT, parameters)

@@ -115,7 +115,11 @@ class Records:
         return await self._do(Operation.DELETE, _with_key(record_id, named))
 
     async def list(self, **parameters: object) -> dict[str, Any]:
-        """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
+        """Return a page of records: see `docs/lists.md`.
+
+        Which: filter, distinct. In which order: order_by. From where and how many:
+        cursor or offset, limit, count. What of them: fields or exclude.
+        """
         return await self._do(Operation.LIST, parameters)
 
     async def count(
@@ -191,6 +195,8 @@ class Records:
         *,
         order_by: object = None,
         fields: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        distinct: bool | Sequence[str] = False,
         page: int = _PAGE,
     ) -> AsyncIterator[dict[str, Any]]:
         """Return an iterator over all records a filter lets through, in order.
@@ -203,13 +209,22 @@ class Records:
             filter: Which rows.
             order_by: As for `list`; by key if None.
             fields: Names of the columns wanted; all if None.
+            exclude: Names of those that are not.
+            distinct: Each combination of values once, as for `list`.
             page: Records per page, at least one.
         """
         if page < 1:
             msg = f"a page holds at least one record, not {page}"
             raise ValueError(msg)
         return self._pages(
-            {"filter": filter, "order_by": order_by, "fields": fields, "limit": page}
+            {
+                "filter": filter,
+                "order_by": order_by,
+                "fields": fields,
+                "exclude": exclude,
+                "distinct": distinct,
+                "limit": page,
+            }
         )
 
     async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:

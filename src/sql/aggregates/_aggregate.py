@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -134,7 +134,7 @@ def _aggregate(alias: str, asked: object, model: Model) -> Aggregate:
     ((name, operand),) = asked.items()
     if name not in FUNCTIONS:
         raise FilterError(path, unknown_operator(str(name), FUNCTIONS))
-    function = Function(cast("str", name))
+    function = Function(name)
     path = f"{path}.{function.value}"
     if operand == _ROWS and function is Function.COUNT:
         return Aggregate(alias, function)

@@ -304,9 +304,7 @@ async def test_groups_are_those_of_python_in_the_order_of_their_fields(
     least_id: int,
 ) -> None:
     by, aggregates = question
-    expected = grouped(
-        (row for row in ROWS if row["id"] > least_id), by, aggregates
-    )
+    expected = grouped((row for row in ROWS if row["id"] > least_id), by, aggregates)
     groups = groups_of(by, aggregates)
     for driver in filled:
         found = await ask(

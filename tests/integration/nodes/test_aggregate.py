@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import anyio
 import pytest
 
-from dataflow import DataFlow
+from dataflow import DataFlow, field
 from dataflow.drivers import Driver
 from dataflow.errors import (
     EdgeError,
@@ -39,7 +39,7 @@ async def sale(db: DataFlow) -> type:
         price: Annotated[Decimal, Digits(10, 2)]
         weight: float = 0.5
         sold: datetime | None = None
-        tags: list[str] = []
+        tags: list[str] = field(default_factory=list[str])
 
     rows: list[tuple[str | None, int, str]] = [
         ("CH", LARGE, "1.50"),
@@ -176,8 +176,7 @@ async def test_groups_are_filtered_ordered_and_cut(db: DataFlow, sale: type) -> 
         (
             {"aggregates": {"x": {"$avg": "country"}}},
             FilterError,
-            "aggregates.x.$avg: 'country' is str: takes int, float or Decimal, "
-            "such as id, amount, price, weight",
+            "'country' is str: takes int, float or Decimal, such as id, amount, price",
         ),
     ],
     ids=str,
@@ -298,7 +297,7 @@ async def test_many_questions_at_once_get_their_own_answers(
     sale: type,
     at_once: Callable[[list[Awaitable[Any]]], Awaitable[list[Any]]],
 ) -> None:
-    asked = [
+    asked: list[Awaitable[Any]] = [
         db[sale].aggregate({f"n{each}": {"$count": "*"}}, filter={"id": each % 5})
         for each in range(40)
     ]

@@ -107,8 +107,7 @@ def test_aliases_keep_their_order_and_may_be_names_of_other_fields() -> None:
         (
             {"n": {"$sum": "flag"}},
             "aggregates.n.$sum",
-            "'flag' is bool: takes int, float or Decimal, such as id, amount, price, "
-            "weight, rating, level",
+            "int, float or Decimal, such as id, amount, price, weight, rating, level",
         ),
         ({"n": {"$avg": "color"}}, "aggregates.n.$avg", "takes int, float or Decimal"),
         ({"n": {"$max": "meta"}}, "aggregates.n.$max", "'meta' is dict: takes single"),

@@ -78,7 +78,8 @@ def _postgresql_avg(type_: FieldType, column: str) -> str:
     total, count = _postgresql_sum(type_, column), f"count({column})"
     digits = f"(scale({total}) + {MEAN_DIGITS})"
     doubled = f"{total} * ('2e' || {digits})::numeric + sign({total}) * {count}"
-    return f"div({doubled}, 2 * {count}) * ('1e-' || {digits})::numeric"
+    mean = f"div({doubled}, 2 * {count}) * ('1e-' || {digits})::numeric"
+    return f"coalesce({mean}, {total})"  # NaN has no scale, and stays NaN
 
 
 _POSTGRESQL: Final[Mapping[Function, Write]] = {

@@ -7,7 +7,7 @@ from decimal import Context, Decimal
 from typing import Any, Final, final
 
 from ...errors import FilterError, StoredValueError
-from ...models import Field, Model
+from ...models import Field, Kind, Model
 from .._codec import UNDECODABLE, codec
 from .._dialect import Dialect
 from ..filters import Filter, Term, parse, parse_order
@@ -128,16 +128,23 @@ def _converter(aggregate: Aggregate, dialect: Dialect) -> Convert | None:
     decode = codec(aggregate.type, dialect).decode
     if aggregate.is_whole:
         return int
-    if aggregate.function is not Function.AVG or aggregate.field is None:
+    is_exact = aggregate.type.kind is Kind.DECIMAL and aggregate.function in _NEW
+    if decode is None or aggregate.field is None or not is_exact:
         return decode
+    is_mean = aggregate.function is Function.AVG
     places = aggregate.field.type.scale or 0
 
-    def convert(value: Any) -> Any:  # noqa: ANN401  # whatever the database gives
-        number = value if decode is None else decode(value)
-        return _trimmed(number, places) if isinstance(number, Decimal) else number
+    def convert(value: Any) -> Decimal:  # noqa: ANN401  # whatever the database gives
+        number: Decimal = decode(value)
+        if not number.is_finite():  # others may have stored NaN
+            raise ValueError(number)
+        return _trimmed(number, places) if is_mean else number
 
     return convert
 
+
+_NEW: Final = frozenset({Function.SUM, Function.AVG})
+"""Functions whose values need not be any row's."""
 
 _ROOM: Final = Context(prec=150_000)
 

@@ -22,6 +22,7 @@ from dataflow.errors import (
     WorkflowError,
 )
 from dataflow.models import Digits
+from dataflow.protection import ReadOnly
 from dataflow.sql import Statement, columns
 
 Ask = Callable[..., Awaitable[Any]]
@@ -286,10 +287,23 @@ async def test_a_stored_value_that_its_field_does_not_have_is_named(
 
     assert fine["groups"] == [{"n": 2}]
     assert (least.value.model, least.value.field) == ("Paint", "color")
-    if is_sqlite:  # what is no number cannot be stored on PostgreSQL
-        for function in ("$sum", "$avg"):
-            with pytest.raises(StoredValueError):
-                await db[Paint].aggregate({"it": {function: "free"}})
+    for function in ("$sum", "$avg"):
+        with pytest.raises(StoredValueError) as total:
+            await db[Paint].aggregate({"it": {function: "free"}})
+
+        assert (total.value.model, total.value.field) == ("Paint", "free")
+
+
+async def test_a_protected_model_may_be_counted(
+    database_url: str, db: DataFlow, sale: type
+) -> None:
+    protected = DataFlow(database_url, interceptors=[ReadOnly()])
+    protected.model(sale)
+    async with protected:
+        found = await protected["Sale"].aggregate(N)
+    protected.close()
+
+    assert found == {"groups": [{"n": 4}], "count": 1}
 
 
 async def test_many_questions_at_once_get_their_own_answers(

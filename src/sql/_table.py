@@ -218,6 +218,8 @@ class Table:
         offset: int = 0,
     ) -> Statement:
         """Select groups of the rows a filter lets through, as values by name."""
+        # Groups of nothing but fields are decoded as rows are, by code written for it.
+        plain = None if groups.aggregates else self.decoder(groups.result.key)
         return select_groups(
             groups,
             self._references,
@@ -227,6 +229,7 @@ class Table:
             order=order,
             limit=limit,
             offset=offset,
+            decode=None if plain is None else plain.decode_many,
         )
 
     def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:

@@ -7,7 +7,8 @@ rows: ``SELECT … FROM (SELECT … GROUP BY …) WHERE … ORDER BY …``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .._dialect import Dialect
 from .._statement import Statement
@@ -18,6 +19,7 @@ from ._groups import Groups
 __all__ = ["count_groups", "select_groups"]
 
 Columns = Mapping[str, Reference]
+Decode = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 def select_groups(
@@ -30,6 +32,7 @@ def select_groups(
     order: Sequence[Term] = (),
     limit: int | None = None,
     offset: int = 0,
+    decode: Decode | None = None,
 ) -> Statement:
     """Select groups; yields their values by name.
 
@@ -42,6 +45,7 @@ def select_groups(
         order: In which order; made by `Groups.order`.
         limit: How many at most; None for all of them.
         offset: How many of the first are left out.
+        decode: Makes the values by name; that of `Groups.decoder` by default.
     """
     rows = Compiler(dialect, columns)
     inside = _grouped(groups, columns, dialect, rows.where(where))
@@ -55,8 +59,12 @@ def select_groups(
     text = f"SELECT {listed} FROM ({inside}) AS {dialect.quote('groups')}"
     text += outside.where(having) + outside.order_by(order)
     text += outside.page(limit, offset)
-    decode = groups.decoder(dialect)
-    return Statement(text, outside.parameters, returns_rows=True, decode=decode)
+    return Statement(
+        text,
+        outside.parameters,
+        returns_rows=True,
+        decode=groups.decoder(dialect) if decode is None else decode,
+    )
 
 
 def count_groups(

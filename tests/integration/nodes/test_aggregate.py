@@ -320,3 +320,23 @@ async def test_many_questions_at_once_get_their_own_answers(
     assert [answer["groups"] for answer in answers] == [
         [{f"n{each}": int(each % 5 > 0)}] for each in range(40)
     ]
+
+
+async def test_one_that_is_cancelled_leaves_its_connection_of_use(
+    db: DataFlow,
+) -> None:
+    @db.model
+    class Sum:
+        free: Decimal  # added in Python on SQLite
+
+    await db[Sum].bulk_create([{"free": Decimal(each)} for each in range(20_000)])
+    asked = {"total": {"$sum": "free"}, "n": {"$countDistinct": "free"}}
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):  # more than there are connections
+                tasks.start_soon(db[Sum].aggregate, asked)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        found = await db[Sum].aggregate(asked)
+
+    assert found["groups"] == [{"total": Decimal(199_990_000), "n": 20_000}]

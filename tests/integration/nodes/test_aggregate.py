@@ -322,6 +322,7 @@ async def test_many_questions_at_once_get_their_own_answers(
     ]
 
 
+@pytest.mark.slow
 async def test_one_that_is_cancelled_leaves_its_connection_of_use(
     db: DataFlow,
 ) -> None:

@@ -184,9 +184,7 @@ class TableIndex(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_plain(self) -> bool:
         """Whether it sorts all rows by columns alone."""
-        return self.where is None and not any(
-            each.is_expression for each in self.parts
-        )
+        return self.where is None and not any(each.is_expression for each in self.parts)
 
 
 class TableShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):

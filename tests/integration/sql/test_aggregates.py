@@ -463,7 +463,6 @@ async def test_a_table_made_by_hand_is_summed_alike(
         }
         for key, (number, text) in enumerate(zip(numbers, "aBb", strict=True), 1)
     ]
-    rows = [SALE.field("money").check(each["money"], "") and each for each in rows]
     aggregates = parse_aggregates(
         {
             "n": {"$sum": "number"},

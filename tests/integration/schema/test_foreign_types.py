@@ -12,7 +12,7 @@ import pytest
 
 from dataflow import DataFlow
 from dataflow.drivers import Driver
-from dataflow.errors import DriverError, FieldValueError
+from dataflow.errors import DriverError, FieldValueError, ParameterError
 from dataflow.sql import Statement
 
 A_UUID = UUID(int=1)
@@ -245,6 +245,27 @@ async def test_decimals_that_a_column_of_numbers_would_round_are_refused(
             await db["Thing"].create(value=Decimal("12345678901234567.89"))
 
 
+async def test_computed_changes_of_a_column_of_numbers_are_exact(
+    sqlite_url: str,
+) -> None:
+    async with DataFlow(sqlite_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            "CREATE TABLE things (id INTEGER PRIMARY KEY, a DECIMAL(10,2), b NUMERIC)",
+        )
+        await db.register_schema_as_models_async(["things"])
+        await db["Thing"].create(id=1, a=Decimal("0.10"), b=Decimal("0.1"))
+        for _ in range(2):
+            await db["Thing"].bulk_update(
+                filter={"id": 1}, update={"a": {"$inc": Decimal("0.10")}}
+            )
+        await db["Thing"].bulk_update(filter={"id": 1}, update={"a": {"$mul": 3}})
+
+        assert (await db["Thing"].read(1))["a"] == Decimal("0.90")
+        with pytest.raises(ParameterError):
+            await db["Thing"].bulk_update(filter={"id": 1}, update={"b": {"$inc": 1}})
+
+
 @pytest.mark.postgres
 async def test_computed_changes_work_on_narrow_columns(postgres_url: str) -> None:
     async with DataFlow(postgres_url, existing_schema_mode=True) as db:
@@ -264,3 +285,37 @@ async def test_computed_changes_work_on_narrow_columns(postgres_url: str) -> Non
             "c": 0.75,
             "found": True,
         }
+
+
+ORDERED = [each for each in TYPES if not isinstance(each.values[2][0], list | dict)]
+
+
+@pytest.mark.parametrize(("url", "type_", "values"), ORDERED)
+async def test_a_value_is_grouped_and_aggregated(
+    url: str, type_: str, values: Sequence[Any], request: pytest.FixtureRequest
+) -> None:
+    database_url = request.getfixturevalue(url)
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        if url == "postgres_url":
+            await run(db, *MADE)
+        await run(db, f"CREATE TABLE things (id integer PRIMARY KEY, value {type_})")
+        await db.register_schema_as_models_async(["things"])
+        things = db["Thing"]
+        rows = [{"id": at, "value": each} for at, each in enumerate(values)]
+        await things.bulk_create([*rows, {"id": 99, "value": values[0]}])
+        distinct = await things.list(fields=["value"], distinct=True)
+        found = await things.aggregate({"n": {"$count": "*"}}, group_by="value")
+        ends = await things.aggregate({"a": {"$min": "value"}, "z": {"$max": "value"}})
+        ordered = [
+            each["value"] for each in (await things.list(order_by="value"))["records"]
+        ]
+
+        assert distinct["count"] == found["count"] == len(values)
+        assert sum(each["n"] for each in found["groups"]) == len(values) + 1
+        assert ends["groups"] == [{"a": ordered[0], "z": ordered[-1]}]
+        if type(values[0]) in (int, float, Decimal):
+            sums = {"total": {"$sum": "value"}, "mean": {"$avg": "value"}}
+            (group,) = (await things.aggregate(sums, filter={"id": {"$in": [0, 99]}}))[
+                "groups"
+            ]
+            assert group == {"total": values[0] * 2, "mean": values[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -341,7 +342,7 @@ async def test_a_key_that_the_database_makes_up_is_told(database_url: str) -> No
         bulk = await things.bulk_create(rows, return_ids=True)
         async with anyio.create_task_group() as tasks:
             for n in range(300, 320):
-                tasks.start_soon(lambda n=n: things.create(size=n))
+                tasks.start_soon(partial(things.create, size=n))
         listed = [each["id"] async for each in things.stream(order_by="size")]
 
         assert listed[0] == row["id"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
+import structlog
 
 from dataflow import DataFlow, LocalRuntime
 from dataflow.drivers import Driver
@@ -523,11 +526,15 @@ async def state(db: DataFlow, database_url: str) -> Any:
     return await db._hosting.with_driver(do)  # beside the message path
 
 
-async def test_an_existing_schema_is_never_changed(database_url: str) -> None:
+async def test_an_existing_schema_is_never_changed(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    structlog.reset_defaults()
+    caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, auto_migrate=False) as maker:
         await run(maker, *shop(database_url))
         before = await state(maker, database_url)
-        async with DataFlow(database_url, existing_schema_mode=True) as db:
+        async with DataFlow(database_url, existing_schema_mode=True, echo=True) as db:
 
             @db.model
             class Stranger:
@@ -546,6 +553,9 @@ async def test_an_existing_schema_is_never_changed(database_url: str) -> None:
                 await db["Stranger"].create(name="x")
 
         assert await state(maker, database_url) == before
+    ran = [each for each in caplog.messages if "statement_run" in each]
+    assert [each for each in ran if "INSERT INTO" in each]
+    assert not [each for each in ran if re.search(r"\b(CREATE|ALTER|DROP) ", each)]
 
 
 # -- written out ----------------------------------------------------------------------

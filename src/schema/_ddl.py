@@ -83,11 +83,11 @@ def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
 
 def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
     name = column_type(field.type, dialect)
+    is_own = field.type.column is None
     is_text = field.type.kind is Kind.DECIMAL and not is_scaled(field.type)
-    if dialect.name == "sqlite" and is_text:
+    if is_own and dialect.name == "sqlite" and is_text:
         # The driver compares by it, so that 10 comes after 9.
         name = f"{name} COLLATE DECIMAL"
-    is_own = field.type.column is None
     if is_own and dialect.name == "postgresql" and field.type.stored_kind is Kind.STR:
         # Text is ordered by code point; an index must be too, to serve the order.
         name = f'{name} COLLATE "C"'

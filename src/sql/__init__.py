@@ -11,6 +11,15 @@ from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
+from .aggregates import (
+    FUNCTIONS,
+    Aggregate,
+    DecimalSum,
+    Groups,
+    decimal_mean,
+    decimal_of,
+    parse_aggregates,
+)
 from .filters import (
     ALL,
     NOTHING,
@@ -64,10 +73,12 @@ from .packing import (
 __all__ = [
     "ALL",
     "FEED_STRIDE",
+    "FUNCTIONS",
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
     "SQLITE",
+    "Aggregate",
     "And",
     "AnyElement",
     "Arithmetic",
@@ -83,9 +94,11 @@ __all__ = [
     "Condition",
     "Copying",
     "Cursor",
+    "DecimalSum",
     "Derived",
     "Dialect",
     "Filter",
+    "Groups",
     "Load",
     "Loaded",
     "Match",
@@ -112,6 +125,8 @@ __all__ = [
     "column_type",
     "columns",
     "conjunction",
+    "decimal_mean",
+    "decimal_of",
     "disjunction",
     "evaluate",
     "is_scaled",
@@ -122,6 +137,7 @@ __all__ = [
     "operators",
     "packer_of",
     "parse",
+    "parse_aggregates",
     "parse_order",
     "raw_statement",
     "table_of",

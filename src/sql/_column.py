@@ -15,10 +15,16 @@ from typing import Final
 from ..models import FieldType, Kind
 from ._dialect import Dialect
 
-__all__ = ["MAX_SCALED_DIGITS", "NUMERIC", "column_type", "is_scaled"]
+__all__ = ["FLOAT_DIGITS", "MAX_SCALED_DIGITS", "NUMERIC", "column_type", "is_scaled"]
 
 NUMERIC: Final = "NUMERIC"
 """Decimals in a column of SQLite that others made: integers and floats."""
+
+FLOAT_DIGITS: Final = 15
+"""Digits of a decimal that such a float holds exactly.
+
+Source: sqlite.org/datatype3.html, section 3, affinity NUMERIC.
+"""
 
 MAX_SCALED_DIGITS: Final = 18
 """Digits that always fit in an integer of 64 bits."""

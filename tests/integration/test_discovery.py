@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+import anyio
 import pytest
+import structlog
 
 from dataflow import DataFlow, LocalRuntime
 from dataflow.drivers import Driver
@@ -111,6 +116,34 @@ async def test_what_is_there_is_told_in_dicts(database_url: str) -> None:
             "definition": "CREATE INDEX by_user ON orders USING btree (user_id)",
         }
     ]
+
+
+async def test_relationships_of_one_name_are_told_apart(database_url: str) -> None:
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            "CREATE TABLE users (id integer, at integer, PRIMARY KEY (id, at))",
+            """CREATE TABLE friends (
+              id integer REFERENCES friends, user_a integer, user_b integer, at integer,
+              size integer PRIMARY KEY,
+              FOREIGN KEY (user_a, at) REFERENCES users (id, at),
+              FOREIGN KEY (user_b, at) REFERENCES users (id, at)
+            )""",
+            "CREATE UNIQUE INDEX late ON friends (size DESC) WHERE size > 5",
+        )
+        told = await db.discover_schema_async()
+
+    assert list(told["friends"]["relationships"]) == [
+        "friend",
+        "user_a",
+        "user_b",
+        "friends",
+    ]
+    assert list(told["users"]["relationships"]) == ["friends", "friends_by_user_b_at"]
+    assert told["users"]["relationships"]["friends"]["foreign_key"] == ["user_a", "at"]
+    definition = told["friends"]["indexes"][0]["definition"]
+    assert definition.startswith("CREATE UNIQUE INDEX late ON friends USING btree")
+    assert "(size DESC) WHERE" in definition
 
 
 async def test_what_models_ask_for_is_told_without_a_database() -> None:
@@ -295,6 +328,31 @@ async def test_a_unique_group_without_null_is_the_key_where_none_is_said(
         assert (await db["Line"].update({"order": 1, "number": 1}, note="y"))["updated"]
 
 
+async def test_a_key_that_the_database_makes_up_is_told(database_url: str) -> None:
+    is_sqlite = database_url.startswith("sqlite")
+    made = "(lower(hex(randomblob(8))))" if is_sqlite else "gen_random_uuid()"
+    type_ = "text" if is_sqlite else "uuid"
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            f"CREATE TABLE things (id {type_} DEFAULT {made} NOT NULL PRIMARY KEY, "
+            "size integer NOT NULL)",
+        )
+        await db.register_schema_as_models_async(["things"])
+        things = db["Thing"]
+        row = await things.create(size=1)
+        rows = [{"size": n} for n in range(2, 202)]
+        bulk = await things.bulk_create(rows, return_ids=True)
+        async with anyio.create_task_group() as tasks:
+            for n in range(300, 320):
+                tasks.start_soon(partial(things.create, size=n))
+        listed = [each["id"] async for each in things.stream(order_by="size")]
+
+        assert listed[0] == row["id"]
+        assert listed[1:201] == bulk["ids"]
+        assert len(set(listed)) == len(listed) == 221
+
+
 async def test_names_of_any_kind_are_columns_and_tables(database_url: str) -> None:
     async with DataFlow(database_url, existing_schema_mode=True) as db:
         await run(
@@ -468,11 +526,15 @@ async def state(db: DataFlow, database_url: str) -> Any:
     return await db._hosting.with_driver(do)  # beside the message path
 
 
-async def test_an_existing_schema_is_never_changed(database_url: str) -> None:
+async def test_an_existing_schema_is_never_changed(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    structlog.reset_defaults()
+    caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, auto_migrate=False) as maker:
         await run(maker, *shop(database_url))
         before = await state(maker, database_url)
-        async with DataFlow(database_url, existing_schema_mode=True) as db:
+        async with DataFlow(database_url, existing_schema_mode=True, echo=True) as db:
 
             @db.model
             class Stranger:
@@ -491,6 +553,9 @@ async def test_an_existing_schema_is_never_changed(database_url: str) -> None:
                 await db["Stranger"].create(name="x")
 
         assert await state(maker, database_url) == before
+    ran = [each for each in caplog.messages if "statement_run" in each]
+    assert [each for each in ran if "INSERT INTO" in each]
+    assert not [each for each in ran if re.search(r"\b(CREATE|ALTER|DROP) ", each)]
 
 
 # -- written out ----------------------------------------------------------------------

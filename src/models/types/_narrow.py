@@ -6,6 +6,7 @@ and what it would change comes back changed, so that a reply holds what is store
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from struct import Struct
@@ -19,11 +20,16 @@ __all__ = [
     "check_float_digits",
     "check_inet",
     "check_integer",
+    "check_macaddr",
+    "check_macaddr8",
     "check_real",
     "check_smallint",
 ]
 
 _FLOAT_DIGITS: Final = 15
+_SEPARATORS: Final = re.compile(r"[:.-]")
+_SHORT, _LONG = 12, 16  # hexadecimal digits of a hardware address
+_HEX: Final = re.compile(r"[0-9a-f]+")
 _SINGLE: Final = Struct("<f")  # native, it would make infinity
 
 
@@ -99,3 +105,24 @@ def check_cidr(value: object) -> str:
     except ValueError:
         came = "another str"
         raise MismatchError(came, "str (an IP network)") from None
+
+
+def check_macaddr(value: object) -> str:
+    """Check for the text of a MAC address, in any of the usual forms."""
+    return _hardware_address(value, _SHORT)
+
+
+def check_macaddr8(value: object) -> str:
+    """Check for the text of an EUI-64; a MAC address becomes one, as PostgreSQL does."""
+    return _hardware_address(value, _LONG)
+
+
+def _hardware_address(value: object, size: int) -> str:
+    digits = _SEPARATORS.sub("", check_str(value).lower())
+    if size == _LONG and len(digits) == _SHORT:
+        # Source: PostgreSQL, Network Address Types, `macaddr8`.
+        digits = f"{digits[:6]}fffe{digits[6:]}"
+    if len(digits) != size or _HEX.fullmatch(digits) is None:
+        came = "another str"
+        raise MismatchError(came, f"str (an address of {size // 2} bytes)")
+    return ":".join(digits[at : at + 2] for at in range(0, size, 2))

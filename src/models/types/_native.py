@@ -36,7 +36,7 @@ NUMERIC is SQLite's, the others are PostgreSQL's.
 class Native(msgspec.Struct, frozen=True):
     """The type of a column that others made: ``Annotated[int, Native("smallint")]``.
 
-    On the other database it says nothing.
+    The other database stores it as it stores the class; values are checked alike.
 
     Attributes:
         name: One of `NATIVE_TYPES`.

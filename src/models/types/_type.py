@@ -31,6 +31,8 @@ from ._narrow import (
     check_float_digits,
     check_inet,
     check_integer,
+    check_macaddr,
+    check_macaddr8,
     check_real,
     check_smallint,
 )
@@ -152,6 +154,8 @@ _NARROW: Final[dict[str, Check]] = {
     "real": check_real,
     "inet": check_inet,
     "cidr": check_cidr,
+    "macaddr": check_macaddr,
+    "macaddr8": check_macaddr8,
 }
 
 

@@ -9,7 +9,6 @@ unique group without NULL. A model without a key lists, counts and creates.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -169,7 +168,7 @@ def _managed(field: Field | None, name: str) -> dict[str, Field]:
     """Return the field as a managed time, where a create would else have to give it."""
     if field is None or field.is_key or not field.is_required:
         return {}
-    if field.type.kind is not Kind.DATETIME or field.type.python_type is not datetime:
+    if field.type.kind is not Kind.DATETIME:
         return {}
     return {name: msgspec.structs.replace(field, is_managed=True)}
 

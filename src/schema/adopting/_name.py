@@ -18,6 +18,7 @@ _ENDINGS: Final = (
     (re.compile(r"(?i)(?<=oach|each|ouch)es$"), ""),
     (re.compile(r"(?i)(?<=[^su])s$"), ""),
 )
+_WITH_IE: Final = ("calories", "cookies", "movies", "zombies")
 _UNCOUNTED: Final = frozenset({"news", "series", "species", "settings"})
 
 
@@ -25,6 +26,8 @@ def singular(word: str) -> str:
     """Return one of what *word* names several of; irregular plurals stay."""
     if word.lower() in _UNCOUNTED:
         return word
+    if word.lower().endswith(_WITH_IE):
+        return word[:-1]
     for ending, instead in _ENDINGS:
         if ending.search(word):
             return ending.sub(instead, word)

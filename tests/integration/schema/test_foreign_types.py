@@ -12,7 +12,7 @@ import pytest
 
 from dataflow import DataFlow
 from dataflow.drivers import Driver
-from dataflow.errors import DriverError, FieldValueError
+from dataflow.errors import DriverError, FieldValueError, ParameterError
 from dataflow.sql import Statement
 
 A_UUID = UUID(int=1)
@@ -47,6 +47,7 @@ POSTGRESQL: dict[str, tuple[str, Sequence[Any]]] = {
     "inet": ("inet", ["10.0.0.1", "10.0.0.0/8", "::1"]),
     "cidr": ("cidr", ["10.0.0.0/8", "::/0"]),
     "macaddr": ("macaddr", ["08:00:2b:01:02:03"]),
+    "macaddr8": ("macaddr8", ["08:00:2b:ff:fe:01:02:03"]),
     "mood": ("mood", ["sad", "happy"]),
     "positive": ("positive", [1, 5]),
     "email": ("email", ["a@b", "c@d"]),
@@ -197,6 +198,7 @@ async def ids(db: DataFlow, where: dict[str, Any]) -> list[int]:
         ("timestamptz", NAIVE),
         ("inet", "nowhere"),
         ("cidr", "10.0.0.1/8"),
+        ("macaddr", "nowhere"),
         ("mood", "furious"),
     ],
 )
@@ -220,7 +222,7 @@ async def test_a_value_that_the_column_does_not_take_is_refused_first(
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     ("type_", "value"),
-    [("varchar(3)", "1234"), ("positive", -1), ("macaddr", "nowhere")],
+    [("varchar(3)", "1234"), ("positive", -1)],
 )
 async def test_a_value_that_only_the_database_judges_is_its_refusal(
     postgres_url: str, type_: str, value: Any
@@ -245,6 +247,27 @@ async def test_decimals_that_a_column_of_numbers_would_round_are_refused(
             await db["Thing"].create(value=Decimal("12345678901234567.89"))
 
 
+async def test_computed_changes_of_a_column_of_numbers_are_exact(
+    sqlite_url: str,
+) -> None:
+    async with DataFlow(sqlite_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            "CREATE TABLE things (id INTEGER PRIMARY KEY, a DECIMAL(10,2), b NUMERIC)",
+        )
+        await db.register_schema_as_models_async(["things"])
+        await db["Thing"].create(id=1, a=Decimal("0.10"), b=Decimal("0.1"))
+        for _ in range(2):
+            await db["Thing"].bulk_update(
+                filter={"id": 1}, update={"a": {"$inc": Decimal("0.10")}}
+            )
+        await db["Thing"].bulk_update(filter={"id": 1}, update={"a": {"$mul": 3}})
+
+        assert (await db["Thing"].read(1))["a"] == Decimal("0.90")
+        with pytest.raises(ParameterError):
+            await db["Thing"].bulk_update(filter={"id": 1}, update={"b": {"$inc": 1}})
+
+
 @pytest.mark.postgres
 async def test_computed_changes_work_on_narrow_columns(postgres_url: str) -> None:
     async with DataFlow(postgres_url, existing_schema_mode=True) as db:
@@ -264,3 +287,84 @@ async def test_computed_changes_work_on_narrow_columns(postgres_url: str) -> Non
             "c": 0.75,
             "found": True,
         }
+
+
+COMPOUND = ("json", "jsonb", "ints", "texts", "stamps", "moods")
+ORDERED = [each for each in TYPES if str(each.id).partition("-")[2] not in COMPOUND]
+
+
+@pytest.mark.parametrize(("url", "type_", "values"), ORDERED)
+async def test_a_value_is_grouped_and_aggregated(
+    url: str, type_: str, values: Sequence[Any], request: pytest.FixtureRequest
+) -> None:
+    database_url = request.getfixturevalue(url)
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        if url == "postgres_url":
+            await run(db, *MADE)
+        await run(db, f"CREATE TABLE things (id integer PRIMARY KEY, value {type_})")
+        await db.register_schema_as_models_async(["things"])
+        things = db["Thing"]
+        rows = [{"id": at, "value": each} for at, each in enumerate(values)]
+        await things.bulk_create([*rows, {"id": 99, "value": values[0]}])
+        distinct = await things.list(fields=["value"], distinct=True)
+        found = await things.aggregate({"n": {"$count": "*"}}, group_by="value")
+        ends = await things.aggregate({"a": {"$min": "value"}, "z": {"$max": "value"}})
+        ordered = [
+            each["value"] for each in (await things.list(order_by="value"))["records"]
+        ]
+
+        assert distinct["count"] == found["count"] == len(values)
+        assert sum(each["n"] for each in found["groups"]) == len(values) + 1
+        assert ends["groups"] == [{"a": ordered[0], "z": ordered[-1]}]
+        if type(values[0]) in (int, float, Decimal):
+            sums = {"total": {"$sum": "value"}, "mean": {"$avg": "value"}}
+            (group,) = (await things.aggregate(sums, filter={"id": {"$in": [0, 99]}}))[
+                "groups"
+            ]
+            assert group == {"total": values[0] * 2, "mean": values[0]}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("type_", "good", "bad"),
+    [
+        ("smallint", 1, 2**15),
+        ("integer", 1, -(2**31) - 1),
+        ("real", 0.5, 1e39),
+        ("integer[]", [1], [2**31]),
+        ("timestamp", NAIVE, AN_INSTANT),
+        ("varchar(3)", "abc", "a\0"),
+    ],
+)
+async def test_many_rows_are_loaded_and_a_bad_one_is_named(
+    postgres_url: str, type_: str, good: Any, bad: Any
+) -> None:
+    async with DataFlow(postgres_url, existing_schema_mode=True) as db:
+        await run(db, f"CREATE TABLE things (id serial PRIMARY KEY, value {type_})")
+        await db.register_schema_as_models_async(["things"])
+        rows = [{"value": good} for _ in range(300)]
+        made = await db["Thing"].bulk_create(rows, return_ids=True)
+        rows[150] = {"value": bad}
+        result = await db["Thing"].bulk_create(rows, error_strategy="continue")
+        listed = await db["Thing"].list(filter={"id": {"$lte": 300}}, limit=None)
+
+        assert made["ids"] == list(range(1, 301))
+        assert (result["inserted"], result["failed"]) == (299, 1)
+        assert result["errors"][0]["index"] == 150
+        assert {str(each["value"]) for each in listed["records"]} == {str(good)}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("n_rows", [3, 300])
+async def test_a_text_too_long_is_the_error_of_its_row(
+    postgres_url: str, n_rows: int
+) -> None:
+    async with DataFlow(postgres_url, existing_schema_mode=True) as db:
+        await run(db, "CREATE TABLE things (id serial PRIMARY KEY, value varchar(3))")
+        await db.register_schema_as_models_async(["things"])
+        rows = [{"value": "abc"} for _ in range(n_rows)]
+        rows[1] = {"value": "abcd"}
+        result = await db["Thing"].bulk_create(rows, error_strategy="continue")
+
+        assert (result["inserted"], result["failed"]) == (n_rows - 1, 1)
+        assert result["errors"][0]["index"] == 1

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow.drivers import Driver
-from dataflow.models import Digits, Model, NaiveDatetime, declare
+from dataflow.models import Digits, Model, NaiveDatetime, Native, declare
 from dataflow.schema import ensure_table, read_schema, shape_of
 from dataflow.sql import Statement
 
@@ -53,11 +53,17 @@ ORDERED: list[Any] = [
     Color,
     Literal["a", "b"],
     Literal[1, 2],
+    *(Annotated[int, Native(name)] for name in ("smallint", "integer")),
+    *(Annotated[str, Native(name)] for name in ("character varying", "bpchar", "inet")),
+    Annotated[Decimal, Native("NUMERIC")],
+    Annotated[Decimal, Digits(10, 2), Native("NUMERIC")],
 ]
 OTHER: list[Any] = [
     dict[str, Any],
     list[Any],
     Address,
+    Annotated[Any, Native("json")],
+    Annotated[Any, Native("jsonb")],
     *(LIST[type_] for type_ in ORDERED),
 ]
 NAMES = ("name", "order", "select", "Größe", "camelCase", "x" * 60, "a_b", "a", "b")

@@ -190,10 +190,14 @@ def _confirm(question: str, command: str) -> None:
     Raises:
         MigrationConfirmationError: There is no terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _is_terminal():
         full = f"dataflow migrate {command} --yes"
         raise MigrationConfirmationError(full)
     typer.confirm(question, abort=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @contextmanager

@@ -90,10 +90,11 @@ async def _views(
     every = _COLUMNS.format(which="m.type = 'view'")
     one = _COLUMNS.format(which="m.type = 'view' AND m.name = ?1")
     # In transactions of their own, or savepoints: a migration reads inside of one.
+    rows: list[Sequence[Any]]
     try:
         async with connection.transaction():
             (result,) = await connection.run([Statement(every, returns_rows=True)])
-        rows = list(result.rows)
+        rows = [*result.rows]
     except DriverError:
         rows = []
         for name in names:

@@ -17,6 +17,7 @@ from ..planning import (
     Fill,
     RenameColumn,
     SetNotNull,
+    TableFacts,
 )
 from ._conversion import conversion
 from ._draft import (
@@ -60,6 +61,8 @@ class ColumnDraft(Draft):
         column, fill, facts = change.column, change.fill, self._of(change.table)
         if column.identity is not None:
             self._add_identity_column(change)
+        elif fill is not None and fill.factory is None and self._is_fast(facts):
+            self._filled_column(change, fill)
         elif facts.is_empty:
             is_free = column.is_nullable
             operation = "add_column" if is_free else "add_empty_column"
@@ -68,12 +71,14 @@ class ColumnDraft(Draft):
             self.problems.append(no_value(change.table, column.name))
         elif fill is None:
             self._plain_column(change, "add_column", column)
-        elif fill.factory is None and self._facts.version[0] >= _FAST_DEFAULT:
-            self._filled_column(change, fill)
         else:
             nullable = replace(column, is_nullable=True)
             self._plain_column(change, "add_column", nullable)
             self._require(change.table, column, fill)
+
+    def _is_fast(self, facts: TableFacts) -> bool:
+        """Whether a default is stored without a row being written."""
+        return facts.is_empty or self._facts.version[0] >= _FAST_DEFAULT
 
     def _plain_column(self, change: AddColumn, operation: str, column: Column) -> None:
         table = self._tables[change.table]
@@ -141,7 +146,8 @@ class ColumnDraft(Draft):
         table, name = f"ALTER TABLE {quote(change.table)} ALTER COLUMN", quote(new.name)
         forth: list[str] = []
         back = [f"{table} {name} TYPE {type_text(old)} USING {name}::{old.type}"]
-        if old.default is not None:
+        if old.default is not None and not _is_same_kind(old, new):
+            # One of another kind cannot be converted along with the rows.
             forth.append(f"{table} {name} DROP DEFAULT")
             back.append(f"{table} {name} SET DEFAULT {old.default}")
         using = how.forth.format(name)
@@ -273,3 +279,8 @@ class ColumnDraft(Draft):
             [f"{alter} {name} DROP NOT NULL"],
             [f"{alter} {name} SET NOT NULL"],
         )
+
+
+def _is_same_kind(old: Column, new: Column) -> bool:
+    before, after = old.field_type, new.field_type
+    return bool(before and after and before.stored_kind is after.stored_kind)

@@ -294,7 +294,7 @@ class _Writer:
                 continue
             column, fill = change.column, change.fill
             text = column_text(column, self._tables[table], SQLITE)
-            if fill is not None and not self._of(table).is_empty:
+            if fill is not None and fill.factory is None:
                 text += f" DEFAULT {_literal(fill, column)}"
             name = quote(table)
             self._add(
@@ -310,13 +310,12 @@ class _Writer:
     # -- what needs a new table ---------------------------------------------------
 
     def _is_to_be_rebuilt(self, table: str, changes: Sequence[Change]) -> bool:
-        is_empty = self._of(table).is_empty
         for change in changes:
             if isinstance(change, _IN_NEW_TABLE):
                 return True
             if isinstance(change, AddColumn):
-                column = change.column
-                has_value = change.fill is not None and not is_empty
+                column, fill = change.column, change.fill
+                has_value = fill is not None and fill.factory is None
                 if column.identity or not (column.is_nullable or has_value):
                     return True
         return False

@@ -38,3 +38,11 @@ async def reference(
     yield made
     await made.aclose()
     server.drop(name)
+
+
+@pytest.fixture
+async def postgres_driver(postgres_url: str, bridge: Bridge) -> AsyncIterator[Driver]:
+    """Give a driver for a new PostgreSQL database."""
+    made = connect(parse_url(postgres_url), bridge, pool_size=4)
+    yield made
+    await made.aclose()

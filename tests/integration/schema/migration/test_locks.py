@@ -7,12 +7,23 @@ from typing import Any
 
 import anyio
 import pytest
+from evolving import model, run
 from msgspec.structs import replace
 
 from dataflow.drivers import Bridge, Connection, Driver, connect, parse_url
-from dataflow.models import declare
-from dataflow.schema import Column, ForeignKey, Key, Schema, TableIndex, TableShape, Unique
-from dataflow.schema import IndexPart, read_schema, shape_of
+from dataflow.models import FieldType, Kind, declare
+from dataflow.schema import (
+    Column,
+    ForeignKey,
+    IndexPart,
+    Key,
+    Schema,
+    TableIndex,
+    TableShape,
+    Unique,
+    read_schema,
+    shape_of,
+)
 from dataflow.schema.migration import (
     Facts,
     Migrator,
@@ -24,7 +35,6 @@ from dataflow.schema.migration import (
 from dataflow.schema.migration.planning import Fill
 from dataflow.schema.migration.writing import CATALOGUES
 from dataflow.sql import Statement
-from evolving import model, run
 
 pytestmark = [
     pytest.mark.postgres,
@@ -61,14 +71,14 @@ TABLES = (
     "DROP TABLE IF EXISTS t, s, p CASCADE",
     'DROP TABLE IF EXISTS "_dataflow_dropped_t"',
     "CREATE TABLE p (id bigint CONSTRAINT p_pkey PRIMARY KEY)",
-    "CREATE TABLE t (id bigint NOT NULL CONSTRAINT t_pkey PRIMARY KEY, "
-    'a integer, b bigint, c text COLLATE "C", v varchar(10), m numeric(10,2), '
-    "d text, u bigint CONSTRAINT t_u_key UNIQUE, "
-    "f bigint CONSTRAINT t_f_fkey REFERENCES p (id), n bigint NOT NULL)",
+    """CREATE TABLE t (id bigint NOT NULL CONSTRAINT t_pkey PRIMARY KEY,
+    a integer, b bigint, c text COLLATE "C", v varchar(10), m numeric(10,2),
+    d text, u bigint CONSTRAINT t_u_key UNIQUE,
+    f bigint CONSTRAINT t_f_fkey REFERENCES p (id), n bigint NOT NULL)""",
     "CREATE INDEX t_b_idx ON t (b)",
     "INSERT INTO p SELECT generate_series(0, 500)",
-    "INSERT INTO t SELECT i, i, i, i, i % 9, 1.5, i, i, i % 9, i "
-    "FROM generate_series(1, 500) AS i",
+    """INSERT INTO t SELECT i, i, i, i, i % 9, 1.5, i, i, i % 9, i
+    FROM generate_series(1, 500) AS i""",
 )
 
 
@@ -122,7 +132,7 @@ def _dialect() -> Any:
 def targets(t: TableShape) -> list[tuple[TableShape, dict[str, Any]]]:
     """Return what the table may be to become, for each operation of the catalogue."""
     new = Column(name="x", type="bigint", field_type=t.by_name["b"].field_type)
-    filled = {("t", "x"): Fill(t.by_name["b"].field_type, 3)}
+    filled = {("t", "x"): Fill(FieldType(Kind.INT, int), 3)}
     unique = Unique(("b",), "t_b_key")
     foreign = ForeignKey(
         columns=("id",), target="p", target_columns=("id",), name="t_id_fkey"
@@ -225,7 +235,9 @@ async def held(connection: Connection, relations: Sequence[int], pid: int) -> se
 
 async def file_of(connection: Connection, relation: int) -> int:
     statement = Statement(
-        "SELECT relfilenode FROM pg_class WHERE oid = $1", (relation,), returns_rows=True
+        "SELECT relfilenode FROM pg_class WHERE oid = $1",
+        (relation,),
+        returns_rows=True,
     )
     (result,) = await connection.run([statement])
     return int(result.rows[0][0])
@@ -280,6 +292,7 @@ async def _try(
 async def test_what_is_done_concurrently_keeps_nobody_from_writing(
     driver: Driver, operation: str, text: str
 ) -> None:
+    locks: set[str] = set()
     async with (
         driver.acquire() as writer,
         driver.acquire() as worker,
@@ -292,7 +305,8 @@ async def test_what_is_done_concurrently_keeps_nobody_from_writing(
             await writer.run([Statement("UPDATE t SET n = n WHERE id = 1")])
             tasks.start_soon(worker.run, [Statement(text)])
             with anyio.fail_after(10):
-                while not (locks := await held(watcher, relations, pid)):
+                while not locks:
+                    locks = await held(watcher, relations, pid)
                     await anyio.lowlevel.checkpoint()
             await watcher.run([Statement("UPDATE t SET n = n WHERE id = 2")])
 
@@ -307,14 +321,17 @@ async def test_a_migration_gets_by_a_reader_that_does_not_go_away_at_once(
     await run(driver, "CREATE TABLE things (id bigint PRIMARY KEY)")
     from dataflow.schema.migration import Permission, Risk  # noqa: PLC0415
 
-    async with driver.acquire() as reader, anyio.create_task_group() as tasks:
-        async with reader.transaction():
-            await reader.run([Statement("SELECT FROM things", returns_rows=True)])
-            tasks.start_soon(migrator.apply, Permission(limit=Risk.CRITICAL))
-            with anyio.fail_after(20):
-                waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-                while (await run(driver, waiting))[0][0] == 0:
-                    await anyio.lowlevel.checkpoint()
+    async with (
+        driver.acquire() as reader,
+        anyio.create_task_group() as tasks,
+        reader.transaction(),
+    ):
+        await reader.run([Statement("SELECT FROM things", returns_rows=True)])
+        tasks.start_soon(migrator.apply, Permission(limit=Risk.CRITICAL))
+        with anyio.fail_after(20):
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while (await run(driver, waiting))[0][0] == 0:
+                await anyio.lowlevel.checkpoint()
 
     assert not (await migrator.check()).steps
 

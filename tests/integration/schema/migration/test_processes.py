@@ -8,11 +8,11 @@ from typing import Any
 
 import anyio
 import pytest
+from evolving import FREE, migrate, migrator, model, run
 
 from dataflow.drivers import Driver
 from dataflow.models import field
 from dataflow.schema.migration import Entry
-from evolving import FREE, migrate, migrator, model, run
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ EXPECTED = [("a", "b", 1, 7, 3), ("c", "d", 2, 7, 3)]
 async def prepare(driver: Driver) -> None:
     await migrate(driver, FIRST)
     values = "(name, nick, age, old) VALUES ('a', 'b', 1, 3), ('c', 'd', 2, 3)"
-    await run(driver, f"INSERT INTO users {values}")  # noqa: S608
+    await run(driver, f"INSERT INTO users {values}")
 
 
 async def kill(url: str, number: int) -> int:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import pytest
+from evolving import FREE, migrate, migrator, model, run
 
 from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
@@ -16,7 +17,6 @@ from dataflow.errors import (
     MigrationFailedError,
 )
 from dataflow.models import Digits, field
-from evolving import FREE, migrate, migrator, model, run
 
 MASTER = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
@@ -41,12 +41,12 @@ CHANGED = model("User", name=(str, field(unique=True)), age=(int, 0))
 async def prepare(driver: Driver) -> None:
     await migrate(driver, USER)
     for text in (
-        "CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL "
-        "REFERENCES users (id) ON DELETE CASCADE)",
+        """CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL
+        REFERENCES users (id) ON DELETE CASCADE)""",
         "CREATE TABLE log (said TEXT)",
         "CREATE VIEW adults AS SELECT name FROM users WHERE age > 17",
-        "CREATE TRIGGER noted AFTER INSERT ON users BEGIN "
-        "INSERT INTO log VALUES (NEW.name); END",
+        """CREATE TRIGGER noted AFTER INSERT ON users BEGIN
+        INSERT INTO log VALUES (NEW.name); END""",
         "CREATE INDEX partly ON users (age) WHERE age > 3",
         "INSERT INTO users (id, name, age) VALUES (1, 'a', 20), (5, 'b', NULL)",
         "DELETE FROM users WHERE id = 5",
@@ -212,7 +212,7 @@ async def test_what_others_declared_is_kept(driver: Driver) -> None:
     assert rows == [(1, "it's", 3), (2, "b", 1)]
     for bad in ("(id, name, age) VALUES (10, 'c', 1)", "(name, age) VALUES ('d', 200)"):
         with pytest.raises(DataFlowError, match="check"):
-            await run(driver, f"INSERT INTO users {bad}")  # noqa: S608
+            await run(driver, f"INSERT INTO users {bad}")
 
 
 async def test_a_table_without_rowid_stays_one(driver: Driver) -> None:

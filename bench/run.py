@@ -21,6 +21,7 @@ import document
 import hop
 import lists
 import memory
+import migrations
 import on_trio
 import single
 import startup
@@ -51,6 +52,7 @@ NAMES: Final = (
     *bulk.NAMES,
     *lists.NAMES,
     *memory.NAMES,
+    *migrations.NAMES,
 )
 
 
@@ -102,7 +104,7 @@ def _jobs(
             yield from hop.jobs("asyncio", effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists):
+        for family in (single, callers, bulk, lists, migrations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

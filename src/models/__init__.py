@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from ._family import Family
 from ._field import Default, Field
-from ._model import Index, Model
-from .declaring import InstanceError, declare, field, seal
+from ._foreign_key import Action, ForeignKey
+from ._model import Index, Model, Relation
+from .declaring import InstanceError, References, declare, field, seal
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
+    "Action",
     "Default",
     "Digits",
+    "Family",
     "Field",
     "FieldType",
+    "ForeignKey",
     "Index",
     "InstanceError",
     "Kind",
     "MismatchError",
     "Model",
+    "References",
+    "Relation",
     "declare",
     "encode_json",
     "field",

@@ -7,7 +7,7 @@ anew; it is looked up when somebody first asks. What cannot be resolved is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import final
 
@@ -46,12 +46,18 @@ class Family:
 
         Raises:
             ModelError: One of its foreign keys does not fit the model it refers to,
-                as far as that has joined; then it stays outside.
+                as far as that has joined, or makes a relation whose name is taken;
+                then it stays outside.
         """
-        for foreign_key in model.foreign_keys:
-            if foreign_key.target == model.name or foreign_key.target in self._models:
-                self._forward(model, foreign_key)
-        self._models[model.name] = model
+        models = {**self._models, model.name: model}
+        targets = {
+            models[each.target]: None
+            for each in model.foreign_keys
+            if each.target in models
+        }
+        for each in {model: None} | targets:
+            _named(_relations(each, models, is_strict=False))
+        self._models = models
         self._relations = {}
         self.generation += 1
 
@@ -65,66 +71,107 @@ class Family:
         known = self._relations  # `add` replaces it, maybe in another thread
         found = known.get(model)
         if found is None:
-            found = known[model] = MappingProxyType(self._resolve(model))
+            relations = _named(_relations(model, self._models, is_strict=True))
+            found = known[model] = MappingProxyType(relations)
         return found
 
-    def connected(self, model: Model) -> tuple[Model, ...]:
-        """Return *model* and all that relations lead to, the nearest first.
+    def own(self, model: Model) -> tuple[Relation, ...]:
+        """Return the relations that the foreign keys of *model* make.
 
         Raises:
-            ModelError: See `relations`.
+            ModelError: One of them cannot be resolved.
         """
-        found = {model: None}
-        waiting = [model]
-        for each in waiting:
-            targets = {relation.target: None for relation in each.relations.values()}
-            new = [target for target in targets if target not in found]
-            found.update(dict.fromkeys(new))
-            waiting += new
+        return tuple(_own(model, self._models, is_strict=True))
+
+    def connected(self, model: Model) -> tuple[Model, ...]:
+        """Return *model*, what it refers to, what refers to these, and so on.
+
+        Models that refer to it are left out while they refer to others that have not
+        joined.
+
+        Raises:
+            ModelError: One of its foreign keys, or of a model that it refers to,
+                cannot be resolved.
+        """
+        found = self._needed(model)
+        for each in (waiting := list(found)):
+            for other in self._models.values():
+                names = {foreign_key.target for foreign_key in other.foreign_keys}
+                if each.name not in names or other in found:
+                    continue
+                try:
+                    needed = self._needed(other)
+                except ModelError:
+                    continue
+                waiting += [new for new in needed if new not in found]
+                found |= needed
         return tuple(found)
 
-    # -- resolving --------------------------------------------------------------
+    def _needed(self, model: Model) -> dict[Model, None]:
+        """Return *model* and what it refers to, however far."""
+        found = {model: None}
+        for each in (waiting := [model]):
+            targets = [relation.target for relation in self.own(each)]
+            new = dict.fromkeys(target for target in targets if target not in found)
+            waiting += new
+            found |= new
+        return found
 
-    def _resolve(self, model: Model) -> dict[str, Relation]:
-        relations: dict[str, Relation] = {}
-        for relation in (*self._own(model), *self._back(model)):
-            if relation.name in relations or model.has_field(relation.name):
-                raise _taken(relation)
-            relations[relation.name] = relation
-        return relations
 
-    def _own(self, model: Model) -> Iterator[Relation]:
-        for foreign_key in model.foreign_keys:
-            yield self._forward(model, foreign_key)
+Models = Mapping[str, Model]
 
-    def _back(self, model: Model) -> Iterator[Relation]:
-        """Yield what the foreign keys of all models make of *model*."""
-        others = [each for each in self._models.values() if each.name != model.name]
-        for other in (model, *others):
-            for foreign_key in other.foreign_keys:
-                if foreign_key.target == model.name:
-                    yield _backward(other, model, foreign_key)
 
-    def _forward(self, model: Model, foreign_key: ForeignKey) -> Relation:
-        is_own = foreign_key.target == model.name
-        target = model if is_own else self._models.get(foreign_key.target)
-        if target is None:
-            near = nearest(foreign_key.target, tuple(self._models))
-            hint = f"did you mean {near!r}?" if near else "declare it"
-            problem = f"there is no model {foreign_key.target!r} to refer to: {hint}"
-            raise ModelError(model.name, foreign_key.field, problem)
-        relation = Relation(
-            name=_own_name(model, target, foreign_key),
-            source=model,
-            target=target,
-            pairs=_pairs(model, target, foreign_key),
-            is_many=False,
-            is_own=True,
-            foreign_key=foreign_key,
-        )
-        if model.has_field(relation.name):
+def _named(relations: Iterable[Relation]) -> dict[str, Relation]:
+    named: dict[str, Relation] = {}
+    for relation in relations:
+        if relation.name in named or relation.source.has_field(relation.name):
             raise _taken(relation)
-        return relation
+        named[relation.name] = relation
+    return named
+
+
+def _relations(model: Model, models: Models, *, is_strict: bool) -> Iterator[Relation]:
+    """Yield what foreign keys make of *model*, its own first.
+
+    Args:
+        model: Whose relations.
+        models: Where to look models up.
+        is_strict: Whether a foreign key to a model that is not there is an error.
+    """
+    yield from _own(model, models, is_strict=is_strict)
+    for other in (
+        model,
+        *(each for each in models.values() if each.name != model.name),
+    ):
+        for foreign_key in other.foreign_keys:
+            if foreign_key.target == model.name:
+                yield _backward(other, model, foreign_key)
+
+
+def _own(model: Model, models: Models, *, is_strict: bool) -> Iterator[Relation]:
+    for foreign_key in model.foreign_keys:
+        is_there = foreign_key.target in models or foreign_key.target == model.name
+        if is_strict or is_there:
+            yield _forward(model, models, foreign_key)
+
+
+def _forward(model: Model, models: Models, foreign_key: ForeignKey) -> Relation:
+    name = foreign_key.target
+    target = model if name == model.name else models.get(name)
+    if target is None:
+        near = nearest(name, tuple(models))
+        hint = f"did you mean {near!r}?" if near else "declare it"
+        problem = f"there is no model {name!r} to refer to: {hint}"
+        raise ModelError(model.name, foreign_key.field, problem)
+    return Relation(
+        name=_own_name(model, target, foreign_key),
+        source=model,
+        target=target,
+        pairs=_pairs(model, target, foreign_key),
+        is_many=False,
+        is_own=True,
+        foreign_key=foreign_key,
+    )
 
 
 def _backward(model: Model, target: Model, foreign_key: ForeignKey) -> Relation:

@@ -68,6 +68,10 @@ class Relatives(Protocol):
         """Return the relations of *model* by name."""
         ...
 
+    def own(self, model: Model) -> tuple[Relation, ...]:
+        """Return the relations that the foreign keys of *model* make."""
+        ...
+
     def connected(self, model: Model) -> tuple[Model, ...]:
         """Return *model* and all that relations lead to."""
         ...
@@ -151,11 +155,21 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         return {} if self.family is None else self.family.relations(self)
 
     @property
+    def own_relations(self) -> tuple[Relation, ...]:
+        """Those that its own foreign keys make.
+
+        Raises:
+            ModelError: One of them refers to nothing there is.
+        """
+        return () if self.family is None else self.family.own(self)
+
+    @property
     def connected(self) -> tuple[Model, ...]:
         """Itself and all models that relations lead to, however far.
 
         Raises:
-            ModelError: See `relations`.
+            ModelError: A foreign key, its own or of what it refers to, refers to
+                nothing there is.
         """
         return (self,) if self.family is None else self.family.connected(self)
 

@@ -46,6 +46,7 @@ from ._rows import (
     AmbiguousFilterError,
     PartlyStoredError,
     RecordNotFoundError,
+    RelationNotLoadedError,
     StoredValueError,
     TooManyFailuresError,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "PoisonMessageError",
     "QueryError",
     "RecordNotFoundError",
+    "RelationNotLoadedError",
     "RestartLimitError",
     "StoredValueError",
     "TooManyFailuresError",

@@ -15,6 +15,7 @@ from .filters import (
     ALL,
     NOTHING,
     OPERATORS,
+    QUANTIFIERS,
     And,
     AnyElement,
     Column,
@@ -35,6 +36,7 @@ from .filters import (
     OneOf,
     Or,
     Reading,
+    Related,
     Term,
     columns,
     conjunction,
@@ -45,6 +47,7 @@ from .filters import (
     negation,
     parse,
     parse_order,
+    related,
 )
 from .packing import (
     FEED_STRIDE,
@@ -67,6 +70,7 @@ __all__ = [
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
+    "QUANTIFIERS",
     "SQLITE",
     "And",
     "AnyElement",
@@ -101,6 +105,7 @@ __all__ = [
     "Packer",
     "Packing",
     "Reading",
+    "Related",
     "Result",
     "RowCodec",
     "Running",
@@ -124,5 +129,6 @@ __all__ = [
     "parse",
     "parse_order",
     "raw_statement",
+    "related",
     "table_of",
 ]

@@ -25,19 +25,22 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     conjunction,
     disjunction,
     negation,
+    related,
 )
 from ._json_at import json_at
 from ._order import Term, parse_order
-from ._parse import OPERATORS, parse
+from ._parse import OPERATORS, QUANTIFIERS, parse
 from ._reference import references
 
 __all__ = [
     "ALL",
     "NOTHING",
     "OPERATORS",
+    "QUANTIFIERS",
     "And",
     "AnyElement",
     "Column",
@@ -59,6 +62,7 @@ __all__ = [
     "OneOf",
     "Or",
     "Reading",
+    "Related",
     "Term",
     "columns",
     "conjunction",
@@ -70,4 +74,5 @@ __all__ = [
     "parse",
     "parse_order",
     "references",
+    "related",
 ]

@@ -96,6 +96,8 @@ class Records:
     ) -> dict[str, Any]:
         """Return one row by its key, or by ``filter=``, with ``found``.
 
+        ``include=["customer"]`` puts the related rows of these names into it.
+
         Raises:
             RecordNotFoundError: It is not there.
         """
@@ -115,7 +117,7 @@ class Records:
         return await self._do(Operation.DELETE, _with_key(record_id, named))
 
     async def list(self, **parameters: object) -> dict[str, Any]:
-        """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
+        """Return a page: filter, order_by, limit, offset, cursor, fields, count, include."""
         return await self._do(Operation.LIST, parameters)
 
     async def count(
@@ -156,6 +158,7 @@ class Records:
         *,
         order_by: object = None,
         fields: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
         page: int = _PAGE,
     ) -> AsyncIterator[dict[str, Any]]:
         """Return an iterator over all records a filter lets through, in order.
@@ -168,14 +171,14 @@ class Records:
             filter: Which rows.
             order_by: As for `list`; by key if None.
             fields: Names of the columns wanted; all if None.
+            include: Names of relations whose rows come with each record.
             page: Records per page, at least one.
         """
         if page < 1:
             msg = f"a page holds at least one record, not {page}"
             raise ValueError(msg)
-        return self._pages(
-            {"filter": filter, "order_by": order_by, "fields": fields, "limit": page}
-        )
+        given = {"filter": filter, "order_by": order_by, "fields": fields}
+        return self._pages({**given, "include": include, "limit": page})
 
     async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         cursor = None

@@ -8,6 +8,7 @@ from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._raw import raw_statement
+from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
@@ -106,6 +107,7 @@ __all__ = [
     "Packing",
     "Reading",
     "Related",
+    "RelatedRows",
     "Result",
     "RowCodec",
     "Running",
@@ -130,5 +132,6 @@ __all__ = [
     "parse_order",
     "raw_statement",
     "related",
+    "related_rows",
     "table_of",
 ]

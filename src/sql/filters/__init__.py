@@ -34,7 +34,7 @@ from ._filter import (
 from ._json_at import json_at
 from ._order import Term, parse_order
 from ._parse import OPERATORS, QUANTIFIERS, parse
-from ._reference import references
+from ._reference import aliased, references
 
 __all__ = [
     "ALL",
@@ -64,6 +64,7 @@ __all__ = [
     "Reading",
     "Related",
     "Term",
+    "aliased",
     "columns",
     "conjunction",
     "disjunction",

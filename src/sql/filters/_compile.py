@@ -264,7 +264,7 @@ class Compiler:
             self._outermost = relation.source.table
         self._aliases += 1
         sign = "$" if not self._outermost.startswith("$") else "#"
-        return f"{sign}{self._aliases}"
+        return f"{sign}r{self._aliases}"
 
 
 _DEEP: Final = frozenset({And, Or, Not, Members, AnyElement, Related})

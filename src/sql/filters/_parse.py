@@ -108,7 +108,7 @@ class _Parser:
             raise FilterError(path, f"expected a field's name, not {type_name(name)}")
         if name.startswith("$"):
             return self._logical(name, value, path, depth)
-        first, dot, rest = name.partition(".")
+        first, dot, _ = name.partition(".")
         if not self._model.has_field(first):
             return self._relation(name, value, path, depth)
         subject = route(self._model, name, path) if dot else self._model.field(name)

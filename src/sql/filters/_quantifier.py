@@ -82,6 +82,8 @@ def relation_at(model: Model, name: str, path: str) -> tuple[Relation, str | Non
     if relation is None:
         known = (*model.names, *relations)
         raise FilterError(path, str(UnknownFieldError(model.name, first, known)))
+    if dot and not rest:
+        raise FilterError(path, "a path has a name between its dots")
     if dot and relation.is_many:
         problem = (
             f"{first} are many rows: write {{'{first}': {{'$some': "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -13,6 +14,7 @@ from ....messages import Operation
 from ....models import Model
 from ....sql import ALL, And, Cursor, Filter, Statement, Table, Term, parse, parse_order
 from ..._node import Port
+from .._include import Include, in_one_snapshot, key_names, load, read_include
 from .._model_node import Arriving, ModelNode
 from .._options import as_list, came, flag, whole_number
 
@@ -33,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     page: Filter
     names: tuple[str, ...] | None
     with_total: bool
+    include: tuple[Include, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -41,7 +44,14 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
             return None
         # The cursor is made of the order's fields, whoever asked for them.
         ordered = (term.field.name for term in self.order)
-        return tuple(dict.fromkeys((*self.names, *ordered)))
+        return tuple(dict.fromkeys((*self.names, *ordered, *key_names(self.include))))
+
+    @property
+    def kept(self) -> tuple[str, ...] | None:
+        """Names of what stays in a record; None means all there is."""
+        if self.names is None or self.names == self.columns:
+            return None
+        return (*self.names, *(each.relation.name for each in self.include))
 
 
 @final
@@ -49,7 +59,8 @@ class ListNode(ModelNode[Plan]):
     """Replies with a page of records, and the cursor of the next one.
 
     ``count`` in the result is the number of records in the page; ``count=True``
-    adds ``total``, the number of all records the filter lets through.
+    adds ``total``, the number of all records the filter lets through. ``include``
+    puts related rows into each record, under the names of their relations.
     """
 
     operation = Operation.LIST
@@ -66,6 +77,7 @@ class ListNode(ModelNode[Plan]):
             Port("cursor", str | None),
             Port("fields", list | tuple | None),
             Port("count", bool),
+            Port("include", list | tuple | str | None),
         ]
 
     def results(self) -> list[Port]:
@@ -104,17 +116,29 @@ class ListNode(ModelNode[Plan]):
             page=page,
             names=_names(self.model, parameters.get("fields"), owner),
             with_total=flag(parameters, "count", owner, default=False),
+            include=read_include(self.model, parameters.get("include"), owner),
         )
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
-        """Select the page, and count all rows if asked, in one transaction."""
+        """Select the page, count if asked, add related rows: of one moment."""
+        if not plan.include:
+            return await self._perform(connection, table, plan)
+        work = partial(self._perform, connection, table, plan)
+        return await in_one_snapshot(connection, table.dialect, work)
+
+    @staticmethod
+    async def _perform(
+        connection: Connection, table: Table, plan: Plan
+    ) -> dict[str, Any]:
         statements = [_select(table, plan)]
         if plan.with_total:
             statements.append(table.count(plan.where))
         results = await connection.run(statements)
-        result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
+        records = cast("list[dict[str, Any]]", results[0].rows)
+        await load(connection, table.dialect, records[: plan.limit], plan.include)
+        result = _page(records, plan)
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result
@@ -139,8 +163,9 @@ def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
         del records[plan.limit :]
         if records:
             next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text()
-    if plan.names is not None and plan.names != plan.columns:
-        records = [{name: each[name] for name in plan.names} for each in records]
+    kept = plan.kept
+    if kept is not None:
+        records = [{name: each[name] for name in kept} for each in records]
     return {
         "records": records,
         "count": len(records),

@@ -21,6 +21,7 @@ from ..errors import (
     DatabaseUnreachableError,
     DriverError,
     DuplicateKeyError,
+    ForeignKeyError,
     OutOfRangeError,
     QueryError,
     TransactionConflictError,
@@ -124,7 +125,8 @@ def postgres_refusal(error: Exception) -> DriverError:
     if kind is not None:
         fields = _postgres_fields(facts.column_name, facts.detail)
         facts.detail = None
-        return _constraint(kind, facts.table_name or "", fields, code)
+        name = getattr(facts, "constraint_name", None) or ""
+        return _constraint(kind, facts.table_name or "", fields, code, name)
     facts.detail = None
     if type(error).__name__ == "InvalidCachedStatementError":
         message = "a table changed after the statement was prepared: send it again"
@@ -236,8 +238,10 @@ def _target(text: str) -> str:
 
 
 def _constraint(
-    kind: str, table: str, fields: tuple[str, ...], code: str
+    kind: str, table: str, fields: tuple[str, ...], code: str, name: str = ""
 ) -> ConstraintError:
     if kind == "unique":
         return DuplicateKeyError(table, fields, code)
+    if kind == "foreign_key":
+        return ForeignKeyError(table, fields, code, name)
     return ConstraintError(kind, table, fields, code)

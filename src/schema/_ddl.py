@@ -127,7 +127,9 @@ def _foreign_keys(model: Model) -> list[tuple[Relation, sa.ForeignKeyConstraint]
 
 def _foreign_key(relation: Relation, name: quoted_name) -> sa.ForeignKeyConstraint:
     fields, target = relation.foreign_key, relation.target
-    columns = [sa.Column(_quoted(theirs.column)) for _, theirs in relation.pairs]
+    columns: list[sa.Column[Any]] = [
+        sa.Column(_quoted(theirs.column)) for _, theirs in relation.pairs
+    ]
     sa.Table(_quoted(target.table), sa.MetaData(), *columns)  # for its name alone
     return sa.ForeignKeyConstraint(
         [_quoted(own.column) for own, _ in relation.pairs],

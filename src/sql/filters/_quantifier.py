@@ -80,8 +80,8 @@ def relation_at(model: Model, name: str, path: str) -> tuple[Relation, str | Non
     relations = model.relations
     relation = relations.get(first)
     if relation is None:
-        known = (*model.names, *relations)
-        raise FilterError(path, str(UnknownFieldError(model.name, first, known)))
+        error = UnknownFieldError(model.name, first, (*model.names, *relations))
+        raise FilterError(path, str(error)) from error
     if dot and not rest:
         raise FilterError(path, "a path has a name between its dots")
     if dot and relation.is_many:

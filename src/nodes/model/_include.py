@@ -11,7 +11,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
@@ -155,25 +155,39 @@ async def _load(
     pick = itemgetter(*(own.name for own, _ in relation.pairs))
     keys = [*map(pick, records)]
     is_one = len(relation.pairs) == 1
-    wanted = [key for key in dict.fromkeys(keys) if _is_whole(key, is_one=is_one)]
-    found: dict[Any, Any] = {key: [] for key in wanted} if relation.is_many else {}
-    statements, rows = related_rows(relation, dialect), list[Record]()
+    # What holds None refers to nothing.
+    wanted = [
+        key
+        for key in dict.fromkeys(keys)
+        if key is not None and (is_one or None not in key)
+    ]
+    statements, found = related_rows(relation, dialect), list[tuple[Any, Record]]()
     for start in range(0, len(wanted), statements.max_keys):
         part = wanted[start : start + statements.max_keys]
         columns = [part] if is_one else [*zip(*part, strict=True)]
         (result,) = await connection.run((statements.select(columns),))
-        for place, row in result.rows:
-            rows.append(row)
-            if relation.is_many:
-                found[part[place]].append(row)
-            else:
-                found[part[place]] = row
-    for record, key in zip(records, keys, strict=True):
-        related = found.get(key)
-        record[relation.name] = [] if relation.is_many and related is None else related
-    return rows
+        found += [(part[place], row) for place, row in result.rows]
+    put = _put_lists if relation.is_many else _put_rows
+    put(relation.name, zip(records, keys, strict=True), found)
+    return [row for _, row in found]
 
 
-def _is_whole(key: Any, *, is_one: bool) -> bool:  # noqa: ANN401  # a value or several
-    """Whether a key refers to anything: it holds no None."""
-    return key is not None if is_one else None not in key
+Keyed = Iterable[tuple[Record, Any]]
+"""Records, each with the key of what is related to it."""
+
+Found = Iterable[tuple[Any, Record]]
+"""Related rows, each behind its key."""
+
+
+def _put_rows(name: str, records: Keyed, found: Found) -> None:
+    by_key = dict(found)
+    for record, key in records:
+        record[name] = by_key.get(key)
+
+
+def _put_lists(name: str, records: Keyed, found: Found) -> None:
+    by_key: dict[Any, list[Record]] = {}
+    for key, row in found:
+        by_key.setdefault(key, []).append(row)
+    for record, key in records:
+        record[name] = by_key.get(key) or []

@@ -29,6 +29,7 @@ from dataflow.errors import (
     ConstraintError,
     DriverError,
     DuplicateKeyError,
+    ForeignKeyError,
     OutOfRangeError,
     QueryError,
     StoredValueError,

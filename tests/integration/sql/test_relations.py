@@ -126,7 +126,7 @@ def _rows() -> dict[str, list[Row]]:
         line = chance.choice(lines)
         # With one part of two missing it refers to nothing.
         left_out = chance.choice([(), (), (), ("line",), ("order_id",)])
-        about = {"order_id": line["order_id"], "line": line["number"]}
+        about: Row = {"order_id": line["order_id"], "line": line["number"]}
         about |= dict.fromkeys(left_out)
         remarks.append({"id": key, "text": chance.choice([None, "a", "b"]), **about})
     return dict(zip(NAMES, (countries, people, orders, lines, remarks), strict=True))
@@ -206,7 +206,8 @@ def _none(found: list[bool]) -> bool:
 def _plain(value: Any, found: Any) -> bool:
     if not isinstance(value, dict):
         return bool(found == value)
-    ((operator, operand),) = value.items()
+    operands: dict[str, Any] = value
+    ((operator, operand),) = operands.items()
     match operator:
         case "$ne":
             return bool(found != operand)
@@ -235,6 +236,7 @@ LEAVES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "Line": st.sampled_from([{"amount": 1}, {"amount": {"$gt": 0}}, {"order.total": 1}]),
     "Remark": st.sampled_from([{"text": "a"}, {"text": {"$ne": "a"}}, {"about": None}]),
 }  # fmt: skip
+NOTHING_SAID: dict[str, Any] = {}
 QUANTIFIERS = ("$some", "$every", "$none")
 
 
@@ -262,11 +264,15 @@ def _not(part: dict[str, Any]) -> dict[str, Any]:
 
 def _one(name: str, target: str, depth: int) -> st.SearchStrategy[dict[str, Any]]:
     inner = st.deferred(lambda: filters(target, depth - 1))
-    return st.one_of(st.none(), st.just({}), inner).map(lambda part: {name: part})
+    return st.one_of(st.none(), st.just(NOTHING_SAID), inner).map(
+        lambda part: {name: part}
+    )
 
 
 def _many(name: str, target: str, depth: int) -> st.SearchStrategy[dict[str, Any]]:
-    inner = st.one_of(st.just({}), st.deferred(lambda: filters(target, depth - 1)))
+    inner = st.one_of(
+        st.just(NOTHING_SAID), st.deferred(lambda: filters(target, depth - 1))
+    )
     parts = st.dictionaries(st.sampled_from(QUANTIFIERS), inner, min_size=1, max_size=2)
     return parts.map(lambda part: {name: part})
 

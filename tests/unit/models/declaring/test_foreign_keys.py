@@ -10,7 +10,8 @@ from dataflow.models import Action, ForeignKey, Index, References, declare, fiel
 wrong: Any = field
 """The same for what type checkers refuse."""
 
-Noted = Annotated[int, References("Customer", on_delete="cascade")]
+noted: Any = Annotated[int, References("Customer")]
+cascading: Any = Annotated[int, References("Customer", on_delete="cascade")]
 
 
 class Customer:
@@ -44,9 +45,9 @@ PLAIN = ForeignKey(fields=("customer_id",), target="Customer")
     [
         (int, field(references="Customer")),
         (int, field(references=Customer)),
-        (Annotated[int, References("Customer")], ...),
+        (noted, ...),
         (Annotated[int, References(Customer)], 5),
-        (Annotated[int, References("Customer")] | None, None),
+        (noted | None, None),
         (Annotated[int | None, "another note", References("Customer")], ...),
         (Annotated[Annotated[int, References("Customer")], "outside"], ...),
     ],
@@ -59,7 +60,7 @@ def test_a_field_refers_to_a_model_by_field_or_by_a_note(
 
 def test_a_note_is_found_in_a_type_of_ones_own() -> None:
     new_type: Any = NewType
-    (foreign_key,) = foreign_keys(new_type("Id", Noted))
+    (foreign_key,) = foreign_keys(new_type("Id", cascading))
 
     assert foreign_key.on_delete is Action.CASCADE
 
@@ -123,7 +124,7 @@ def test_an_index_serves_the_foreign_key_unless_there_is_one() -> None:
         (int, field(references="A", relation="a.b"), "a name without dots"),
         (int, field(references="A", backref="$a"), "a name without dots"),
         (dict[str, Any], field(references="A"), "refers to nothing: hold a key"),
-        (Noted, field(references="Customer"), "keep one"),
+        (noted, field(references="Customer"), "keep one"),
     ],
 )
 def test_a_malformed_reference_is_refused(

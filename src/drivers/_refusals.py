@@ -90,6 +90,10 @@ SQLITE_CODES: Final[Mapping[str, type[DriverError]]] = {
     "SQLITE_RANGE": QueryError,
 }
 
+# RESTRICT is a trigger inside. Source: SQLite, src/fkey.c, fkActionTrigger.
+_SQLITE_TRIGGER: Final = "SQLITE_CONSTRAINT_TRIGGER"
+_SQLITE_FOREIGN_KEY: Final = "FOREIGN KEY constraint failed"
+
 _SQLITE_OUT_OF_RANGE: Final = "integer overflow"
 # SQLite says SQLITE_ERROR both for bad SQL and for what goes wrong as it runs.
 _SQLITE_AT_RUN_TIME = re.compile(r"user-defined function raised|malformed JSON")
@@ -194,6 +198,8 @@ def sqlite_refusal(error: Exception, text: str = "") -> DriverError:
     code: str = getattr(error, "sqlite_errorname", "")
     message = str(error)
     kind = SQLITE_KINDS.get(code)
+    if code == _SQLITE_TRIGGER and message == _SQLITE_FOREIGN_KEY:
+        kind = "foreign_key"
     if kind is not None:
         table, fields = _sqlite_place(message.partition(": ")[2], text)
         if kind not in ("unique", "not_null"):

@@ -12,6 +12,15 @@ from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
+from .aggregates import (
+    FUNCTIONS,
+    Aggregate,
+    DecimalSum,
+    Groups,
+    decimal_mean,
+    decimal_of,
+    parse_aggregates,
+)
 from .filters import (
     ALL,
     NOTHING,
@@ -68,11 +77,13 @@ from .packing import (
 __all__ = [
     "ALL",
     "FEED_STRIDE",
+    "FUNCTIONS",
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
     "QUANTIFIERS",
     "SQLITE",
+    "Aggregate",
     "And",
     "AnyElement",
     "Arithmetic",
@@ -88,9 +99,11 @@ __all__ = [
     "Condition",
     "Copying",
     "Cursor",
+    "DecimalSum",
     "Derived",
     "Dialect",
     "Filter",
+    "Groups",
     "Load",
     "Loaded",
     "Match",
@@ -119,6 +132,8 @@ __all__ = [
     "column_type",
     "columns",
     "conjunction",
+    "decimal_mean",
+    "decimal_of",
     "disjunction",
     "evaluate",
     "is_scaled",
@@ -129,6 +144,7 @@ __all__ = [
     "operators",
     "packer_of",
     "parse",
+    "parse_aggregates",
     "parse_order",
     "raw_statement",
     "related",

@@ -34,7 +34,7 @@ from ._filter import (
 from ._json_at import json_at
 from ._order import Term, parse_order
 from ._parse import OPERATORS, QUANTIFIERS, parse
-from ._reference import aliased, references
+from ._reference import Reference, aliased, reference, references
 
 __all__ = [
     "ALL",
@@ -62,6 +62,7 @@ __all__ = [
     "OneOf",
     "Or",
     "Reading",
+    "Reference",
     "Related",
     "Term",
     "aliased",
@@ -74,6 +75,7 @@ __all__ = [
     "negation",
     "parse",
     "parse_order",
+    "reference",
     "references",
     "related",
 ]

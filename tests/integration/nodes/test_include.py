@@ -196,6 +196,19 @@ async def test_fields_and_pages_are_those_of_the_list(shop: DataFlow) -> None:
     )
 
 
+async def test_combinations_and_the_rest_of_the_fields_come_with_related_rows(
+    shop: DataFlow,
+) -> None:
+    found = await records(shop, "Order", distinct=["customer_id"], include=["customer"])
+    without = await records(shop, "Order", exclude=["customer_id"], include="customer")
+
+    names = [each["customer"] and each["customer"]["name"] for each in found]
+    assert names == [None, "Ada", "Bob"]
+    assert list(without[0]) == ["id", "total", "customer"]
+    with pytest.raises(FieldValueError, match="'customer_id' among the fields"):
+        await shop["Order"].list(distinct=["total"], include=["customer"])
+
+
 async def test_no_records_ask_for_no_related_rows(shop: DataFlow) -> None:
     assert await records(shop, "Order", filter={"id": 99}, include=["lines"]) == []
     assert await records(shop, "Order", limit=0, include=["lines"]) == []

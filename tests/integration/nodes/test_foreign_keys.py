@@ -269,3 +269,72 @@ async def test_a_foreign_key_that_no_model_knows_is_told_as_the_database_does(
         caught.value
     )
     assert await count(shop, "Customer") == 2
+
+
+async def test_one_of_two_foreign_keys_to_the_same_row_is_named(db: DataFlow) -> None:
+    class Parcel:
+        sender_id: int = field(references="Customer", backref="sent")
+        receiver_id: int = field(references="Customer", backref="received")
+
+    for cls in (Customer, Parcel):
+        db.model(cls)
+    for name in ("Ada", "Bob"):
+        await db["Customer"].create(name=name)
+    await db["Parcel"].create(sender_id=1, receiver_id=2)
+
+    expected = [("parcels", (name,), "customers", True) for name in
+                ("sender_id", "receiver_id")]  # fmt: skip
+    assert await refusal(db["Customer"].delete(1)) == expected[0]
+    assert await refusal(db["Customer"].delete(2)) == expected[1]
+
+
+async def test_what_cannot_be_found_out_leaves_the_refusal_as_it_is(
+    db: DataFlow, other: Driver
+) -> None:
+    class Visit:
+        customer_id: int = field(references="Customer")
+        shop_id: int = field(references="Shop")
+
+    async with other.acquire() as connection:
+        await connection.run(
+            [
+                Statement("CREATE TABLE customers (id int PRIMARY KEY)"),
+                Statement("INSERT INTO customers VALUES (1)"),
+                Statement("CREATE TABLE wards (customer_id int REFERENCES customers)"),
+                Statement("INSERT INTO wards VALUES (1)"),
+                # Visits cannot be asked for the column that they should have.
+                Statement("CREATE TABLE visits (id int)"),
+            ]
+        )
+    for cls in (Customer, Shop, Visit):
+        db.model(cls)
+    with pytest.raises(ForeignKeyError) as caught:
+        await db["Customer"].delete(1)
+
+    assert caught.value.is_referenced is None
+
+
+async def test_a_model_that_is_not_ready_leaves_a_refusal_as_it_is(
+    db: DataFlow, other: Driver
+) -> None:
+    class Visit:
+        sponsor_id: int = field(references="Sponsor")
+        customer_id: int = field(references="Customer")
+
+    for cls in (Customer, Visit):
+        db.model(cls)
+    await db["Customer"].create(name="Ada")
+    async with other.acquire() as connection:
+        await connection.run(
+            [
+                Statement("CREATE TABLE wards (customer_id int REFERENCES customers)"),
+                Statement("INSERT INTO wards VALUES (1)"),
+            ]
+        )
+    for call in (
+        db["Customer"].delete(1),
+        db["Customer"].bulk_delete(filter={"name": "Ada"}),
+    ):
+        with pytest.raises(ForeignKeyError) as caught:
+            await call
+        assert caught.value.is_referenced is None

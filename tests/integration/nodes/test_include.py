@@ -450,14 +450,25 @@ async def test_what_cannot_be_included_is_refused(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_request_includes_a_bounded_number_of_relations(shop: DataFlow) -> None:
-    paths = [
-        ".".join(way)
-        for length in range(1, 9)
-        for way in [["customer", "orders"] * length, ["lines", "order"] * length]
-    ]
-    for include in (paths, [f"{path}.lines" for path in paths if len(path) < 60]):
-        with pytest.raises(FieldValueError, match="at most"):
-            await shop["Order"].list(include=include)
+    def ways(depth: int) -> list[str]:
+        return [""] if not depth else [f"{way}.{name}" for way in ways(depth - 1)
+                                       for name in ("staff", "boss")]  # fmt: skip
+
+    paths = [way.removeprefix(".") for way in ways(4)]  # 2 + 4 + 8 + 16 relations
+    assert await shop["Employee"].list(include=paths)
+    with pytest.raises(FieldValueError, match="at most 32 relations"):
+        await shop["Employee"].list(include=[*paths, f"{paths[0]}.boss.boss.boss"])
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_key_may_be_called_include(db: DataFlow) -> None:
+    class Rule:
+        include: str = field(primary_key=True)
+
+    db.model(Rule)
+    await db["Rule"].create(include="*.py")
+
+    assert await db["Rule"].read(include="*.py") == {"include": "*.py", "found": True}
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,9 @@ from dataflow.errors import (
     TransactionConflictError,
     UnknownFieldError,
 )
-from dataflow.nodes.model import _include as including
+from dataflow.nodes.model._include import load
 from dataflow.sql import Statement, matcher, parse
+from dataflow.sql._related_rows import MAX_KEYS
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -239,10 +240,11 @@ async def test_a_read_that_finds_nothing_brings_nothing(shop: DataFlow) -> None:
 async def test_reads_with_and_without_related_rows_are_served_together(
     shop: DataFlow, at_once: Callable[..., Awaitable[list[Any]]]
 ) -> None:
+    orders = shop["Order"]
     calls = [
-        shop["Order"].read(
-            1 + place % 3, **({"include": ["customer"]} if place % 2 else {})
-        )
+        orders.read(1 + place % 3, include=["customer"])
+        if place % 2
+        else orders.read(1 + place % 3)
         for place in range(12)
     ]
     found = await at_once(calls)
@@ -279,34 +281,28 @@ async def test_rows_with_related_ones_can_be_filtered_in_python(shop: DataFlow) 
     assert [each["id"] for each in await records(shop, "Order", filter=given)] == [1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_more_keys_than_one_statement_takes_are_asked_for_in_batches(
-    shop: DataFlow, monkeypatch: pytest.MonkeyPatch
+    shop: DataFlow,
 ) -> None:
-    relation = shop["Order"].model.relations["customer"]
-    asked: list[int] = []
+    n_people = MAX_KEYS + 2
+    await shop["Employee"].bulk_create(
+        [
+            {"id": key, "name": str(key), "boss_id": key - 1 or None}
+            for key in range(1, n_people + 1)
+        ]
+    )
+    found = await records(shop, "Employee", limit=None, include=["boss", "staff"])
 
-    class Small:
-        """The statements of a relation, of one key each."""
-
-        max_keys = 1
-
-        def __init__(self, *given: Any) -> None:
-            self._statements = whole(*given)
-
-        def select(self, keys: Any) -> Statement:
-            asked.append(len(keys[0]))
-            return self._statements.select(keys)
-
-    whole = including.related_rows
-    monkeypatch.setattr(including, "related_rows", Small)
-    found = await records(shop, "Order", include=["customer"])
-
-    assert asked == [1, 1]
-    assert [each[relation.name] and each[relation.name]["id"] for each in found] == [
-        1,
-        2,
-        1,
+    assert len(found) == n_people
+    assert [each["boss"] and each["boss"]["id"] for each in found] == [
         None,
+        *range(1, n_people),
+    ]
+    assert [[one["id"] for one in each["staff"]] for each in found] == [
+        *([key] for key in range(2, n_people + 1)),
+        [],
     ]
 
 
@@ -382,8 +378,6 @@ async def test_models_declared_later_bring_their_tables(db: DataFlow) -> None:
 async def test_rows_and_related_rows_are_of_one_moment(
     shop: DataFlow, other: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = including.load
-
     async def change(*given: Any) -> None:
         # Somebody else commits between the list and what belongs to it.
         if other.dialect.name == "postgresql" or not changed:
@@ -404,7 +398,7 @@ async def test_rows_and_related_rows_are_of_one_moment(
 async def test_a_table_that_changes_meanwhile_is_read_again(
     shop: DataFlow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, failures = including.load, [1]
+    failures = [0, 1]
 
     async def fail(*given: Any) -> None:
         if failures.pop():
@@ -412,7 +406,6 @@ async def test_a_table_that_changes_meanwhile_is_read_again(
             raise TransactionConflictError(message, "0A000")
         await load(*given)
 
-    failures[:] = [0, 1]
     monkeypatch.setattr("dataflow.nodes.model.kinds._list.load", fail)
 
     assert (await records(shop, "Order", include=["customer"]))[0]["customer"]
@@ -439,12 +432,10 @@ async def test_a_table_that_changes_meanwhile_is_read_again(
 async def test_what_cannot_be_included_is_refused(
     shop: DataFlow, include: Any, problem: str
 ) -> None:
-    for call in (shop["Order"].list, shop["Order"].read):
+    orders = shop["Order"]
+    for call in (orders.list(include=include), orders.read(1, include=include)):
         with pytest.raises((UnknownFieldError, FieldValueError)) as caught:
-            await call(
-                **{"include": include}
-                | ({"id": 1} if call != shop["Order"].list else {})
-            )
+            await call
         assert problem in str(caught.value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -206,7 +206,7 @@ def _none(found: list[bool]) -> bool:
 def _plain(value: Any, found: Any) -> bool:
     if not isinstance(value, dict):
         return bool(found == value)
-    operands: dict[str, Any] = value
+    operands = cast("dict[str, Any]", value)
     ((operator, operand),) = operands.items()
     match operator:
         case "$ne":

@@ -97,7 +97,8 @@ def _suspects(attempt: Attempt) -> list[Relation]:
         each
         for each in others
         if each.foreign_key.on_update in _REFUSING
-        and any(field.name in changed for field, _ in each.pairs)
+        # A bulk node does not say what changed.
+        and (not changed or any(field.name in changed for field, _ in each.pairs))
     ]
     return [*own, *back]
 

@@ -212,6 +212,25 @@ async def test_other_bulk_nodes_refuse_alike(shop: DataFlow) -> None:
     assert (await orders.read(1))["customer_id"] == 1
 
 
+async def test_a_bulk_change_of_a_key_blames_nothing_of_its_own(db: DataFlow) -> None:
+    class Guest:
+        host_id: int | None = field(references="Customer")
+        code: str = field(unique=True)
+
+    class Stay:
+        guest_code: str = field(references="Guest.code")
+
+    for cls in (Customer, Guest, Stay):
+        db.model(cls)
+    await db["Guest"].create(code="a")
+    await db["Stay"].create(guest_code="a")
+    with pytest.raises(ForeignKeyError) as caught:
+        await db["Guest"].bulk_update(filter={"code": "a"}, update={"code": "b"})
+
+    assert caught.value.target in ("", "guests")
+    assert caught.value.is_referenced is not False
+
+
 async def test_writes_that_wait_together_each_hear_of_their_own(
     shop: DataFlow, at_once: Callable[..., Awaitable[list[Any]]]
 ) -> None:

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from dataflow import DataFlow, field
-from dataflow.drivers import Driver
+from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
     FieldValueError,
     RecordNotFoundError,
@@ -410,6 +410,29 @@ async def test_a_table_that_changes_meanwhile_is_read_again(
 
     assert (await records(shop, "Order", include=["customer"]))[0]["customer"]
     assert failures == []
+
+
+@pytest.mark.postgres
+async def test_who_is_cancelled_while_related_rows_are_locked_leaves_nothing_behind(
+    postgres_url: str, bridge: Bridge
+) -> None:
+    other = connect(parse_url(postgres_url), bridge, pool_size=1)
+    async with DataFlow(postgres_url, pool_size=1) as db:
+        for cls in (Order, Customer):
+            db.model(cls)
+        await db["Customer"].create(name="Ada")
+        await db["Order"].create(customer_id=1, total=1)
+        async with other.acquire() as connection, connection.transaction():
+            await connection.run([Statement("LOCK TABLE customers")])
+            with anyio.move_on_after(0.3) as scope:
+                await records(db, "Order", include=["customer"])
+        found = await records(db, "Order", include=["customer"])
+
+        assert scope.cancelled_caught
+        assert found[0]["customer"]["name"] == "Ada"
+        assert (await db["Customer"].update(1, name="Eve"))["updated"]
+    db.close()
+    await other.aclose()
 
 
 # -- errors -----------------------------------------------------------------------

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ._references import OnChange, References
+
 __all__ = ["Specifier", "field", "read_specifier"]
 
 _MISSING: Final[Any] = object()
@@ -23,6 +25,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        references: What the field refers to, or None.
         is_defaulted: Whether the database has a value when a create says none.
         is_computed: Whether the database always makes the value.
     """
@@ -33,6 +36,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    references: References | None = None
     is_defaulted: bool = False
     is_computed: bool = False
 
@@ -57,6 +61,11 @@ def field(
     digits: tuple[int, int] | None = None,
     database_default: bool = False,
     computed: bool = False,
+    references: str | type | None = None,
+    on_delete: OnChange = "no_action",
+    on_update: OnChange = "no_action",
+    relation: str | None = None,
+    backref: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -69,7 +78,15 @@ def field(
         digits: Of a Decimal: digits altogether, and after the point.
         database_default: The column, which others made, has a default of its own.
         computed: The column, which others made, is always computed by the database.
+        references: It holds the key of a row of this model, ``"Customer"`` or the
+            class, or a unique field of it, ``"Customer.code"``.
+        on_delete: What becomes of the row when the one it refers to is deleted.
+        on_update: The same when that one's key changes.
+        relation: What the row it refers to is called; ``customer`` for a field
+            ``customer_id`` if None.
+        backref: What rows like this are called there; as their table if None.
     """
+    said = References(references, on_delete, on_update, relation, backref)
     return Specifier(
         default,
         default_factory,
@@ -77,6 +94,7 @@ def field(
         unique,
         index,
         digits,
+        None if said == References(None) else said,
         is_defaulted=database_default,
         is_computed=computed,
     )

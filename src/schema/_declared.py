@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from .. import models
+from ..models import Action as OnChange
 from ..models import Field, Kind, Model
 from ..sql import Dialect, column_type, is_scaled
 from ._naming import names_of, unique_constraints
@@ -142,9 +142,9 @@ def _foreign_keys(model: Model) -> tuple[ForeignKey, ...]:
     return tuple(sorted(made, key=lambda each: (each.columns, each.target)))
 
 
-_ACTIONS: Final[Mapping[models.Action, Action]] = {
-    models.Action.NO_ACTION: "NO ACTION",
-    models.Action.RESTRICT: "RESTRICT",
-    models.Action.CASCADE: "CASCADE",
-    models.Action.SET_NULL: "SET NULL",
+_ACTIONS: Final[Mapping[OnChange, Action]] = {
+    OnChange.NO_ACTION: "NO ACTION",
+    OnChange.RESTRICT: "RESTRICT",
+    OnChange.CASCADE: "CASCADE",
+    OnChange.SET_NULL: "SET NULL",
 }

@@ -23,6 +23,7 @@ import lists
 import memory
 import migrations
 import on_trio
+import relations
 import single
 import startup
 import throughput
@@ -51,6 +52,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *relations.NAMES,
     *memory.NAMES,
     *migrations.NAMES,
 )
@@ -104,7 +106,7 @@ def _jobs(
             yield from hop.jobs("asyncio", effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists, migrations):
+        for family in (single, callers, bulk, lists, relations, migrations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

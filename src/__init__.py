@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
-from .models import Digits, field
+from .models import Digits, References, field
 from .workflow import (
     PARAMETER,
     AsyncLocalRuntime,
@@ -21,6 +21,7 @@ __all__ = [
     "Digits",
     "LocalRuntime",
     "Records",
+    "References",
     "Workflow",
     "WorkflowBuilder",
     "errors",

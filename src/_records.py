@@ -96,6 +96,8 @@ class Records:
     ) -> dict[str, Any]:
         """Return one row by its key, or by ``filter=``, with ``found``.
 
+        ``include=["customer"]`` puts the related rows of these names into it.
+
         Raises:
             RecordNotFoundError: It is not there.
         """
@@ -118,7 +120,7 @@ class Records:
         """Return a page of records: see `docs/lists.md`.
 
         Which: filter, distinct. In which order: order_by. From where and how many:
-        cursor or offset, limit, count. What of them: fields or exclude.
+        cursor or offset, limit, count. What of them: fields or exclude. What else: include.
         """
         return await self._do(Operation.LIST, parameters)
 
@@ -197,6 +199,7 @@ class Records:
         fields: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         distinct: bool | Sequence[str] = False,
+        include: Sequence[str] | None = None,
         page: int = _PAGE,
     ) -> AsyncIterator[dict[str, Any]]:
         """Return an iterator over all records a filter lets through, in order.
@@ -211,6 +214,7 @@ class Records:
             fields: Names of the columns wanted; all if None.
             exclude: Names of those that are not.
             distinct: Each combination of values once, as for `list`.
+            include: Names of relations whose rows come with each record.
             page: Records per page, at least one.
         """
         if page < 1:
@@ -223,6 +227,7 @@ class Records:
                 "fields": fields,
                 "exclude": exclude,
                 "distinct": distinct,
+                "include": include,
                 "limit": page,
             }
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform, final
+from typing import Any, Self, TypeVar, dataclass_transform, final
 
 import anyio
 
@@ -15,16 +15,15 @@ from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
-from ..schema import Schema, described, ensure_table, shape_of
+from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
 from ._discovery import Discovery
+from ._existing import ExistingDatabase
 from ._hosting import Hosting
+from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._registry import Registry
-
-if TYPE_CHECKING:
-    from ..schema.migration import Plan
 
 __all__ = ["DataFlow"]
 
@@ -32,7 +31,7 @@ ModelT = TypeVar("ModelT")
 
 
 @final
-class DataFlow:
+class DataFlow(ExistingDatabase, MigratedDatabase):
     """A database, its models, and the nodes generated from them.
 
     Entered with ``async with``, it runs on the event loop that entered it, with
@@ -208,224 +207,6 @@ class DataFlow:
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
         return await self._hosting.call(_run, workflow, parameters, left_s, **names)
 
-    # -- what is in the database ---------------------------------------------------
-
-    def inspect_schema(self, *, schema: str | None = None) -> Schema:
-        """Return the shape of the database as a value; nothing is changed.
-
-        The caller waits, and so does an event loop it runs on; there,
-        `inspect_schema_async` is better, and for a database in memory the only way.
-
-        Args:
-            schema: Of PostgreSQL; None is what plain names mean (``search_path``).
-
-        Raises:
-            DriverError: The database could not be read.
-            ClosedError: The DataFlow is closed.
-        """
-        return self._discovery.read_sync(schema)
-
-    async def inspect_schema_async(self, *, schema: str | None = None) -> Schema:
-        """Do what `inspect_schema` does, without holding up the event loop."""
-        return await self._discovery.read(schema)
-
-    def discover_schema(
-        self, *, use_real_inspection: bool = True, schema: str | None = None
-    ) -> dict[str, dict[str, Any]]:
-        """Return what is in the database: columns, keys, indexes, by table and view.
-
-        The caller waits, see `inspect_schema`.
-
-        Args:
-            use_real_inspection: False tells what the declared models ask for instead,
-                and asks no database.
-            schema: Of PostgreSQL; None is what plain names mean (``search_path``).
-
-        Raises:
-            DriverError: The database could not be read.
-            ClosedError: The DataFlow is closed.
-        """
-        if not use_real_inspection:
-            return described(self._declared_schema())
-        return described(self._discovery.read_sync(schema))
-
-    async def discover_schema_async(
-        self, *, use_real_inspection: bool = True, schema: str | None = None
-    ) -> dict[str, dict[str, Any]]:
-        """Do what `discover_schema` does, without holding up the event loop."""
-        if not use_real_inspection:
-            return described(self._declared_schema())
-        return described(await self._discovery.read(schema))
-
-    def show_tables(
-        self,
-        *,
-        use_real_inspection: bool = True,
-        schema: str | None = None,
-        views: bool = False,
-    ) -> list[str]:
-        """Return the names of the tables, and of the views if asked, sorted.
-
-        The caller waits, see `inspect_schema`; the arguments are those of
-        `discover_schema`.
-        """
-        if not use_real_inspection:
-            return _table_names(self._declared_schema(), views=views)
-        return _table_names(self._discovery.read_sync(schema), views=views)
-
-    async def show_tables_async(
-        self,
-        *,
-        use_real_inspection: bool = True,
-        schema: str | None = None,
-        views: bool = False,
-    ) -> list[str]:
-        """Do what `show_tables` does, without holding up the event loop."""
-        if not use_real_inspection:
-            return _table_names(self._declared_schema(), views=views)
-        return _table_names(await self._discovery.read(schema), views=views)
-
-    def register_schema_as_models(
-        self, tables: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        """Make models and nodes of tables and views that others made.
-
-        The tables are never changed. The caller waits, see `inspect_schema`.
-
-        Args:
-            tables: Their names; all tables and views if None.
-
-        Returns:
-            ``registered_models``, ``generated_nodes`` (names of nodes by model and by
-            what they do), ``errors``, ``left_out`` (columns that no field holds, by
-            model, with the reason), ``total_tables``, ``success_count`` and
-            ``error_count``.
-
-        Raises:
-            UnknownTableError: There is no such table; none was registered.
-            DriverError: The database could not be read.
-            ClosedError: The DataFlow is closed.
-        """
-        return self._discovery.register(self._discovery.read_sync(), tables)
-
-    async def register_schema_as_models_async(
-        self, tables: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        """Do what `register_schema_as_models` does, without holding up the event loop.
-
-        If cancelled, no model was made.
-        """
-        return self._discovery.register(await self._discovery.read(), tables)
-
-    @property
-    def registry(self) -> Registry:
-        """The models of the database as its processes declared them."""
-        return self._registry
-
-    async def register_models(self) -> dict[str, Any]:
-        """Keep the declared models in the database, so that others can rebuild them.
-
-        `initialize` does it too. What is there already costs one query. Another
-        content of a known model becomes its next version. If cancelled, all models
-        are registered, or none.
-
-        Returns:
-            ``registered_models`` (those that are new or changed), ``unchanged_models``
-            and ``versions`` of the former.
-
-        Raises:
-            RegistryOffError: This DataFlow must not change the schema, or
-                ``enable_model_persistence=False`` says not to.
-            DriverError: The database refused, or could not be reached.
-        """
-        return await self._registry.register()
-
-    def reconstruct_models_from_registry(self) -> dict[str, Any]:
-        """Make models and nodes of what other processes registered.
-
-        Models that are declared here stay as they are. The caller waits, see
-        `inspect_schema`. Nothing is written, and no code out of the database is run:
-        enums come back as their values, Structs as dicts, and a field whose default
-        only the code of its class could make must be given.
-
-        Returns:
-            ``reconstructed_models``, ``generated_nodes`` (names of nodes by model and
-            by what they do), ``errors``, ``total_registry_models``, ``success_count``
-            and ``error_count``.
-
-        Raises:
-            DriverError: The database could not be read.
-            ClosedError: The DataFlow is closed.
-        """
-        return self._registry.reconstruct_sync()
-
-    async def reconstruct_models_from_registry_async(self) -> dict[str, Any]:
-        """Do the same without holding up the event loop."""
-        return await self._registry.reconstruct()
-
-    @property
-    def migrations(self) -> Migrations:
-        """What the database lacks of the models, step by step, and its history."""
-        return self._migrations
-
-    async def auto_migrate(
-        self,
-        *,
-        dry_run: bool = False,
-        auto_confirm: bool = False,
-        max_risk_level: str = "HIGH",
-        backup_before_migration: bool = False,
-        rollback_on_error: bool = True,
-        drops: Collection[str] = (),
-    ) -> tuple[bool, list[Plan]]:
-        """Make the tables what the models ask: show how, ask, and do it.
-
-        It asks on a terminal only. What is dropped is renamed out of the way and kept.
-        Of many processes that call it at once one does it, the others wait and find
-        nothing to do. If cancelled or killed, SQLite has done nothing; PostgreSQL keeps
-        the steps that were done, and the next call goes on from there.
-
-        Args:
-            dry_run: Neither ask nor change anything.
-            auto_confirm: Do not ask.
-            max_risk_level: The greatest risk of a step: ``LOW``, ``MEDIUM``, ``HIGH``
-                or ``CRITICAL``.
-            backup_before_migration: Copy first what is changed: on SQLite the database
-                into a file beside it, on PostgreSQL tables into a schema of their own.
-            rollback_on_error: Undo the steps before one that fails. On SQLite that is
-                so whatever is said.
-            drops: Tables to drop, and columns, as ``table.column``, that are dropped
-                rather than renamed.
-
-        Returns:
-            Whether it was done (with *dry_run*, whether it would be), and what there
-            was to do: one plan, or none if nothing is to be done.
-
-        Raises:
-            RiskLevelError: No level of risk has this name.
-            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
-            MigrationConfirmationError: Somebody has to agree, and this is no terminal.
-            MigrationBlockedError: What is to be done is not known.
-            MigrationRiskError: A step is riskier than allowed; it tells what is safer.
-            MigrationChangedError: The database changed after the plan was shown.
-            MigrationCheckError: What is in the database does not allow it.
-            MigrationFailedError: A step failed.
-            BackupError: No backup could be made.
-            HistoryEditedError: The ledger of migrations was edited.
-            DriverError: The database could not be reached.
-        """
-        return await self._migrations.ask_and_apply(
-            dry_run=dry_run,
-            auto_confirm=auto_confirm,
-            max_risk_level=max_risk_level,
-            backup=backup_before_migration,
-            rollback_on_error=rollback_on_error,
-            drops=drops,
-        )
-
-    def _declared_schema(self) -> Schema:
-        return shape_of(self._catalogue.models.values(), self._database.url.dialect)
-
     # -- life cycle --------------------------------------------------------------
 
     async def initialize(self) -> bool:
@@ -493,11 +274,6 @@ class DataFlow:
     def _shut(self) -> None:
         self._database.close()
         self._catalogue.close()
-
-
-def _table_names(schema: Schema, *, views: bool) -> list[str]:
-    found = schema.relations if views else schema.tables
-    return sorted(each.full_name for each in found)
 
 
 async def _run(

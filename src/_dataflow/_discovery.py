@@ -9,7 +9,7 @@ from ..drivers import Driver
 from ..errors import UnknownTableError
 from ..models import Model
 from ..nodes import Catalogue, Database, ModelNode
-from ..schema import Schema, TableShape, View, adopt, model_name, read_schema
+from ..schema import Schema, TableShape, View, adopt, model_name, read_schema, shape_of
 from ..telemetry import get_log
 from ._hosting import Hosting
 
@@ -50,6 +50,10 @@ class Discovery:
     def read_sync(self, schema: str | None = None) -> Schema:
         """Return the shape of the database; whoever calls waits."""
         return self._hosting.with_driver_sync(_reading(schema))
+
+    def declared(self) -> Schema:
+        """Return the shape that the declared models ask for; asks no database."""
+        return shape_of(self._catalogue.models.values(), self._database.url.dialect)
 
     def register(self, schema: Schema, tables: Iterable[str] | None) -> dict[str, Any]:
         """Make models of tables and views, and say what became of each.

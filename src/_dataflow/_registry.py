@@ -117,8 +117,9 @@ class Registry:
             except DataFlowError as error:
                 errors.append(str(error))
                 continue
-            self._rebuilt.add(model)
-            nodes[model.name] = generated(self._add(model))
+            made = self._add(model)
+            self._rebuilt.update(each.model for each in made)
+            nodes[model.name] = generated(made)
         return {
             "reconstructed_models": [*nodes],
             "generated_nodes": nodes,

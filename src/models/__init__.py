@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ._family import Family
 from ._field import Default, Field
-from ._model import Index, Model
-from .declaring import InstanceError, declare, field, seal
+from ._foreign_key import Action, ForeignKey
+from ._model import Index, Model, Relation
+from .declaring import InstanceError, References, declare, field, seal
 from .types import (
     Digits,
     FieldType,
@@ -17,10 +19,13 @@ from .types import (
 )
 
 __all__ = [
+    "Action",
     "Default",
     "Digits",
+    "Family",
     "Field",
     "FieldType",
+    "ForeignKey",
     "Index",
     "InstanceError",
     "Kind",
@@ -28,6 +33,8 @@ __all__ = [
     "Model",
     "NaiveDatetime",
     "Native",
+    "References",
+    "Relation",
     "declare",
     "encode_json",
     "field",

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, final
 
+import msgspec
+
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
-from ..models import Model, declare, seal
+from ..models import Family, Model, declare, seal
 from ._database import Database
 from ._node import Node
 from ._registry import registry
@@ -28,14 +30,14 @@ class Catalogue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._models: dict[str, Model] = {}
+        self._family = Family()
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
 
     @property
     def models(self) -> Mapping[str, Model]:
         """The models by name, in the order they were declared."""
-        return MappingProxyType(self._models)
+        return self._family.models
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -49,22 +51,28 @@ class Catalogue:
         keep them.
 
         Raises:
-            ModelError: The class cannot be mapped.
+            ModelError: The class cannot be mapped, or refers to what does not fit.
             ClosedError: The database is closed.
         """
         self._database.check_open()
-        return self.adopt(declare(cls))
+        return self._join(declare(cls, self._family))
 
     def adopt(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
         """Take in a model that is there already; else as `add`.
+
+        Returns:
+            The model as one of this database, and its nodes by what they do.
 
         Raises:
             ClosedError: The database is closed.
         """
         self._database.check_open()
+        return self._join(msgspec.structs.replace(model, family=self._family))
+
+    def _join(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
         nodes = [self._make(kind, model) for kind in KINDS]
+        self._family.add(model)
         seal(model.python_type, model)
-        self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
         return model, {node.operation: node for node in nodes}
@@ -82,9 +90,9 @@ class Catalogue:
             UnknownModelError: There is none; the nearest name is told.
         """
         try:
-            return self._models[name]
+            return self.models[name]
         except KeyError:
-            raise UnknownModelError(name, tuple(self._models)) from None
+            raise UnknownModelError(name, tuple(self.models)) from None
 
     def node(self, name: str) -> Node:
         """Return the node of this name.

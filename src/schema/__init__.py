@@ -16,7 +16,7 @@ from ._shape import (
     Unique,
     View,
 )
-from ._table import ensure_table, table_statements
+from ._table import ensure_table, table_statements, tables_statements
 from .adopting import Adopted, adopt, described, model_name, model_source
 from .reading import read_schema
 from .registry import Drift, Entry, checksum, define, drift, entries, rebuild, register
@@ -51,4 +51,5 @@ __all__ = [
     "shape_of",
     "table_shape",
     "table_statements",
+    "tables_statements",
 ]

@@ -6,13 +6,15 @@ of the model. Whoever changes one of the two changes the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from ..models import Action as OnChange
 from ..models import Field, Kind, Model
 from ..sql import Dialect, column_type, is_scaled
 from ._naming import names_of, unique_constraints
 from ._shape import (
+    Action,
     Column,
     ForeignKey,
     IndexPart,
@@ -34,12 +36,12 @@ _SPELLED_OUT: Final = {
 }
 
 
-def shape_of(models: Iterable[Model], dialect: Dialect) -> Schema:
-    """Return the shape of a database that has the tables of *models* and no more.
+def shape_of(declared: Iterable[Model], dialect: Dialect) -> Schema:
+    """Return the shape of a database that has the tables of *declared* and no more.
 
     It is read back from a database whose tables were made from the models, exactly.
     """
-    tables = (table_shape(model, dialect) for model in models)
+    tables = (table_shape(model, dialect) for model in declared)
     return Schema(
         dialect=dialect.name, tables=tuple(sorted(tables, key=lambda each: each.name))
     )
@@ -124,6 +126,25 @@ def _indexes(model: Model) -> Iterator[TableIndex]:
 
 
 def _foreign_keys(model: Model) -> tuple[ForeignKey, ...]:
-    """Return the foreign keys a model declares; there is no way to, yet."""
-    del model
-    return ()
+    own = model.own_relations
+    names = names_of(model, (each.foreign_key.fields for each in own), "fkey")
+    made = (
+        ForeignKey(
+            columns=tuple(field.column for field, _ in each.pairs),
+            target=each.target.table,
+            target_columns=tuple(field.column for _, field in each.pairs),
+            on_delete=_ACTIONS[each.foreign_key.on_delete],
+            on_update=_ACTIONS[each.foreign_key.on_update],
+            name=names[each.foreign_key.fields],
+        )
+        for each in own
+    )
+    return tuple(sorted(made, key=lambda each: (each.columns, each.target)))
+
+
+_ACTIONS: Final[Mapping[OnChange, Action]] = {
+    OnChange.NO_ACTION: "NO ACTION",
+    OnChange.RESTRICT: "RESTRICT",
+    OnChange.CASCADE: "CASCADE",
+    OnChange.SET_NULL: "SET NULL",
+}

@@ -8,6 +8,7 @@ from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._raw import raw_statement
+from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
@@ -24,6 +25,7 @@ from .filters import (
     ALL,
     NOTHING,
     OPERATORS,
+    QUANTIFIERS,
     And,
     AnyElement,
     Column,
@@ -44,6 +46,7 @@ from .filters import (
     OneOf,
     Or,
     Reading,
+    Related,
     Term,
     columns,
     conjunction,
@@ -54,6 +57,7 @@ from .filters import (
     negation,
     parse,
     parse_order,
+    related,
 )
 from .packing import (
     FEED_STRIDE,
@@ -77,6 +81,7 @@ __all__ = [
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
+    "QUANTIFIERS",
     "SQLITE",
     "Aggregate",
     "And",
@@ -114,6 +119,8 @@ __all__ = [
     "Packer",
     "Packing",
     "Reading",
+    "Related",
+    "RelatedRows",
     "Result",
     "RowCodec",
     "Running",
@@ -140,5 +147,7 @@ __all__ = [
     "parse_aggregates",
     "parse_order",
     "raw_statement",
+    "related",
+    "related_rows",
     "table_of",
 ]

@@ -148,7 +148,7 @@ async def test_what_is_riskier_than_allowed_is_refused(database_url: str) -> Non
         assert "email" in await columns(db)
 
         @db.model
-        class User:  # type: ignore[no-redef]
+        class User:  # type: ignore[no-redef]  # noqa: F811  # declared again
             name: str
             mail: str
 

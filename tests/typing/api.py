@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -24,6 +25,7 @@ from dataflow import (
     DataFlow,
     LocalRuntime,
     Records,
+    References,
     Workflow,
     WorkflowBuilder,
 )
@@ -36,6 +38,7 @@ from dataflow.models import (
     Index,
     Kind,
     Model,
+    Relation,
     declare,
     field,
     is_template,
@@ -212,4 +215,16 @@ async def rows() -> None:
         await orders.bulk_upsert([{"id": 1}], key_fields=["id"]), dict[str, Any]
     )
     async for record in orders.stream({"status": "paid"}, fields=["id"], page=10):
+        assert_type(record, dict[str, Any])
+
+
+async def relations(db: DataFlow) -> None:
+    @db.model
+    class Visit:
+        guest_id: int = field(references="Guest", on_delete="cascade", backref="stays")
+        shop_id: int | None = field(references=Address, relation="shop", default=None)
+        host_id: Annotated[int, References("Guest", on_update="restrict")]
+
+    assert_type(db[Visit].model.relations, Mapping[str, Relation])
+    async for record in db[Visit].stream(include=["guest"]):
         assert_type(record, dict[str, Any])

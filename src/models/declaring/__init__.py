@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ._declare import declare
+from ._references import References
 from ._seal import InstanceError, seal
 from ._specifier import field
 
-__all__ = ["InstanceError", "declare", "field", "seal"]
+__all__ = ["InstanceError", "References", "declare", "field", "seal"]

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ._references import OnChange, References
+
 __all__ = ["Specifier", "field", "read_specifier"]
 
 _MISSING: Final[Any] = object()
@@ -23,9 +25,10 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
-        renamed_from: What its column was called before, or None.
+        references: What the field refers to, or None.
         is_defaulted: Whether the database has a value when a create says none.
         is_computed: Whether the database always makes the value.
+        renamed_from: What its column was called before, or None.
     """
 
     default: Any = _MISSING
@@ -34,9 +37,10 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
-    renamed_from: str | None = None
+    references: References | None = None
     is_defaulted: bool = False
     is_computed: bool = False
+    renamed_from: str | None = None
 
     @property
     def has_default(self) -> bool:
@@ -57,9 +61,14 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
-    renamed_from: str | None = None,
     database_default: bool = False,
     computed: bool = False,
+    references: str | type | None = None,
+    on_delete: OnChange = "no_action",
+    on_update: OnChange = "no_action",
+    relation: str | None = None,
+    backref: str | None = None,
+    renamed_from: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -70,10 +79,18 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
-        renamed_from: What its column was called before; a migration renames it.
         database_default: The column, which others made, has a default of its own.
         computed: The column, which others made, is always computed by the database.
+        references: It holds the key of a row of this model, ``"Customer"`` or the
+            class, or a unique field of it, ``"Customer.code"``.
+        on_delete: What becomes of the row when the one it refers to is deleted.
+        on_update: The same when that one's key changes.
+        relation: What the row it refers to is called; ``customer`` for a field
+            ``customer_id`` if None.
+        backref: What rows like this are called there; as their table if None.
+        renamed_from: What its column was called before; a migration renames it.
     """
+    said = References(references, on_delete, on_update, relation, backref)
     return Specifier(
         default,
         default_factory,
@@ -81,9 +98,10 @@ def field(
         unique,
         index,
         digits,
-        renamed_from=renamed_from,
+        None if said == References(None) else said,
         is_defaulted=database_default,
         is_computed=computed,
+        renamed_from=renamed_from,
     )
 
 

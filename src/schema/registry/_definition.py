@@ -22,6 +22,7 @@ from ...models import (
     Digits,
     Field,
     FieldType,
+    ForeignKey,
     Kind,
     Model,
     NaiveDatetime,
@@ -77,6 +78,7 @@ def define(model: Model) -> dict[str, Any]:
             {"fields": list(each.fields), "name": each.name, "unique": each.is_unique}
             for each in model.indexes
         ],
+        "foreign_keys": msgspec.to_builtins(model.foreign_keys),
         "options": _options(model),
     }
 
@@ -154,10 +156,13 @@ def rebuild(definition: dict[str, Any]) -> Model:
         problem = "its definition is of another version of dataflow: upgrade this one"
         raise ModelError(name, None, problem)
     try:
-        return declare(_class(name, definition))
+        told = definition.get("foreign_keys", [])
+        foreign_keys = msgspec.convert(told, tuple[ForeignKey, ...])
+        model = declare(_class(name, definition))
     except (LookupError, TypeError, ValueError) as error:
         problem = f"its definition in the registry cannot be read ({error})"
         raise ModelError(name, None, problem) from error
+    return msgspec.structs.replace(model, foreign_keys=foreign_keys)
 
 
 def _class(name: str, definition: dict[str, Any]) -> type:

@@ -25,19 +25,22 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     conjunction,
     disjunction,
     negation,
+    related,
 )
 from ._json_at import json_at
 from ._order import Term, parse_order
-from ._parse import OPERATORS, parse
-from ._reference import Reference, reference, references
+from ._parse import OPERATORS, QUANTIFIERS, parse
+from ._reference import Reference, aliased, reference, references
 
 __all__ = [
     "ALL",
     "NOTHING",
     "OPERATORS",
+    "QUANTIFIERS",
     "And",
     "AnyElement",
     "Column",
@@ -60,7 +63,9 @@ __all__ = [
     "Or",
     "Reading",
     "Reference",
+    "Related",
     "Term",
+    "aliased",
     "columns",
     "conjunction",
     "disjunction",
@@ -72,4 +77,5 @@ __all__ = [
     "parse_order",
     "reference",
     "references",
+    "related",
 ]

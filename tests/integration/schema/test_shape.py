@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataflow import DataFlow, field
 from dataflow.drivers import Driver
 from dataflow.models import Digits, Model, NaiveDatetime, Native, declare
 from dataflow.schema import ensure_table, read_schema, shape_of
@@ -126,3 +127,39 @@ async def test_a_new_table_reads_back_as_the_shape_of_its_model(
         )
 
     assert table == shape_of([model], driver.dialect).tables[0]
+
+
+async def test_foreign_keys_read_back_as_the_models_have_them(
+    database_url: str,
+) -> None:
+    async with DataFlow(database_url) as db:
+
+        @db.model
+        class Customer:
+            code: str = field(unique=True)
+
+        @db.model
+        class Order:
+            customer_id: int = field(references="Customer", on_delete="cascade")
+            code: str | None = field(
+                references="Customer.code",
+                on_update="set_null",
+                relation="by_code",
+                backref="orders_by_code",
+                default=None,
+            )
+            parent_id: int | None = field(references="Order", default=None)
+
+        await db.initialize()
+        shape = await db.inspect_schema_async()
+        models = [db[name].model for name in db.list_models()]
+
+        assert shape.table("orders").foreign_keys
+        assert shape == shape_of(models, db._database.url.dialect)
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await db.reconstruct_models_from_registry_async()
+        customer = await db["Customer"].create(code="a")
+        await db["Order"].create(customer_id=customer["id"])
+        page = await db["Order"].list(include=["customer"])
+
+        assert page["records"][0]["customer"]["code"] == "a"

@@ -29,7 +29,7 @@ async def prepare(driver: Driver, *rows: str) -> Schema:
     """Make the table with rows, and return the schema."""
     await migrate(driver, USER)
     for row in rows:
-        await run(driver, f"INSERT INTO users (name, nick) VALUES {row}")
+        await run(driver, f"INSERT INTO users (name, nick) VALUES {row}")  # noqa: S608
     return await read_schema(driver)
 
 

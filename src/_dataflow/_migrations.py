@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar, final
 
 from anyio import to_thread
 
+from ..actors import Turn, compose
 from ..drivers import Driver
 from ..errors import (
     MigrationBlockedError,
     MigrationConfirmationError,
     SchemaProtectedError,
 )
+from ..messages import Envelope, Operation, Request
 from ..models import Model
 from ..nodes import Catalogue, Database
+from ..sql import POSTGRESQL
 from ._hosting import Hosting
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
@@ -141,7 +144,7 @@ class Migrations:
         permission = _permission(
             max_risk_level, agreed, backup=backup, rollback_on_error=rollback_on_error
         )
-        return await self._run(
+        return await self._change(
             lambda migrator: migrator.apply(permission, on_step), drops
         )
 
@@ -161,17 +164,21 @@ class Migrations:
             MigrationFailedError: The database refused.
         """
         self._check_changeable()
-        return await self._run(lambda migrator: migrator.roll_back(has_restore=restore))
+        return await self._change(
+            lambda migrator: migrator.roll_back(has_restore=restore)
+        )
 
     async def purge(self) -> tuple[str, ...]:
         """Drop for good what is in quarantine, and return what that was.
+
+        Migrations before it can no longer be undone.
 
         Raises:
             SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
             MigrationFailedError: The database refused.
         """
         self._check_changeable()
-        return await self._run(lambda migrator: migrator.purge())
+        return await self._change(lambda migrator: migrator.purge())
 
     async def ask_and_apply(
         self,
@@ -198,7 +205,7 @@ class Migrations:
             if not await self._confirm(plan):
                 return False, [plan]
             permission = _permission(max_risk_level, plan.checksum, **ways)
-        await self._run(lambda migrator: migrator.apply(permission), drops)
+        await self._change(lambda migrator: migrator.apply(permission), drops)
         return True, [plan] if plan else []
 
     # -- within -----------------------------------------------------------------
@@ -233,6 +240,40 @@ class Migrations:
             return await call(Migrator(driver, wanted, drops=drops))
 
         return await self._hosting.with_driver(work)
+
+    async def _change(
+        self, call: Callable[[Migrator], Awaitable[T]], drops: Collection[str] = ()
+    ) -> T:
+        """Do the same by way of the interceptors, as a message of raw SQL would go.
+
+        Raises:
+            WriteBlockedError: One of them refused.
+        """
+        layers = self._database.interceptors
+        names = [table.name for table in self._target().schema.tables] or ["*"]
+        text = "; ".join(f"ALTER TABLE {POSTGRESQL.quote(name)}" for name in names)
+
+        async def guarded(migrator: Migrator) -> T:
+            outcome: list[T] = []
+
+            async def handle(turn: Turn) -> None:
+                for envelope in turn:
+                    outcome.append(await call(migrator))
+                    envelope.reply({})
+
+            request = Request(
+                node="Migration",
+                model="*",
+                operation=Operation.SQL,
+                parameters={"query": text},
+            )
+            envelope = Envelope(message=request)
+            await compose(layers, handle)(Turn("migration", [envelope]))
+            if envelope.error is not None:
+                raise envelope.error
+            return outcome[0]
+
+        return await self._run(guarded if layers else call, drops)
 
     async def _confirm(self, plan: Plan) -> bool:
         """Show the plan and ask.

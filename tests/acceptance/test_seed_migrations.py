@@ -12,13 +12,17 @@ import pytest
 import structlog
 
 from dataflow import DataFlow
+from dataflow.actors import Handler, Turn
 from dataflow.errors import (
     MigrationBlockedError,
     MigrationConfirmationError,
     MigrationRiskError,
     RiskLevelError,
     SchemaProtectedError,
+    WriteBlockedError,
 )
+from dataflow.messages import Operation
+from dataflow.protection import ReadOnly
 
 
 def first(db: DataFlow) -> None:
@@ -244,3 +248,38 @@ anyio.run(main)
     )
 
     assert done.stdout.splitlines() == ["True", "(True, [])", "False"]
+
+
+async def test_a_layer_that_refuses_writes_refuses_migrations(
+    database_url: str,
+) -> None:
+    async with DataFlow(database_url) as db:
+        first(db)
+        await db["User"].create(name="Alice", email="a")
+    layers = [ReadOnly(reason="for the test")]
+    async with DataFlow(database_url, interceptors=layers) as db:
+        second(db)
+        assert (await db.auto_migrate(dry_run=True))[0]
+        for call in (
+            lambda: db.auto_migrate(auto_confirm=True),
+            db.migrations.apply,
+            db.migrations.roll_back,
+            db.migrations.purge,
+        ):
+            with pytest.raises(WriteBlockedError, match="for the test"):
+                await call()
+        assert "phone" not in await columns(db)
+
+
+async def test_a_layer_that_lets_writes_pass_sees_migrations(database_url: str) -> None:
+    seen: list[Any] = []
+
+    async def watch(turn: Turn, call_next: Handler) -> None:
+        seen.extend(each.message.operation for each in turn)
+        await call_next(turn)
+
+    async with DataFlow(database_url, interceptors=[watch]) as db:
+        first(db)
+        assert (await db.auto_migrate(auto_confirm=True))[0]
+        assert await columns(db)
+    assert seen == [Operation.SQL]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import final
 
 import anyio
@@ -17,9 +18,10 @@ from ...errors import (
     NothingToRollBackError,
 )
 from ...sql import Statement
+from .._shape import Schema
 from ._application import Application, OnStep, digest_of, planned, undo
 from ._permission import Permission
-from ._step import Plan
+from ._step import Plan, Step
 from .applying import (
     Entry,
     Ledger,
@@ -32,8 +34,8 @@ from .applying import (
     restore_sqlite,
     see_sound,
 )
-from .planning import PREFIX, Target, is_quarantined
-from .writing import quote
+from .planning import Target, is_quarantined
+from .writing import purge_steps
 
 __all__ = ["Migrator"]
 
@@ -102,14 +104,7 @@ class Migrator:
         """
         async with self._driver.acquire(write=False) as connection:
             schema = await look(connection, self._dialect)
-        tables = [each.name for each in schema.tables if is_quarantined(each.name)]
-        columns = [
-            f"{table.name}.{column.name}"
-            for table in schema.tables
-            for column in table.columns
-            if is_quarantined(column.name)
-        ]
-        return (*tables, *columns)
+        return _quarantined(schema)
 
     async def _plan(self, connection: Connection) -> Plan:
         entries = await Ledger(connection, self._dialect).entries()
@@ -265,27 +260,50 @@ class Migrator:
     async def purge(self) -> tuple[str, ...]:
         """Drop for good what is in quarantine, and return what that was.
 
-        Nothing brings it back.
+        Nothing brings it back, so migrations before it can no longer be undone. It is
+        all or nothing.
 
         Raises:
             MigrationFailedError: The database refused.
         """
-        names = await self.quarantined()
         async with self._driver.acquire() as connection, self._locked(connection):
-            for name in names:
-                await self._purge(connection, name)
+            names = _quarantined(await look(connection, self._dialect))
+            steps = purge_steps(names, self._dialect.name)
+            if steps:
+                async with connection.transaction():
+                    await self._purge(connection, steps)
         return names
 
-    async def _purge(self, connection: Connection, name: str) -> None:
-        text = f"DROP TABLE {quote(name)}"
-        if f".{PREFIX}" in name:
-            table, _, column = name.rpartition(".")
-            text = f"ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}"
-        try:
-            await connection.run([Statement(text)])
-        except DriverError as error:
-            what, outcome = f"purge {name}", "what was purged before it is gone"
-            raise MigrationFailedError(what, str(error), outcome) from error
+    async def _purge(self, connection: Connection, steps: Sequence[Step]) -> None:
+        ledger = Ledger(connection, self._dialect)
+        entries = await ledger.entries()
+        await ledger.create()
+        last = entries[-1] if entries else None
+        fingerprint, names = (last.fingerprint, last.names) if last else ("", ())
+        entry = await ledger.begin(entries, fingerprint, steps, names)
+        for number, step in enumerate(steps):
+            start = perf_counter()
+            try:
+                await connection.run([Statement(text) for text in step.work.sql])
+            except DriverError as error:
+                outcome = "nothing was purged"
+                raise MigrationFailedError(
+                    step.description, str(error), outcome
+                ) from error
+            seconds = perf_counter() - start
+            await connection.run([ledger.stepped(entry, number, seconds)])
+        await ledger.finish(entry, "applied")
+
+
+def _quarantined(schema: Schema) -> tuple[str, ...]:
+    tables = [each.name for each in schema.tables if is_quarantined(each.name)]
+    columns = [
+        f"{table.name}.{column.name}"
+        for table in schema.tables
+        for column in table.columns
+        if is_quarantined(column.name) and not is_quarantined(table.name)
+    ]
+    return (*tables, *columns)
 
 
 def _last_applied(entries: Sequence[Entry]) -> Entry:

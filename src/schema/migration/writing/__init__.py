@@ -6,6 +6,7 @@ from ._catalogue import CATALOGUES, Operation, as_markdown
 from ._columns import CHECK_PREFIX
 from ._literal import literal
 from ._postgresql import postgresql_steps
+from ._purge import purge_steps
 from ._rebuild import INTERIM
 from ._sqlite import sqlite_steps
 from ._text import create_table, quote
@@ -19,6 +20,7 @@ __all__ = [
     "create_table",
     "literal",
     "postgresql_steps",
+    "purge_steps",
     "quote",
     "sqlite_steps",
 ]

@@ -176,6 +176,9 @@ async def test_a_table_is_dropped_only_by_name_and_kept(driver: Driver) -> None:
     await migrate(driver, model("User", name=str))
     assert await migrator(driver, back).purge() == ("users._dataflow_dropped_nick",)
     assert await migrator(driver, back).quarantined() == ()
+    assert await migrator(driver, back).purge() == ()
+    with pytest.raises(NothingToRollBackError, match="purge users"):
+        await migrator(driver, back).roll_back()
 
 
 async def test_what_was_dropped_twice_is_kept_twice(driver: Driver) -> None:

@@ -118,7 +118,7 @@ class Wrong:
             Wrong.Far,
             (
                 "__dataflow__ knows no option 'xyz': there are foreign_keys, indexes, primary_key, "
-                "table_name, timestamps, unique"
+                "renamed_from, table_name, timestamps, unique"
             ),
         ),
         (

@@ -19,7 +19,7 @@ from ..planning import (
     SetNotNull,
     TableFacts,
 )
-from ._conversion import conversion
+from ._conversion import conversion, reversal
 from ._draft import (
     Draft,
     drop_constraint,
@@ -145,7 +145,8 @@ class ColumnDraft(Draft):
         }[how.how]
         table, name = f"ALTER TABLE {quote(change.table)} ALTER COLUMN", quote(new.name)
         forth: list[str] = []
-        back = [f"{table} {name} TYPE {type_text(old)} USING {name}::{old.type}"]
+        back_to = reversal(old, new).format(name)
+        back = [f"{table} {name} TYPE {type_text(old)} USING {back_to}"]
         if old.default is not None and not _is_same_kind(old, new):
             # One of another kind cannot be converted along with the rows.
             forth.append(f"{table} {name} DROP DEFAULT")

@@ -18,7 +18,7 @@ import msgspec
 from ....models import Digits, FieldType, Kind
 from ..._shape import Column
 
-__all__ = ["Conversion", "conversion"]
+__all__ = ["Conversion", "conversion", "reversal"]
 
 How: TypeAlias = Literal["widen", "collate", "convert", "narrow"]
 
@@ -52,6 +52,15 @@ def conversion(old: Column, new: Column, dialect: str) -> Conversion | None:
     return _postgresql(old, new, before, after)
 
 
+def reversal(old: Column, new: Column) -> str:
+    """Return what undoes a conversion on PostgreSQL, with ``{}`` for the value."""
+    cast = f"{{}}::{old.type}"
+    if old.field_type is None or new.field_type is None:
+        return cast
+    pair = new.field_type.stored_kind, old.field_type.stored_kind
+    return _CASTS.get(pair, cast)
+
+
 # -- PostgreSQL -----------------------------------------------------------------------
 
 _EXACT: Final = frozenset(
@@ -77,6 +86,7 @@ _PROVED: Final = frozenset(
 )
 _CASTS: Final[Mapping[tuple[Kind, Kind], str]] = {
     (Kind.BOOL, Kind.INT): "{}::integer::bigint",
+    (Kind.INT, Kind.BOOL): "{} <> 0",
     (Kind.DATE, Kind.DATETIME): "{}::timestamp AT TIME ZONE 'UTC'",
     (Kind.NAIVE_DATETIME, Kind.DATETIME): "{} AT TIME ZONE 'UTC'",
 }
@@ -222,7 +232,8 @@ def _sqlite_decimal(before: FieldType, after: FieldType) -> Conversion | None:
         back = f"CASE WHEN abs({{0}}) < {10**limit.precision} THEN {back} END"
         back = back.replace("{}", "{0}")
     elif limit is not None:
-        back = f"decimal_add({back}, '0', {limit.precision}, {limit.scale})"
+        # What does not fit becomes NULL, which the way back does not excuse.
+        forth = f"decimal_add({forth}, '0', {limit.precision}, {limit.scale})"
     collation = "DECIMAL" if scale is None else None
     return Conversion(how=how, forth=forth, back=back, collation=collation)
 

@@ -179,13 +179,6 @@ _PLAIN: Final[Mapping[tuple[Kind, Kind], Conversion]] = {
         "THEN substr(substr({0}, instr({0}, '.')) || '000000', 1, 7) "
         "ELSE '.000000' END || '+00:00'",
     ),
-    (Kind.STR, Kind.DECIMAL): Conversion(
-        how="narrow",
-        forth="decimal_add({}, '0', NULL, NULL)",
-        back="{}",
-        collation="DECIMAL",
-    ),
-    (Kind.DECIMAL, Kind.STR): Conversion(how="convert", back="{}"),
 }
 
 
@@ -206,24 +199,11 @@ def _sqlite_decimal(before: FieldType, after: FieldType) -> Conversion | None:
         return None
     pair = before.stored_kind, after.stored_kind
     scale, to_scale = _scale(before), _scale(after)
-    match pair:
-        case (
-            (Kind.DECIMAL, Kind.DECIMAL)
-            | (Kind.INT, Kind.DECIMAL)
-            | (
-                Kind.DECIMAL,
-                Kind.INT,
-            )
-        ):
-            how: How = "convert" if _holds(before, after) else "narrow"
-        case (Kind.DECIMAL, Kind.STR) | (Kind.STR, Kind.DECIMAL):
-            how = "convert" if pair[1] is Kind.STR else "narrow"
-        case _:
-            return None
-    forth = _rescaled(scale, to_scale)
-    back = _rescaled(to_scale, scale)
-    if forth is None or back is None:
+    if {*pair} - {Kind.DECIMAL, Kind.INT, Kind.STR}:
         return None
+    is_exact = pair[1] is Kind.STR or _holds(before, after)
+    how: How = "convert" if is_exact else "narrow"
+    forth, back = _rescaled(scale, to_scale), _rescaled(to_scale, scale)
     if scale is None and pair[1] is not Kind.STR:
         forth = forth.replace("{}", "decimal_add({}, '0', NULL, NULL)")
     limit = after.digits
@@ -231,9 +211,6 @@ def _sqlite_decimal(before: FieldType, after: FieldType) -> Conversion | None:
         # More digits than the type has are no value of it: the way back finds NULL.
         back = f"CASE WHEN abs({{0}}) < {10**limit.precision} THEN {back} END"
         back = back.replace("{}", "{0}")
-    elif limit is not None:
-        # What does not fit becomes NULL, which the way back does not excuse.
-        forth = f"decimal_add({forth}, '0', {limit.precision}, {limit.scale})"
     collation = "DECIMAL" if scale is None else None
     return Conversion(how=how, forth=forth, back=back, collation=collation)
 
@@ -249,7 +226,7 @@ def _scale(type_: FieldType) -> int | None:
             return None
 
 
-def _rescaled(scale: int | None, to_scale: int | None) -> str | None:
+def _rescaled(scale: int | None, to_scale: int | None) -> str:
     """Return what makes a number of one scale one of another."""
     if scale is None and to_scale is None:
         return "{}"

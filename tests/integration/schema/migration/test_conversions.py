@@ -75,7 +75,8 @@ async def test_a_value_that_fits_means_the_same(
 
         (record,) = (await db["Thing"].list())["records"]
         assert record == {"id": 1, "value": expected, "other": None}
-        assert str(record["value"]) == str(expected)
+        if after is not HUGE:  # SQLite keeps as many zeros as were stored
+            assert str(record["value"]) == str(expected)
         assert await db["Thing"].count({"value": expected}) == 1
         await db.migrations.roll_back()
         db.model(thing(before))

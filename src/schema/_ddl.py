@@ -50,7 +50,7 @@ def create_table(model: Model, dialect: Dialect) -> list[Statement]:
     """Return the statements that create the table of *model*, in order."""
     table = _table(model, dialect)
     elements: list[ExecutableDDLElement] = [CreateTable(table, if_not_exists=True)]
-    elements += map(CreateIndex, _indexes(model, table))
+    elements += map(CreateIndex, _indexes(model, table, dialect))
     written = [element.compile(dialect=_DIALECTS[dialect.name]) for element in elements]
     return [Statement(str(text).strip()) for text in written]
 
@@ -102,14 +102,24 @@ def _constrained(model: Model) -> list[tuple[str, ...]]:
     return [fields for fields in model.uniques if fields not in named]
 
 
-def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
+def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Index]:
     names = _names(model, (each.fields for each in model.indexes), "idx")
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
-        columns = [table.c[field] for field in index.fields]
+        columns = [_ordered(table.c[field], dialect) for field in index.fields]
         yield sa.Index(name, *columns, unique=index.is_unique)
+
+
+def _ordered(column: sa.Column[Any], dialect: Dialect) -> sa.ColumnElement[Any]:
+    """Return a column of an index in the order of lists, where NULL is the least.
+
+    PostgreSQL's own way is the other one, and an index serves only its own order.
+    """
+    if column.nullable and dialect.name == "postgresql":
+        return column.asc().nulls_first()
+    return column
 
 
 def _names(

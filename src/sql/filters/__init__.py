@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._compile import Compiler
 from ._condition import Column, Columns, Condition, columns
-from ._cursor import Cursor
+from ._cursor import Cursor, after
 from ._evaluate import evaluate, matcher
 from ._filter import (
     ALL,
@@ -13,6 +13,7 @@ from ._filter import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
@@ -44,6 +45,7 @@ __all__ = [
     "Columns",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Compiler",
     "Condition",
@@ -60,6 +62,7 @@ __all__ = [
     "Or",
     "Reading",
     "Term",
+    "after",
     "columns",
     "conjunction",
     "disjunction",

@@ -90,7 +90,7 @@ class ListNode(ModelNode[Plan]):
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
-        page = ALL if cursor is None else Cursor.filter(cursor, order, given)
+        page = ALL if cursor is None else self._behind(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:
             expected = "either a cursor or an offset"
@@ -106,6 +106,10 @@ class ListNode(ModelNode[Plan]):
             with_total=flag(parameters, "count", owner, default=False),
         )
 
+    def _behind(self, cursor: str, order: Sequence[Term], given: object) -> Filter:
+        """Return the filter for what comes after the place that *cursor* names."""
+        return Cursor.filter(cursor, order, given, key=self.database.cursor_key)
+
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
@@ -114,7 +118,8 @@ class ListNode(ModelNode[Plan]):
         if plan.with_total:
             statements.append(table.count(plan.where))
         results = await connection.run(statements)
-        result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
+        records = cast("list[dict[str, Any]]", results[0].rows)
+        result = _page(records, plan, self.database.cursor_key)
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result
@@ -132,13 +137,13 @@ def _select(table: Table, plan: Plan) -> Statement:
     )
 
 
-def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
+def _page(records: list[dict[str, Any]], plan: Plan, key: bytes) -> dict[str, Any]:
     """Cut off the row too many, make the cursor, and keep the fields asked for."""
     next_cursor = None
     if plan.limit is not None and len(records) > plan.limit:
         del records[plan.limit :]
         if records:
-            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text()
+            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text(key)
     if plan.names is not None and plan.names != plan.columns:
         records = [{name: each[name] for name in plan.names} for each in records]
     return {

@@ -46,7 +46,8 @@ class Hosting:
         Raises:
             ClosedError: The database is closed.
         """
-        self._database.check_open()
+        if self._database.is_closed:
+            self._database.check_open()
         return self.engines.current()
 
     async def call(

@@ -101,11 +101,14 @@ class Backlog:
                 self.turns += 1
                 return Turn(self._path, (envelope,), crashes)
         take = self.mailbox.take_nowait
+        if (arrived := take()) is None:
+            return None
         taken: list[Envelope] = []
-        while len(taken) < size and (arrived := take()) is not None:
+        while arrived is not None:
             if self._is_wanted(arrived):
                 arrived.attempt += 1
                 taken.append(arrived)
+            arrived = take() if len(taken) < size else None
         if not taken:
             return None
         self.turns += 1
@@ -135,7 +138,10 @@ class Backlog:
                 is_given_up = envelope.is_abandoned
                 kind = MessageAbandonedError if is_given_up else UnansweredError
                 envelope.fail(kind(self._path))
-            self._count(envelope)
+            if envelope.error is None:
+                self.processed += 1
+            else:
+                self._count(envelope)
 
     def cut_short(self, turn: Turn, crash: Exception | None) -> None:
         """Account for a turn that ended in the middle.

@@ -68,7 +68,8 @@ class Incarnation:
         self._backlog = backlog
         self._handler = compose(interceptors, actor.handle)
         self._arrival = arrival
-        self._portion = portion
+        # Asked twice a turn, 0.3 µs: not where nothing is ever shared.
+        self._portion = portion if actor.share_from else None
         self._orders = orders
         self._obey = obey
         self._teardown_s = teardown_s

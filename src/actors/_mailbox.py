@@ -59,6 +59,7 @@ class Mailbox:
     __slots__ = (
         "_arrival",
         "_call",
+        "_held",
         "_is_closed",
         "_new_signal",
         "_receive",
@@ -85,6 +86,7 @@ class Mailbox:
         self._send, self._receive = anyio.create_memory_object_stream[Envelope](
             capacity
         )
+        self._held = 0
         self._senders: dict[Envelope, Signal] = {}
         self._new_signal = new_signal
         self._arrival: Signal | None = None
@@ -92,12 +94,12 @@ class Mailbox:
         self._is_closed = False
 
     def __len__(self) -> int:
-        return self._receive.statistics().current_buffer_used
+        return self._held
 
     @property
     def is_drained(self) -> bool:
         """Whether it is closed and empty."""
-        return self._is_closed and not len(self)
+        return self._is_closed and not self._held
 
     def put_nowait(self, envelope: Envelope) -> Envelope | None:
         """Put a message in, or apply the overflow policy.
@@ -113,6 +115,7 @@ class Mailbox:
             self._send.send_nowait(envelope)
         except anyio.WouldBlock:
             return self._overflow(envelope)
+        self._held += 1
         arrival = self._arrival
         if arrival is not None:
             self._arrival = None
@@ -154,10 +157,10 @@ class Mailbox:
 
     def take_nowait(self) -> Envelope | None:
         """Take the message that has waited longest, or None when it is empty."""
-        try:
-            envelope = self._receive.receive_nowait()
-        except (anyio.WouldBlock, anyio.ClosedResourceError):
+        if not self._held:
             return None
+        envelope = self._receive.receive_nowait()
+        self._held -= 1
         if self._senders:
             self._admit()
         return envelope
@@ -187,18 +190,21 @@ class Mailbox:
         for each in held:
             if each is not envelope:
                 self._send.send_nowait(each)
+                self._held += 1
         self._admit()
         return envelope in held
 
     def _drain(self) -> list[Envelope]:
         """Take everything out of the stream, without letting anybody in."""
-        return [self._receive.receive_nowait() for _ in range(len(self))]
+        n_held, self._held = self._held, 0
+        return [self._receive.receive_nowait() for _ in range(n_held)]
 
     def _admit(self) -> None:
         """Give free places to the senders that wait, in order."""
         free = self.capacity - len(self)
         for envelope in list(islice(self._senders, free)):
             self._send.send_nowait(envelope)
+            self._held += 1
             self._senders.pop(envelope).set()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ and 18 instead of 20 µs on Trio (2 cores, CPython 3.11).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, ClassVar, final
 
 __all__ = ["FutureSignal", "TrioSignal"]
@@ -62,12 +63,21 @@ class TrioSignal:
             waiting, self._waiting = self._waiting, None
             self._trio.reschedule(waiting)
 
-    async def wait(self) -> None:
-        """Wait until it is set."""
-        if not self._is_set:
-            self._waiting = self._trio.current_task()
-            await self._trio.wait_task_rescheduled(self._give_up)
+    def wait(self) -> Awaitable[None]:
+        """Wait until it is set; to be awaited at once.
+
+        Not a coroutine around Trio's own, which would cost 0.3 µs a wait.
+        """
+        if self._is_set:
+            return _nothing()
+        self._waiting = self._trio.current_task()
+        waiting: Awaitable[None] = self._trio.wait_task_rescheduled(self._give_up)
+        return waiting
 
     def _give_up(self, _: object) -> Any:  # noqa: ANN401  # an enum of Trio's
         self._waiting = None
         return self._trio.Abort.SUCCEEDED
+
+
+async def _nothing() -> None:
+    pass

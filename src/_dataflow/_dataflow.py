@@ -109,7 +109,7 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         model, nodes = self._catalogue.add(cls)
-        self._records[model.name] = Records(model, nodes, self._ask)
+        self._records[model.name] = Records(model, nodes, self._ask, self._hosting.call)
         return cls
 
     def _ask(

@@ -49,6 +49,7 @@ from ._rows import (
     StoredValueError,
     TooManyFailuresError,
 )
+from ._streams import StreamIdleError
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -91,6 +92,7 @@ __all__ = [
     "RecordNotFoundError",
     "RestartLimitError",
     "StoredValueError",
+    "StreamIdleError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnknownFieldError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
@@ -14,8 +14,12 @@ from ._node import Node
 from ._registry import registry
 from .model import KINDS, ModelNode
 from .raw import databases
+from .streams import StreamNode
 
 __all__ = ["Catalogue"]
+
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode,)
+"""Kinds that serve direct calls only: no workflow finds them."""
 
 
 @final
@@ -59,7 +63,8 @@ class Catalogue:
         self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        return model, {node.operation: node for node in nodes}
+        direct = [kind(model, self._database) for kind in _DIRECT]
+        return model, {node.operation: node for node in (*nodes, *direct)}
 
     def model(self, name: str) -> Model:
         """Return the model of this name.

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
-from ._model_node import ModelNode
+from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
-from .kinds import KINDS
+from ._options import came, flag, whole_number
+from .kinds import KINDS, ListNode
 
 __all__ = [
     "BULK_MAILBOX",
     "KINDS",
+    "Arriving",
     "BulkActor",
     "BulkNode",
+    "ListNode",
     "ModelNode",
     "NodeActor",
+    "came",
+    "flag",
+    "whole_number",
 ]

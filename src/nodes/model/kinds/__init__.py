@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._kinds import KINDS
+from ._list import ListNode
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "ListNode"]

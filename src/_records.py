@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, final
 from .messages import Operation
 from .models import Model
 from .nodes import BATCH_SIZE, IDLE_S, Call, Channel, Host, ModelNode, RecordStream
+from .sql import Explanation
 
 __all__ = ["Records", "ask"]
 
@@ -113,6 +114,22 @@ class Records:
     async def list(self, **parameters: object) -> dict[str, Any]:
         """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
         return await self._do(Operation.LIST, parameters)
+
+    async def explain(
+        self, *, analyze: bool = False, **parameters: object
+    ) -> Explanation:
+        """Return how the database goes about a list, and which index would help.
+
+        Nothing is executed, unless asked.
+
+        Args:
+            analyze: Execute it as well, and tell the rows and the time it took.
+            **parameters: Those of `list`.
+        """
+        parameters["analyze"] = analyze
+        result = await self._do(Operation.EXPLAIN, parameters)
+        explanation: Explanation = result["explanation"]
+        return explanation
 
     async def count(
         self,

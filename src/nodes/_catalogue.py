@@ -12,13 +12,13 @@ from ..models import Model, declare, seal
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ModelNode
+from .model import KINDS, ExplainNode, ModelNode
 from .raw import databases
 from .streams import StreamNode
 
 __all__ = ["Catalogue"]
 
-_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode,)
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
 """Kinds that serve direct calls only: no workflow finds them."""
 
 

@@ -11,6 +11,7 @@ from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
+from .explaining import Explanation, explain, explained
 from .filters import (
     ALL,
     NOTHING,
@@ -88,6 +89,7 @@ __all__ = [
     "Cursor",
     "Derived",
     "Dialect",
+    "Explanation",
     "Filter",
     "Load",
     "Loaded",
@@ -118,6 +120,8 @@ __all__ = [
     "conjunction",
     "disjunction",
     "evaluate",
+    "explain",
+    "explained",
     "is_scaled",
     "json_at",
     "matcher",

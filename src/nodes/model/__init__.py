@@ -7,7 +7,7 @@ from ._bulk_node import BulkNode
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
-from .kinds import KINDS, ListNode
+from .kinds import KINDS, ExplainNode, ListNode
 
 __all__ = [
     "BULK_MAILBOX",
@@ -15,6 +15,7 @@ __all__ = [
     "Arriving",
     "BulkActor",
     "BulkNode",
+    "ExplainNode",
     "ListNode",
     "ModelNode",
     "NodeActor",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ._explain import ExplainNode
 from ._kinds import KINDS
 from ._list import ListNode
 
-__all__ = ["KINDS", "ListNode"]
+__all__ = ["KINDS", "ExplainNode", "ListNode"]

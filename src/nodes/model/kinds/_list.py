@@ -110,11 +110,15 @@ class ListNode(ModelNode[Plan]):
         """Return the filter for what comes after the place that *cursor* names."""
         return Cursor.filter(cursor, order, given, key=self.database.cursor_key)
 
+    def select(self, table: Table, plan: Plan) -> Statement:
+        """Return the statement that selects a page."""
+        return _select(table, plan)
+
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
         """Select the page, and count all rows if asked, in one transaction."""
-        statements = [_select(table, plan)]
+        statements = [self.select(table, plan)]
         if plan.with_total:
             statements.append(table.count(plan.where))
         results = await connection.run(statements)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
 
@@ -24,6 +24,7 @@ from ._hosting import Hosting
 __all__ = ["DataFlow"]
 
 ModelT = TypeVar("ModelT")
+T = TypeVar("T")
 
 
 @final
@@ -109,8 +110,13 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         model, nodes = self._catalogue.add(cls)
-        self._records[model.name] = Records(model, nodes, self._ask, self._hosting.call)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
+
+    def _call(
+        self, function: Callable[[Host, T], Awaitable[object]], value: T, /
+    ) -> Awaitable[Any]:
+        return self._hosting.call(function, value)
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]

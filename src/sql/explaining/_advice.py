@@ -129,8 +129,10 @@ def _wanted(part: Filter) -> list[_Fields]:
     fields = (*equal, *ordered[:1])
     if fields:
         return [tuple(dict.fromkeys(fields))]
-    nested = part.parts if isinstance(part, And) else ()
-    return next((found for inner in nested if (found := _wanted(inner))), [])
+    for inner in part.parts if isinstance(part, And) else ():
+        if found := _wanted(inner):
+            return found
+    return []
 
 
 def _looked_up(part: Filter) -> tuple[list[str], list[str]]:

@@ -97,8 +97,9 @@ def explained(
 
 
 def _type_name(value: object) -> str:
-    if isinstance(value, list) and value:
-        return f"list[{_type_name(cast('list[object]', value)[0])}]"
+    if isinstance(value, list):
+        kinds = dict.fromkeys(map(_type_name, cast("list[object]", value)))
+        return f"list[{' | '.join(kinds)}]" if kinds else "list"
     return "None" if value is None else type(value).__name__
 
 
@@ -136,7 +137,8 @@ def _without_literals(value: Any, name: str = "") -> Any:  # noqa: ANN401  # JSO
         pairs = cast("dict[str, Any]", value).items()
         return {key: _without_literals(each, key) for key, each in pairs}
     if isinstance(value, list):
-        return [_without_literals(each, name) for each in value]
+        members = cast("list[object]", value)
+        return [_without_literals(each, name) for each in members]
     is_condition = name.endswith(("Cond", "Filter", "Key", "Output"))
     if is_condition and isinstance(value, str):
         return _LITERAL.sub(lambda found: found[1] or "?", value)

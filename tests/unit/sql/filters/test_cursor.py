@@ -137,7 +137,9 @@ def test_in_python_the_same_rows_come_after_a_place() -> None:
         (None, "z", 9), (4, "z", 9), (5, None, 9), (5, "a", 9), (5, "b", 7),
         (5, "b", 8), (5, "c", 1), (6, None, 1),
     ]  # fmt: skip
-    named = [dict(zip(("number", "text", "id"), row, strict=True)) for row in rows]
+    named: list[dict[str, Any]] = [
+        dict(zip(("number", "text", "id"), row, strict=True)) for row in rows
+    ]
 
     assert [row for row in named if lets(row)] == named[5:]
 
@@ -221,7 +223,7 @@ def test_a_cursor_belongs_to_its_scope() -> None:
         with pytest.raises(FilterError, match="another filter or order"):
             Cursor.filter(text, TERMS, None, key=KEY, scope=scope)
 
-    assert Cursor.filter(text, TERMS, None, key=KEY, scope="tenant 1")
+    Cursor.filter(text, TERMS, None, key=KEY, scope="tenant 1")
 
 
 @pytest.mark.parametrize(

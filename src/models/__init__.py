@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from ._field import Default, Field
 from ._model import Index, Model
-from .declaring import InstanceError, declare, field, seal
+from .declaring import (
+    FieldAttribute,
+    InstanceError,
+    declare,
+    field,
+    seal,
+    written_in,
+)
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
     "Default",
     "Digits",
     "Field",
+    "FieldAttribute",
     "FieldType",
     "Index",
     "InstanceError",
@@ -22,4 +30,5 @@ __all__ = [
     "field",
     "is_template",
     "seal",
+    "written_in",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
 from ..models import Model, declare, seal
+from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
@@ -60,6 +61,7 @@ class Catalogue:
         model = declare(cls)
         nodes = [kind(model, self._database) for kind in KINDS]
         seal(cls, model)
+        attach_columns(cls, model)
         self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from ._attribute import FieldAttribute, written_in
 from ._declare import declare
 from ._seal import InstanceError, seal
 from ._specifier import field
 
-__all__ = ["InstanceError", "declare", "field", "seal"]
+__all__ = [
+    "FieldAttribute",
+    "InstanceError",
+    "declare",
+    "field",
+    "seal",
+    "written_in",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ._columns import Column, Columns, attach_columns, columns
 from ._compile import Compiler
-from ._condition import Column, Columns, Condition, columns
+from ._condition import Condition
 from ._cursor import Cursor, after
 from ._evaluate import evaluate, matcher
 from ._filter import (
@@ -63,6 +64,7 @@ __all__ = [
     "Reading",
     "Term",
     "after",
+    "attach_columns",
     "columns",
     "conjunction",
     "disjunction",

@@ -26,6 +26,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     LIST = "list"
     COUNT = "count"
+    AGGREGATE = "aggregate"
     UPSERT = "upsert"
     BULK_CREATE = "bulk_create"
     BULK_UPDATE = "bulk_update"
@@ -46,6 +47,7 @@ _READS = frozenset(
         Operation.READ,
         Operation.LIST,
         Operation.COUNT,
+        Operation.AGGREGATE,
         Operation.STREAM,
         Operation.EXPLAIN,
     }

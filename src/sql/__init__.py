@@ -11,6 +11,15 @@ from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
+from .aggregates import (
+    FUNCTIONS,
+    Aggregate,
+    DecimalSum,
+    Groups,
+    decimal_mean,
+    decimal_of,
+    parse_aggregates,
+)
 from .explaining import Explanation, explain, explained
 from .filters import (
     ALL,
@@ -68,10 +77,12 @@ from .packing import (
 __all__ = [
     "ALL",
     "FEED_STRIDE",
+    "FUNCTIONS",
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
     "SQLITE",
+    "Aggregate",
     "And",
     "AnyElement",
     "Arithmetic",
@@ -88,10 +99,12 @@ __all__ = [
     "Condition",
     "Copying",
     "Cursor",
+    "DecimalSum",
     "Derived",
     "Dialect",
     "Explanation",
     "Filter",
+    "Groups",
     "Load",
     "Loaded",
     "Match",
@@ -120,6 +133,8 @@ __all__ = [
     "column_type",
     "columns",
     "conjunction",
+    "decimal_mean",
+    "decimal_of",
     "disjunction",
     "evaluate",
     "explain",
@@ -132,6 +147,7 @@ __all__ = [
     "operators",
     "packer_of",
     "parse",
+    "parse_aggregates",
     "parse_order",
     "raw_statement",
     "table_of",

@@ -7,7 +7,7 @@ from ._bulk_node import BulkNode
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
-from .kinds import KINDS, ExplainNode, ListNode
+from .kinds import KINDS, ExplainNode, ListNode, ListPlan
 
 __all__ = [
     "BULK_MAILBOX",
@@ -17,6 +17,7 @@ __all__ = [
     "BulkNode",
     "ExplainNode",
     "ListNode",
+    "ListPlan",
     "ModelNode",
     "NodeActor",
     "came",

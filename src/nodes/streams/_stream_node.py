@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast, final
 
 import msgspec
@@ -11,10 +10,10 @@ from ...drivers import Connection, Driver
 from ...errors import FieldValueError
 from ...messages import Operation, Request
 from ...models import Model
-from ...sql import ALL, And, Filter, Statement, Table, Term, after
+from ...sql import Table, after
 from .._database import Database
 from .._node import Port
-from ..model import Arriving, ListNode, ModelNode, came, whole_number
+from ..model import Arriving, ListNode, ListPlan, ModelNode, came, whole_number
 from ._channel import Batch, Channel
 
 __all__ = ["BATCH_SIZE", "IDLE_S", "Put", "StreamNode", "StreamRequest"]
@@ -47,24 +46,9 @@ class StreamRequest(Request, frozen=True, kw_only=True, eq=False):
 class Plan(msgspec.Struct, frozen=True, eq=False):
     """Which records, in which order, what of them, and how they travel."""
 
-    where: Filter
-    order: Sequence[Term]
-    names: tuple[str, ...] | None
-    columns: tuple[str, ...] | None
+    listed: ListPlan
     batch_size: int
     idle_s: float
-
-    def select(
-        self, table: Table, page: Filter = ALL, limit: int | None = None
-    ) -> Statement:
-        """Return the query, or that of one page of it."""
-        return table.select(
-            self.where if page is ALL else And((self.where, page)),
-            order=self.order,
-            limit=limit,
-            names=self.names,
-            decoded=True,
-        )
 
 
 @final
@@ -92,6 +76,8 @@ class StreamNode(ModelNode[Plan]):
             Port("filter", dict | None),
             Port("order_by"),
             Port("fields", list | tuple | None),
+            Port("exclude", list | tuple | None),
+            Port("distinct", bool | list | tuple | None),
             Port("batch_size", int),
             Port("idle_s", float),
         ]
@@ -121,21 +107,14 @@ class StreamNode(ModelNode[Plan]):
         )
         idle_s = _seconds(parameters.pop("idle_s", IDLE_S), owner)
         listed = self._list.plan(parameters | {"limit": None}, owner, arriving)
-        return Plan(
-            where=listed.where,
-            order=listed.order,
-            names=listed.names,
-            columns=listed.columns,
-            batch_size=size,
-            idle_s=idle_s,
-        )
+        return Plan(listed, size, idle_s)
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
         """Read everything at once, for whoever has no channel."""
-        (result,) = await connection.run([plan.select(table)])
-        return {"records": [*result.rows]}
+        (result,) = await connection.run([self._list.select(table, plan.listed)])
+        return {"records": _projected(cast("Batch", result.rows), plan.listed)}
 
     async def read(self, driver: Driver, table: Table, plan: Plan, put: Put) -> None:
         """Put everything, batch by batch.
@@ -153,14 +132,16 @@ class StreamNode(ModelNode[Plan]):
     async def _read_at_once(
         self, driver: Driver, table: Table, plan: Plan, put: Put
     ) -> None:
-        size = plan.batch_size
+        size, listed = plan.batch_size, plan.listed
+        query = self._list.select(table, listed)
         rest: Batch = ()
         async with (
             driver.acquire(write=False) as connection,
-            connection.stream(plan.select(table), batch=size, snapshot=True) as batches,
+            connection.stream(query, batch=size, snapshot=True) as batches,
         ):
             async for rows in batches:
-                batch = cast("Batch", rows)  # what the statement decodes them to
+                # What the statement decodes them to.
+                batch = _projected(cast("Batch", rows), listed)
                 if len(batch) < size:
                     rest = batch  # the connection is not needed to hand it over
                 else:
@@ -170,22 +151,22 @@ class StreamNode(ModelNode[Plan]):
     async def _read_by_pages(
         self, driver: Driver, table: Table, plan: Plan, put: Put
     ) -> None:
-        page: Filter = ALL
-        whole = msgspec.structs.replace(plan, names=plan.columns)
-        is_last = False
+        # A list selects one row more than its limit.
+        page = msgspec.structs.replace(plan.listed, limit=plan.batch_size - 1)
+        order, is_last = page.order, False
         while not is_last:
-            statement = whole.select(table, page, plan.batch_size)
+            query = self._list.select(table, page)
             async with driver.acquire(write=False) as connection:
-                (result,) = await connection.run([statement])
-            records = result.rows
+                (result,) = await connection.run([query])
+            records = cast("Batch", result.rows)
             is_last = len(records) < plan.batch_size
             if not is_last:
-                last = records[-1]
-                page = after(plan.order, [last[each.field.name] for each in plan.order])
-            await put(_projected(records, plan), last=is_last)
+                place = [records[-1][term.field.name] for term in order]
+                page = msgspec.structs.replace(page, page=after(order, place))
+            await put(_projected(records, plan.listed), last=is_last)
 
 
-def _projected(records: Batch, plan: Plan) -> Batch:
+def _projected(records: Batch, plan: ListPlan) -> Batch:
     """Keep the fields that were asked for."""
     names = plan.names
     if names is None or names == plan.columns:

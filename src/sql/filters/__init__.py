@@ -34,7 +34,7 @@ from ._filter import (
 from ._json_at import json_at
 from ._order import Term, parse_order
 from ._parse import OPERATORS, parse
-from ._reference import references
+from ._reference import Reference, reference, references
 
 __all__ = [
     "ALL",
@@ -62,6 +62,7 @@ __all__ = [
     "OneOf",
     "Or",
     "Reading",
+    "Reference",
     "Term",
     "after",
     "attach_columns",
@@ -74,5 +75,6 @@ __all__ = [
     "negation",
     "parse",
     "parse_order",
+    "reference",
     "references",
 ]

@@ -154,7 +154,7 @@ def after(terms: Sequence[Term], values: Sequence[Any]) -> Filter:
         fields = tuple(term.field for term in terms)
         return CompareRow(fields, _direction(first), tuple(values))
     places = _places(terms, values)
-    if len(terms) == 1 or value is None or (first.is_descending and _nullable(first)):
+    if len(terms) == 1 or value is None or _has_null_beyond(first):
         return places
     # It says nothing new, but an index finds where to begin by it, which the
     # alternatives behind it hide.
@@ -166,19 +166,20 @@ def _are_one_row(terms: Sequence[Term], values: Sequence[Any]) -> bool:
     """Whether the terms are compared like one value: the first that differs decides.
 
     A NULL in a row makes the comparison unknown, so it is not let through. That is
-    right when ascending, where NULL comes before every value.
+    right where NULL comes before every value.
     """
     is_descending = terms[0].is_descending
     return all(
         value is not None
         and term.is_descending == is_descending
-        and not (is_descending and _nullable(term))
+        and not _has_null_beyond(term)
         for term, value in zip(terms, values, strict=True)
     )
 
 
-def _nullable(term: Term) -> bool:
-    return term.field.is_nullable
+def _has_null_beyond(term: Term) -> bool:
+    """Whether NULL may come after a value."""
+    return term.has_nulls_last and term.field.is_nullable
 
 
 def _direction(term: Term) -> Comparison:
@@ -198,11 +199,9 @@ def _places(terms: Sequence[Term], values: Sequence[Any]) -> Filter:
 def _beyond(term: Term, value: object) -> Filter:
     is_null = Compare(term.field, Comparison.EQ, None)
     if value is None:
-        return NOTHING if term.is_descending else negation(is_null)
+        return NOTHING if term.has_nulls_last else negation(is_null)
     beyond = Compare(term.field, _direction(term), value)
-    if term.is_descending and _nullable(term):
-        return disjunction((beyond, is_null))
-    return beyond
+    return disjunction((beyond, is_null)) if _has_null_beyond(term) else beyond
 
 
 # -- as text ----------------------------------------------------------------------
@@ -230,7 +229,10 @@ def _signature(raw: bytes, key: bytes) -> bytes:
 
 
 def _mark(terms: Sequence[Term], given: object, scope: str | None) -> str:
-    order = [(each.field.model, each.field.name, each.is_descending) for each in terms]
+    order = [
+        (each.field.model, each.field.name, each.is_descending, each.has_nulls_last)
+        for each in terms
+    ]
     text = repr((order, _canonical({} if given is None else given), scope)).encode(
         "utf-8", "surrogatepass"
     )

@@ -124,7 +124,7 @@ async def _run_alone(
             principal=heading.principal,
             tenant=heading.tenant,
         )
-    except Exception as error:  # noqa: BLE001  the node's, whatever it is
+    except Exception as error:
         if isinstance(error, DeadlineExceededError) and _is_late(heading):
             raise _late(heading, [step.id]) from error
         return {step.id: _failure(step, heading, error)}

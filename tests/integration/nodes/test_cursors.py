@@ -60,11 +60,13 @@ def some_things(count: int, seed: int = 1) -> list[dict[str, Any]]:
         "rank, color",
         "-rank, -color, -id",
         "rank, -color, level",
+        [{"field": "color", "nulls": "last"}],
+        [{"field": "rank", "order": "desc", "nulls": "first"}, "color"],
     ],
     ids=str,
 )
 async def test_a_walk_sees_each_row_that_was_there_throughout_once_and_in_order(
-    order_by: str | None, db: DataFlow
+    order_by: object, db: DataFlow
 ) -> None:
     things = db[thing_of(db)]
     await things.bulk_create(some_things(60))

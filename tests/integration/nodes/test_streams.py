@@ -113,6 +113,10 @@ async def free(db: DataFlow) -> None:
         {"order_by": "-number, name"},
         {"filter": {"number": {"$gt": 3}}, "order_by": ["number"]},
         {"fields": ["name"], "order_by": "-number"},
+        {"exclude": ["id", "name"], "order_by": "name"},
+        {"distinct": ["number"], "order_by": "-number"},
+        {"fields": ["number"], "distinct": True, "order_by": "-number"},
+        {"order_by": [{"field": "number", "nulls": "last"}]},
         {"filter": {"name": "nobody"}},
     ],
     ids=str,
@@ -514,6 +518,9 @@ async def test_with_one_connection_a_reader_can_still_do_other_things(
 
     assert sorted(seen) == list(range(1, N_ITEMS + 1))
     assert await items.count({"name": "seen"}) == N_ITEMS
+    pairs = items.stream(distinct=["number"], order_by="-number", batch_size=2)
+    numbers = [record["number"] async for record in pairs]
+    assert numbers == [6, 5, 4, 3, 2, 1, None]
     names = items.stream(fields=["name"], order_by="-number", batch_size=7)
     assert [record async for record in names] == [{"name": "seen"}] * N_ITEMS
 

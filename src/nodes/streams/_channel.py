@@ -42,10 +42,12 @@ class Channel:
 
     Attributes:
         n_taken: Records the reader has taken; the reader counts, from any thread.
+        is_fresh: Whether nothing was put yet.
     """
 
     def __init__(self) -> None:
         self.n_taken = 0
+        self.is_fresh = True
         self._batches: deque[Batch] = deque()
         self._error: Exception | None = None
         self._is_left = False
@@ -79,11 +81,6 @@ class Channel:
                 self._error = ClosedError(STREAM)
             self._tell()
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether nothing was put yet."""
-        return not (self._batches or self.n_taken)
-
     async def put(self, batch: Batch, model: str, idle_s: float, *, last: bool) -> None:
         """Hand over a batch, when the one before was taken unless it is the *last*.
 
@@ -96,6 +93,7 @@ class Channel:
                 await self._change()
             if idle.cancelled_caught and self._batches and self.n_taken == n_taken:
                 raise StreamIdleError(model, idle_s)
+        self.is_fresh = False
         self._batches.append(batch)
         self._tell()
 
@@ -185,9 +183,6 @@ class Channels:
         self._post = post
         self._open: set[Channel] = set()
         self._is_closed = False
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     @contextmanager
     def serving(self, channel: Channel) -> Generator[None]:

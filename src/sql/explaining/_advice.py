@@ -14,7 +14,6 @@ from ...models import Field, Model
 from ..filters import (
     And,
     Compare,
-    CompareRow,
     Comparison,
     Filter,
     OneOf,
@@ -140,9 +139,7 @@ def _looked_up(part: Filter) -> tuple[list[str], list[str]]:
     equal: list[str] = []
     ordered: list[str] = []
     for leaf in part.parts if isinstance(part, And) else (part,):
-        if isinstance(leaf, CompareRow):
-            ordered.append(leaf.fields[0].name)
-        elif isinstance(leaf, Compare | OneOf) and isinstance(leaf.field, Field):
+        if isinstance(leaf, Compare | OneOf) and isinstance(leaf.field, Field):
             is_equal = isinstance(leaf, OneOf) or leaf.comparison is Comparison.EQ
             (equal if is_equal else ordered).append(leaf.field.name)
     return equal, ordered

@@ -50,9 +50,7 @@ async def _measure(opened: Opened, *, effort: Effort) -> list[Figure]:
                 "first": page,
                 "deep": partial(page, cursor=cursor),
             }
-            seconds = await compete(
-                contest, effort.scaled(rounds=_ROUNDS, size=_SIZE)
-            )
+            seconds = await compete(contest, effort.scaled(rounds=_ROUNDS, size=_SIZE))
             figures.append(
                 Figure(
                     operation=f"page behind {_DEPTH} by {order}",

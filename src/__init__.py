@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
-from .models import Digits, field
+from .models import Digits, References, field
 from .sql import Column, Condition
 from .workflow import (
     PARAMETER,
@@ -24,6 +24,7 @@ __all__ = [
     "Digits",
     "LocalRuntime",
     "Records",
+    "References",
     "Workflow",
     "WorkflowBuilder",
     "errors",

@@ -93,6 +93,8 @@ class Records:
     ) -> dict[str, Any]:
         """Return one row by its key, or by ``filter=``, with ``found``.
 
+        ``include=["customer"]`` puts the related rows of these names into it.
+
         Raises:
             RecordNotFoundError: It is not there.
         """
@@ -115,7 +117,7 @@ class Records:
         """Return a page of records: see `docs/lists.md`.
 
         Which: filter, distinct. In which order: order_by. From where and how many:
-        cursor or offset, limit, count. What of them: fields or exclude.
+        cursor or offset, limit, count. What of them: fields or exclude. What else: include.
         """
         return await self._do(Operation.LIST, parameters)
 
@@ -210,6 +212,7 @@ class Records:
         fields: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         distinct: bool | Sequence[str] = False,
+        include: Sequence[str] | None = None,
         batch_size: int = BATCH_SIZE,
         page: int | None = None,
         idle_s: float = IDLE_S,
@@ -230,6 +233,7 @@ class Records:
             fields: Names of the columns wanted; all if None.
             exclude: Names of those that are not.
             distinct: Each combination of values once, as for `list`.
+            include: Names of relations whose rows come with each record.
             batch_size: Records that are fetched together, at least one.
             page: The same by its former name.
             idle_s: Seconds without a record taken, after which the connection goes
@@ -245,6 +249,7 @@ class Records:
             "fields": fields,
             "exclude": exclude,
             "distinct": distinct,
+            "include": include,
             "batch_size": size,
             "idle_s": idle_s,
         }

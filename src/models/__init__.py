@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ._family import Family
 from ._field import Default, Field
-from ._model import Index, Model
+from ._foreign_key import Action, ForeignKey
+from ._model import Index, Model, Relation
 from .declaring import (
     FieldAttribute,
     InstanceError,
+    References,
     declare,
     field,
     seal,
@@ -15,16 +18,21 @@ from .declaring import (
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
+    "Action",
     "Default",
     "Digits",
+    "Family",
     "Field",
     "FieldAttribute",
     "FieldType",
+    "ForeignKey",
     "Index",
     "InstanceError",
     "Kind",
     "MismatchError",
     "Model",
+    "References",
+    "Relation",
     "declare",
     "encode_json",
     "field",

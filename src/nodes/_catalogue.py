@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
-from ..models import Model, declare, seal
+from ..models import Family, Model, declare, seal
 from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
@@ -33,14 +33,14 @@ class Catalogue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._models: dict[str, Model] = {}
+        self._family = Family()
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
 
     @property
     def models(self) -> Mapping[str, Model]:
         """The models by name, in the order they were declared."""
-        return MappingProxyType(self._models)
+        return self._family.models
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -54,15 +54,15 @@ class Catalogue:
         keep them.
 
         Raises:
-            ModelError: The class cannot be mapped.
+            ModelError: The class cannot be mapped, or refers to what does not fit.
             ClosedError: The database is closed.
         """
         self._database.check_open()
-        model = declare(cls)
+        model = declare(cls, self._family)
         nodes = [kind(model, self._database) for kind in KINDS]
+        self._family.add(model)
         seal(cls, model)
         attach_columns(cls, model)
-        self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
         direct = [kind(model, self._database) for kind in _DIRECT]
@@ -75,9 +75,9 @@ class Catalogue:
             UnknownModelError: There is none; the nearest name is told.
         """
         try:
-            return self._models[name]
+            return self.models[name]
         except KeyError:
-            raise UnknownModelError(name, tuple(self._models)) from None
+            raise UnknownModelError(name, tuple(self.models)) from None
 
     def node(self, name: str) -> Node:
         """Return the node of this name.

@@ -50,22 +50,23 @@ class Place:
         self.driver = driver
         self.supervisor = supervisor
         self.channels = channels
-        self._ready: set[Model] = set()
+        self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
 
     async def prepare(self, model: Model) -> None:
-        """See to it once that the table of *model* is there.
+        """See to it once that the table of *model* is there, and related ones.
 
-        If cancelled or if it fails, the next call does it again.
+        If cancelled or if it fails, the next call does it again; so does the first one
+        after another model was declared, which may be related.
         """
-        prepare = self.database.prepare
-        if prepare is None or model in self._ready:
+        prepare, generation = self.database.prepare, model.generation
+        if prepare is None or self._ready.get(model) == generation:
             return
         async with self._lock:
-            if model not in self._ready:
+            if self._ready.get(model) != generation:
                 await prepare(self.driver, model)
-                self._ready.add(model)
+                self._ready[model] = generation
 
     def address(self, node: ModelNode[Any] | SqlNode) -> ActorRef:
         """Make what serves *node* and return its address."""

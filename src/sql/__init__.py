@@ -8,6 +8,7 @@ from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._raw import raw_statement
+from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table, table_of
@@ -25,6 +26,7 @@ from .filters import (
     ALL,
     NOTHING,
     OPERATORS,
+    QUANTIFIERS,
     And,
     AnyElement,
     Column,
@@ -46,6 +48,7 @@ from .filters import (
     OneOf,
     Or,
     Reading,
+    Related,
     Term,
     after,
     attach_columns,
@@ -58,6 +61,7 @@ from .filters import (
     negation,
     parse,
     parse_order,
+    related,
 )
 from .packing import (
     FEED_STRIDE,
@@ -81,6 +85,7 @@ __all__ = [
     "NOTHING",
     "OPERATORS",
     "POSTGRESQL",
+    "QUANTIFIERS",
     "SQLITE",
     "Aggregate",
     "And",
@@ -120,6 +125,8 @@ __all__ = [
     "Packer",
     "Packing",
     "Reading",
+    "Related",
+    "RelatedRows",
     "Result",
     "RowCodec",
     "Running",
@@ -150,5 +157,7 @@ __all__ = [
     "parse_aggregates",
     "parse_order",
     "raw_statement",
+    "related",
+    "related_rows",
     "table_of",
 ]

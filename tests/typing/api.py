@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -26,6 +27,7 @@ from dataflow import (
     DataFlow,
     LocalRuntime,
     Records,
+    References,
     Workflow,
     WorkflowBuilder,
 )
@@ -38,6 +40,7 @@ from dataflow.models import (
     Index,
     Kind,
     Model,
+    Relation,
     declare,
     field,
     is_template,
@@ -249,3 +252,15 @@ async def conditions() -> None:
 
 
 DataFlow("sqlite:///:memory:", cursor_key=b"0123456789abcdef")
+
+
+async def relations(db: DataFlow) -> None:
+    @db.model
+    class Visit:
+        guest_id: int = field(references="Guest", on_delete="cascade", backref="stays")
+        shop_id: int | None = field(references=Address, relation="shop", default=None)
+        host_id: Annotated[int, References("Guest", on_update="restrict")]
+
+    assert_type(db[Visit].model.relations, Mapping[str, Relation])
+    async for record in db[Visit].stream(include=["guest"]):
+        assert_type(record, dict[str, Any])

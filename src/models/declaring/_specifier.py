@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ._references import OnChange, References
+
 __all__ = ["Specifier", "field", "read_specifier"]
 
 _MISSING: Final[Any] = object()
@@ -23,6 +25,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        references: What the field refers to, or None.
     """
 
     default: Any = _MISSING
@@ -31,6 +34,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    references: References | None = None
 
     @property
     def has_default(self) -> bool:
@@ -51,6 +55,11 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    references: str | type | None = None,
+    on_delete: OnChange = "no_action",
+    on_update: OnChange = "no_action",
+    relation: str | None = None,
+    backref: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -61,8 +70,24 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        references: It holds the key of a row of this model, ``"Customer"`` or the
+            class, or a unique field of it, ``"Customer.code"``.
+        on_delete: What becomes of the row when the one it refers to is deleted.
+        on_update: The same when that one's key changes.
+        relation: What the row it refers to is called; ``customer`` for a field
+            ``customer_id`` if None.
+        backref: What rows like this are called there; as their table if None.
     """
-    return Specifier(default, default_factory, primary_key, unique, index, digits)
+    said = References(references, on_delete, on_update, relation, backref)
+    return Specifier(
+        default,
+        default_factory,
+        primary_key,
+        unique,
+        index,
+        digits,
+        None if said == References(None) else said,
+    )
 
 
 def read_specifier(written: object) -> Specifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
+from ._include import in_one_snapshot, isolated, load
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
@@ -22,5 +23,8 @@ __all__ = [
     "NodeActor",
     "came",
     "flag",
+    "in_one_snapshot",
+    "isolated",
+    "load",
     "whole_number",
 ]

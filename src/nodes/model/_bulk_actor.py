@@ -7,9 +7,11 @@ from typing import Any, Final, final
 
 from ...actors import Actor, Turn
 from ...drivers import Driver
+from ...errors import ForeignKeyError
 from ...messages import Envelope
 from ...sql import table_of
 from ._bulk_node import BulkNode
+from ._foreign_keys import Attempt, named
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -60,6 +62,8 @@ class BulkActor(Actor):
             plan = node.plan(dict(envelope.message.parameters), node.name)
             await self._prepare()
             reply = await node.work(self._driver, self._table, plan)
+        except ForeignKeyError as error:
+            envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)
         else:

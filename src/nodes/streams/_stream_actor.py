@@ -7,7 +7,7 @@ from typing import Final, final
 
 from ...actors import Actor, Turn
 from ...drivers import Driver
-from ...errors import ClosedError, ConnectionLostError
+from ...errors import ClosedError, ConnectionLostError, TransactionConflictError
 from ...messages import Envelope
 from ...sql import table_of
 from ._channel import STREAM, Batch, Channels
@@ -84,7 +84,7 @@ class StreamActor(Actor):
         read = self._node.read
         try:
             await read(self._driver, self._table, plan, put)
-        except ConnectionLostError:
+        except (ConnectionLostError, TransactionConflictError):
             if not channel.is_fresh:
                 raise
             # Like any other read; nobody has seen anything of it yet.

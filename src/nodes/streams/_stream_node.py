@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, Protocol, cast, final
 
 import msgspec
@@ -13,7 +14,17 @@ from ...models import Model
 from ...sql import Table, after
 from .._database import Database
 from .._node import Port
-from ..model import Arriving, ListNode, ListPlan, ModelNode, came, whole_number
+from ..model import (
+    Arriving,
+    ListNode,
+    ListPlan,
+    ModelNode,
+    came,
+    in_one_snapshot,
+    isolated,
+    load,
+    whole_number,
+)
 from ._channel import Batch, Channel
 
 __all__ = ["BATCH_SIZE", "IDLE_S", "Put", "StreamNode", "StreamRequest"]
@@ -78,6 +89,7 @@ class StreamNode(ModelNode[Plan]):
             Port("fields", list | tuple | None),
             Port("exclude", list | tuple | None),
             Port("distinct", bool | list | tuple | None),
+            Port("include", list | tuple | None),
             Port("batch_size", int),
             Port("idle_s", float),
         ]
@@ -113,8 +125,7 @@ class StreamNode(ModelNode[Plan]):
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
         """Read everything at once, for whoever has no channel."""
-        (result,) = await connection.run([self._list.select(table, plan.listed)])
-        return {"records": _projected(cast("Batch", result.rows), plan.listed)}
+        return await self._list.perform(connection, table, plan.listed)
 
     async def read(self, driver: Driver, table: Table, plan: Plan, put: Put) -> None:
         """Put everything, batch by batch.
@@ -132,21 +143,31 @@ class StreamNode(ModelNode[Plan]):
     async def _read_at_once(
         self, driver: Driver, table: Table, plan: Plan, put: Put
     ) -> None:
+        async with driver.acquire(write=False) as connection:
+            read = partial(self._put_all_but_last, connection, table, plan, put)
+            if plan.listed.include:
+                # Related rows come by statements of their own, between two batches.
+                last = await isolated(connection, table.dialect, read)
+            else:
+                last = await read()
+        # The connection is not needed to hand it over.
+        await put(last, last=True)
+
+    async def _put_all_but_last(
+        self, connection: Connection, table: Table, plan: Plan, put: Put
+    ) -> Batch:
+        """Put every batch that is full, and return the one that is not."""
         size, listed = plan.batch_size, plan.listed
         query = self._list.select(table, listed)
-        rest: Batch = ()
-        async with (
-            driver.acquire(write=False) as connection,
-            connection.stream(query, batch=size, snapshot=True) as batches,
-        ):
+        async with connection.stream(query, batch=size, snapshot=True) as batches:
             async for rows in batches:
-                # What the statement decodes them to.
-                batch = _projected(cast("Batch", rows), listed)
+                records = cast("Batch", rows)  # what the statement decodes them to
+                await load(connection, table.dialect, records, listed.include)
+                batch = _projected(records, listed)
                 if len(batch) < size:
-                    rest = batch  # the connection is not needed to hand it over
-                else:
-                    await put(batch, last=False)
-        await put(rest, last=True)
+                    return batch
+                await put(batch, last=False)
+        return ()
 
     async def _read_by_pages(
         self, driver: Driver, table: Table, plan: Plan, put: Put
@@ -155,23 +176,33 @@ class StreamNode(ModelNode[Plan]):
         page = msgspec.structs.replace(plan.listed, limit=plan.batch_size - 1)
         order, is_last = page.order, False
         while not is_last:
-            query = self._list.select(table, page)
             async with driver.acquire(write=False) as connection:
-                (result,) = await connection.run([query])
-            records = cast("Batch", result.rows)
+                read = partial(self._page, connection, table, page)
+                if page.include:
+                    records = await in_one_snapshot(connection, table.dialect, read)
+                else:
+                    records = await read()
             is_last = len(records) < plan.batch_size
             if not is_last:
                 place = [records[-1][term.field.name] for term in order]
                 page = msgspec.structs.replace(page, page=after(order, place))
             await put(_projected(records, plan.listed), last=is_last)
 
+    async def _page(
+        self, connection: Connection, table: Table, page: ListPlan
+    ) -> Batch:
+        (result,) = await connection.run([self._list.select(table, page)])
+        records = cast("Batch", result.rows)
+        await load(connection, table.dialect, records, page.include)
+        return records
+
 
 def _projected(records: Batch, plan: ListPlan) -> Batch:
     """Keep the fields that were asked for."""
-    names = plan.names
-    if names is None or names == plan.columns:
+    kept = plan.kept
+    if kept is None:
         return records
-    return [{name: each[name] for name in names} for each in records]
+    return [{name: each[name] for name in kept} for each in records]
 
 
 def _seconds(value: object, owner: str) -> float:

@@ -27,19 +27,22 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     conjunction,
     disjunction,
     negation,
+    related,
 )
 from ._json_at import json_at
 from ._order import Term, parse_order
-from ._parse import OPERATORS, parse
-from ._reference import Reference, reference, references
+from ._parse import OPERATORS, QUANTIFIERS, parse
+from ._reference import Reference, aliased, reference, references
 
 __all__ = [
     "ALL",
     "NOTHING",
     "OPERATORS",
+    "QUANTIFIERS",
     "And",
     "AnyElement",
     "Column",
@@ -63,8 +66,10 @@ __all__ = [
     "Or",
     "Reading",
     "Reference",
+    "Related",
     "Term",
     "after",
+    "aliased",
     "attach_columns",
     "columns",
     "conjunction",
@@ -77,4 +82,5 @@ __all__ = [
     "parse_order",
     "reference",
     "references",
+    "related",
 ]

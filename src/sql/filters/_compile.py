@@ -19,11 +19,12 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import FilterError
-from ...models import Field
+from ...models import Field, Relation
 from .._column import column_type
 from .._dialect import POSTGRESQL, Dialect
 from ._derived import derived
 from ._filter import (
+    ALL,
     And,
     AnyElement,
     Compare,
@@ -37,12 +38,13 @@ from ._filter import (
     Not,
     OneOf,
     Or,
+    Related,
     Subject,
 )
 from ._list import spelled_out
 from ._match import MATCHES
 from ._order import Term
-from ._reference import Reference
+from ._reference import Reference, aliased
 
 __all__ = ["Compiler"]
 
@@ -68,7 +70,7 @@ class Compiler:
         parameters: Values so far, encoded for the dialect.
     """
 
-    __slots__ = ("_columns", "_dialect", "parameters")
+    __slots__ = ("_aliases", "_columns", "_dialect", "_outermost", "parameters")
 
     def __init__(
         self,
@@ -78,6 +80,8 @@ class Compiler:
     ) -> None:
         self._dialect = dialect
         self._columns = columns
+        self._aliases = 0
+        self._outermost = ""
         self.parameters: list[Any] = [*parameters]
 
     def place(self, value: object) -> str:
@@ -169,6 +173,8 @@ class Compiler:
         inner = part.part
         if isinstance(inner, Compare) and inner.value is None:
             return f"{self._refer(inner.field).name} IS NOT NULL"
+        if isinstance(inner, Related):
+            return f"NOT {self.write_related(inner)}"
         return f"({self.condition(inner)}) IS NOT TRUE"
 
     def write_compare(self, part: Compare) -> str:
@@ -256,8 +262,38 @@ class Compiler:
         )
         return f"EXISTS (SELECT 1 FROM {elements} WHERE {self.condition(part.part)})"
 
+    # -- relations ------------------------------------------------------------
 
-_DEEP: Final = frozenset({And, Or, Not, Members, AnyElement})
+    def write_related(self, part: Related) -> str:
+        """Write what at least one related row must be.
+
+        Nowhere else does a filter name a table that is not its statement's own.
+        """
+        relation, outer = part.relation, self._columns
+        target, alias = relation.target, self._alias(relation)
+        inner = aliased(target, self._dialect, alias)
+        pairs = [
+            f"{inner[theirs.name].equal} = {outer[own.name].qualified}"
+            for own, theirs in relation.pairs
+        ]
+        table = f"{self._dialect.quote(target.table)} AS {self._dialect.quote(alias)}"
+        self._columns = inner
+        # What nests comes first; see the top of the file.
+        parts = [] if part.part is ALL else [self._member(part.part, " AND ")]
+        self._columns = outer
+        where = " AND ".join((*parts, *pairs))
+        return f"EXISTS (SELECT 1 FROM {table} WHERE {where})"
+
+    def _alias(self, relation: Relation) -> str:
+        """Return a name that no table of the statement has."""
+        if not self._aliases:
+            self._outermost = relation.source.table
+        self._aliases += 1
+        sign = "$" if not self._outermost.startswith("$") else "#"
+        return f"{sign}r{self._aliases}"
+
+
+_DEEP: Final = frozenset({And, Or, Not, Members, AnyElement, Related})
 """What opens brackets."""
 
 _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
@@ -272,6 +308,7 @@ _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
     Match: Compiler.write_match,
     Members: Compiler.write_members,
     AnyElement: Compiler.write_any_element,
+    Related: Compiler.write_related,
 }
 
 
@@ -287,4 +324,6 @@ def _height(part: Filter) -> int:
         return 1 + max(map(_height, part.parts), default=0)
     if isinstance(part, Members):
         return _SPELLED_OUT
-    return 1 + _height(part.part) if isinstance(part, Not | AnyElement) else 0
+    if isinstance(part, Not | AnyElement | Related):
+        return 1 + _height(part.part)
+    return 0

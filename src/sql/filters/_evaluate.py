@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from ...errors import RelationNotLoadedError
 from ...models import Field, Kind
 from ._filter import (
     And,
@@ -36,6 +37,7 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     Subject,
 )
 from ._json_at import value_at
@@ -64,7 +66,10 @@ def matcher(part: Filter) -> Matcher:
     """Return a function that tells whether *part* lets a row through.
 
     It takes a mapping with at least the fields that the filter names, as they come
-    out of a node, and raises KeyError where one is missing.
+    out of a node, and raises KeyError where one is missing. Related rows are in it
+    as ``include`` puts them there: under the relation's name, one or None, or a list.
+
+    The function raises `RelationNotLoadedError` where they are not.
     """
     return _COMPILERS[type(part)](part)
 
@@ -294,6 +299,25 @@ def _any_element(part: AnyElement) -> Matcher:
     return some
 
 
+# -- relations --------------------------------------------------------------------
+
+
+def _related(part: Related) -> Matcher:
+    model, name = part.relation.source.name, part.relation.name
+    is_many, inner = part.relation.is_many, matcher(part.part)
+
+    def some(row: Row) -> bool:
+        try:
+            found = row[name]
+        except KeyError:
+            raise RelationNotLoadedError(model, name) from None
+        if is_many:
+            return any(map(inner, found))
+        return found is not None and inner(found)
+
+    return some
+
+
 # -- text -------------------------------------------------------------------------
 
 
@@ -393,4 +417,5 @@ _COMPILERS: Final[Mapping[type, Callable[[Any], Matcher]]] = {
     Members: _members,
     AnyElement: _any_element,
     Match: _match,
+    Related: _related,
 }

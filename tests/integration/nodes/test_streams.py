@@ -15,7 +15,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from dataflow import DataFlow, Records
+from dataflow import DataFlow, Records, field
 from dataflow.actors import Handler, Turn
 from dataflow.drivers import Driver, PoolStatistics
 from dataflow.errors import (
@@ -129,6 +129,43 @@ async def test_it_reads_what_a_list_without_a_limit_holds(
     assert [
         each async for each in items.stream(**given, batch_size=batch_size)
     ] == whole
+
+
+@pytest.mark.parametrize("pool_size", [1, 3])
+async def test_related_rows_come_with_each_record_of_the_same_moment(
+    database_url: str, pool_size: int
+) -> None:
+    async with DataFlow(database_url, pool_size=pool_size) as db:
+
+        @db.model
+        class Author:
+            name: str
+
+        @db.model
+        class Book:
+            title: str
+            author_id: int | None = field(
+                default=None, references="Author", relation="author"
+            )
+
+        await db[Author].bulk_create([{"name": name} for name in "abc"])
+        await db[Book].bulk_create(
+            {"title": f"{n}", "author_id": n % 4 or None} for n in range(10)
+        )
+        whole = await db[Book].list(include=["author"], limit=None)
+        seen: list[Any] = []
+        async for book in db[Book].stream(include=["author"], batch_size=3):
+            if not seen and pool_size > 1:
+                await db[Author].update(2, name="changed")
+            seen.append(book)
+
+        assert seen == whole["records"]
+        titles = db[Book].stream(fields=["title"], include=["author"], batch_size=10)
+        first = await anext(titles)
+        assert first == {"title": "0", "author": None}
+        await titles.aclose()
+        await free(db)
+    db.close()
 
 
 async def test_it_is_as_of_the_moment_of_its_first_record(

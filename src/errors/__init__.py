@@ -51,6 +51,7 @@ from ._rows import (
     StoredValueError,
     TooManyFailuresError,
 )
+from ._streams import StreamIdleError
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -95,6 +96,7 @@ __all__ = [
     "RelationNotLoadedError",
     "RestartLimitError",
     "StoredValueError",
+    "StreamIdleError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnknownFieldError",

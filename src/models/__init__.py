@@ -6,7 +6,15 @@ from ._family import Family
 from ._field import Default, Field
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
-from .declaring import InstanceError, References, declare, field, seal
+from .declaring import (
+    FieldAttribute,
+    InstanceError,
+    References,
+    declare,
+    field,
+    seal,
+    written_in,
+)
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
@@ -15,6 +23,7 @@ __all__ = [
     "Digits",
     "Family",
     "Field",
+    "FieldAttribute",
     "FieldType",
     "ForeignKey",
     "Index",
@@ -29,4 +38,5 @@ __all__ = [
     "field",
     "is_template",
     "seal",
+    "written_in",
 ]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
 from ..models import Family, Model, declare, seal
+from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ModelNode
+from .model import KINDS, ExplainNode, ModelNode
 from .raw import databases
+from .streams import StreamNode
 
 __all__ = ["Catalogue"]
+
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
+"""Kinds that serve direct calls only: no workflow finds them."""
 
 
 @final
@@ -57,9 +62,11 @@ class Catalogue:
         nodes = [kind(model, self._database) for kind in KINDS]
         self._family.add(model)
         seal(cls, model)
+        attach_columns(cls, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        return model, {node.operation: node for node in nodes}
+        direct = [kind(model, self._database) for kind in _DIRECT]
+        return model, {node.operation: node for node in (*nodes, *direct)}
 
     def model(self, name: str) -> Model:
         """Return the model of this name.

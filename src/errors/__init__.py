@@ -57,6 +57,7 @@ from ._rows import (
     StoredValueError,
     TooManyFailuresError,
 )
+from ._streams import StreamIdleError
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -102,6 +103,7 @@ __all__ = [
     "RelationNotLoadedError",
     "RestartLimitError",
     "StoredValueError",
+    "StreamIdleError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnavailableNodeError",

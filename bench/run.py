@@ -23,6 +23,7 @@ import lists
 import memory
 import migrations
 import on_trio
+import pages
 import relations
 import single
 import startup
@@ -52,6 +53,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *pages.NAMES,
     *relations.NAMES,
     *memory.NAMES,
     *migrations.NAMES,
@@ -106,7 +108,9 @@ def _jobs(
             yield from hop.jobs("asyncio", effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists, relations, migrations):
+        if name in migrations.NAMES:
+            yield from migrations.jobs(server, name, effort)
+        for family in (single, callers, bulk, lists, pages, relations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

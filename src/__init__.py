@@ -6,6 +6,7 @@ from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
 from .models import Digits, References, field
+from .sql import Column, Condition
 from .workflow import (
     PARAMETER,
     AsyncLocalRuntime,
@@ -17,6 +18,8 @@ from .workflow import (
 __all__ = [
     "PARAMETER",
     "AsyncLocalRuntime",
+    "Column",
+    "Condition",
     "DataFlow",
     "Digits",
     "LocalRuntime",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
 
@@ -17,6 +17,7 @@ from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._cursor_key import key_of_cursors
 from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
@@ -28,6 +29,7 @@ from ._registry import Registry
 __all__ = ["DataFlow"]
 
 ModelT = TypeVar("ModelT")
+T = TypeVar("T")
 
 
 @final
@@ -52,9 +54,13 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tdd_mode: For a test mode; this version refuses it.
         interceptors: Layers around every node actor, the first outermost; sealed
             from here on.
+        cursor_key: Signs the cursors of lists, at least 16 bytes; without it
+            ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
+            the process; several that serve the same pages need a common key.
 
     Raises:
         UrlError: The URL cannot be understood.
+        ValueError: The key is too short.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         echo: bool = False,
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
+        cursor_key: str | bytes | None = None,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -82,6 +89,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             pool_size=pool_size,
             echo=echo,
             interceptors=interceptors,
+            cursor_key=key_of_cursors(cursor_key),
             prepare=ensure_table if may_create else None,
         )
         self._catalogue = Catalogue(self._database)
@@ -120,13 +128,19 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             ClosedError: The DataFlow is closed.
         """
         model, nodes = self._catalogue.add(cls)
-        self._records[model.name] = Records(model, nodes, self._ask)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
 
     def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
-        self._records[model.name] = Records(model, nodes, self._ask)
-        return tuple(nodes.values())
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        known = self._catalogue.nodes  # others serve direct calls only
+        return tuple(each for each in nodes.values() if each.name in known)
+
+    def _call(
+        self, function: Callable[[Host, T], Awaitable[object]], value: T, /
+    ) -> Awaitable[Any]:
+        return self._hosting.call(function, value)
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]

@@ -70,6 +70,7 @@ from ._rows import (
     StoredValueError,
     TooManyFailuresError,
 )
+from ._streams import StreamIdleError
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -126,6 +127,7 @@ __all__ = [
     "RiskLevelError",
     "SchemaProtectedError",
     "StoredValueError",
+    "StreamIdleError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnavailableNodeError",

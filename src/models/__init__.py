@@ -6,7 +6,15 @@ from ._family import Family
 from ._field import Default, Field
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
-from .declaring import InstanceError, References, declare, field, seal
+from .declaring import (
+    FieldAttribute,
+    InstanceError,
+    References,
+    declare,
+    field,
+    seal,
+    written_in,
+)
 from .types import (
     Digits,
     FieldType,
@@ -24,6 +32,7 @@ __all__ = [
     "Digits",
     "Family",
     "Field",
+    "FieldAttribute",
     "FieldType",
     "ForeignKey",
     "Index",
@@ -40,4 +49,5 @@ __all__ = [
     "field",
     "is_template",
     "seal",
+    "written_in",
 ]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
 from ..models import Family, Model, declare, seal
+from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ModelNode, UnavailableNode
+from .model import KINDS, ExplainNode, ModelNode, UnavailableNode
 from .raw import databases
+from .streams import StreamNode
 
 __all__ = ["Catalogue"]
+
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
+"""Kinds that serve direct calls only: no workflow finds them."""
 
 
 @final
@@ -73,9 +78,11 @@ class Catalogue:
         nodes = [self._make(kind, model) for kind in KINDS]
         self._family.add(model)
         seal(model.python_type, model)
+        attach_columns(model.python_type, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        return model, {node.operation: node for node in nodes}
+        direct = [kind(model, self._database) for kind in _DIRECT]
+        return model, {node.operation: node for node in (*nodes, *direct)}
 
     def _make(self, kind: type[ModelNode[Any]], model: Model) -> ModelNode[Any]:
         reason = model.unavailable.get(kind.operation)

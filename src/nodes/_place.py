@@ -15,6 +15,7 @@ from ._actor_pool import ActorPool
 from ._database import Database
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
+from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
 
 __all__ = ["Place"]
 
@@ -35,14 +36,20 @@ class Place:
         database: Which.
         driver: The engine's connections to it.
         supervisor: Under which its actors live.
+        channels: The streams that are being read.
     """
 
     def __init__(
-        self, database: Database, driver: Driver, supervisor: SupervisorRef
+        self,
+        database: Database,
+        driver: Driver,
+        supervisor: SupervisorRef,
+        channels: Channels,
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
+        self.channels = channels
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
@@ -75,6 +82,13 @@ class Place:
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
+                interceptors=self.database.interceptors,
+            )
+        if isinstance(node, StreamNode):
+            return self.supervisor.spawn(
+                partial(StreamActor, node, self.driver, prepare, self.channels),
+                name,
+                mailbox_size=STREAM_MAILBOX,
                 interceptors=self.database.interceptors,
             )
         return self.supervisor.spawn(

@@ -77,7 +77,7 @@ def create_tables(models: Sequence[Model], dialect: Dialect) -> list[Statement]:
         create = CreateTable(
             table, include_foreign_key_constraints=inline, if_not_exists=True
         )
-        elements += [create, *map(CreateIndex, _indexes(model, table))]
+        elements += [create, *map(CreateIndex, _indexes(model, table, dialect))]
         late += map(AddConstraint, after)
     written = [
         element.compile(dialect=_DIALECTS[dialect.name])
@@ -187,14 +187,24 @@ def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
     return _Named(name)
 
 
-def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
+def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Index]:
     names = _names(model, (each.fields for each in model.indexes), "idx")
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
-        columns = [table.c[field] for field in index.fields]
+        columns = [_least_first(table.c[field], dialect) for field in index.fields]
         yield sa.Index(name, *columns, unique=index.is_unique)
+
+
+def _least_first(column: sa.Column[Any], dialect: Dialect) -> sa.ColumnElement[Any]:
+    """Return a column of an index in the order of lists, where NULL is the least.
+
+    PostgreSQL's own way is the other one, and an index serves only its own order.
+    """
+    if column.nullable and dialect.name == "postgresql":
+        return column.asc().nulls_first()
+    return column
 
 
 def _names(

@@ -22,6 +22,8 @@ import msgspec
 from dataflow import (
     PARAMETER,
     AsyncLocalRuntime,
+    Column,
+    Condition,
     DataFlow,
     LocalRuntime,
     Records,
@@ -43,8 +45,9 @@ from dataflow.models import (
     field,
     is_template,
 )
+from dataflow.nodes import RecordStream
 from dataflow.schema import ensure_table, table_statements
-from dataflow.sql import SQLITE, RowCodec, Statement, codec
+from dataflow.sql import SQLITE, Explanation, RowCodec, Statement, codec
 
 T = TypeVar("T")
 
@@ -216,6 +219,39 @@ async def rows() -> None:
     )
     async for record in orders.stream({"status": "paid"}, fields=["id"], page=10):
         assert_type(record, dict[str, Any])
+
+
+@db.model
+class Guest:
+    name: Column[str]
+    nickname: Column[str | None]
+    age: Column[int] = field(default=18)
+    tags: Column[list[str]] = field(default_factory=list)
+    meta: Column[dict[str, Any] | None]
+    plain: int = 0
+
+
+async def conditions() -> None:
+    assert_type(Guest.age, Column[int])
+    assert_type(Guest.age > 18, Condition)
+    assert_type(Guest.age >= Guest.age, Condition)
+    assert_type((Guest.age > 18) & ~Guest.name.contains("x"), Condition)
+    assert_type(Guest.nickname.starts_with("x", any_case=True), Condition)
+    assert_type(Guest.tags.has_any(["a"]), Condition)
+    assert_type(Guest.meta["a"]["b"] == 1, Condition)
+    assert_type(Guest.age % 2 == 0, Condition)
+    assert_type(Guest.age.is_in([1, 2]), Condition)
+    _ = Guest.age > "18"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    Guest.age.contains("x")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    Guest.name.has_any(["a"])  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(Guest.plain, int)
+    assert_type(await db[Guest].explain(filter=Guest.age > 18), Explanation)
+    async with db[Guest].stream(Guest.age > 18, batch_size=10, idle_s=5) as stream:
+        assert_type(stream, RecordStream)
+        assert_type(await anext(stream), dict[str, Any])
+
+
+DataFlow("sqlite:///:memory:", cursor_key=b"0123456789abcdef")
 
 
 async def relations(db: DataFlow) -> None:

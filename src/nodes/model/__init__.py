@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
-from ._model_node import ModelNode
+from ._include import in_one_snapshot, isolated, load
+from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
+from ._options import came, flag, whole_number
 from ._unavailable_node import UnavailableNode
-from .kinds import KINDS
+from .kinds import KINDS, ExplainNode, ListNode, ListPlan
 
 __all__ = [
     "BULK_MAILBOX",
     "KINDS",
+    "Arriving",
     "BulkActor",
     "BulkNode",
+    "ExplainNode",
+    "ListNode",
+    "ListPlan",
     "ModelNode",
     "NodeActor",
     "UnavailableNode",
+    "came",
+    "flag",
+    "in_one_snapshot",
+    "isolated",
+    "load",
+    "whole_number",
 ]

@@ -23,7 +23,14 @@ from ...models import Model, Relation
 from ...sql import POSTGRESQL, Dialect, Statement, related_rows
 from ._options import as_list, came
 
-__all__ = ["Include", "in_one_snapshot", "key_names", "load", "read_include"]
+__all__ = [
+    "Include",
+    "in_one_snapshot",
+    "isolated",
+    "key_names",
+    "load",
+    "read_include",
+]
 
 MAX_RELATIONS: Final = 32
 """Relations one request may include."""
@@ -118,14 +125,15 @@ async def in_one_snapshot(
     Once more if a table was changed after a statement was prepared: it only reads.
     """
     try:
-        return await _isolated(connection, dialect, work)
+        return await isolated(connection, dialect, work)
     except TransactionConflictError:
-        return await _isolated(connection, dialect, work)
+        return await isolated(connection, dialect, work)
 
 
-async def _isolated(
+async def isolated(
     connection: Connection, dialect: Dialect, work: Callable[[], Awaitable[T]]
 ) -> T:
+    """Await *work* likewise, but once."""
     async with connection.transaction():
         if dialect is POSTGRESQL:
             await connection.run((_ISOLATED,))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ._columns import Column, Columns, attach_columns, columns
 from ._compile import Compiler
-from ._condition import Column, Columns, Condition, columns
-from ._cursor import Cursor
+from ._condition import Condition
+from ._cursor import Cursor, after
 from ._evaluate import evaluate, matcher
 from ._filter import (
     ALL,
@@ -13,6 +14,7 @@ from ._filter import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
@@ -47,6 +49,7 @@ __all__ = [
     "Columns",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Compiler",
     "Condition",
@@ -65,7 +68,9 @@ __all__ = [
     "Reference",
     "Related",
     "Term",
+    "after",
     "aliased",
+    "attach_columns",
     "columns",
     "conjunction",
     "disjunction",

@@ -29,6 +29,7 @@ from ._filter import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Filter,
     Match,
@@ -192,6 +193,16 @@ class Compiler:
         left, right = self._refer(part.field), self._refer(part.other)
         return f"{left.ordered} {part.comparison.value} {right.ordered}"
 
+    def write_compare_row(self, part: CompareRow) -> str:
+        """Write a comparison of columns with values, as one row with another."""
+        columns = [self._columns[field.name] for field in part.fields]
+        places = [
+            self.place(value if column.encode is None else column.encode(value))
+            for column, value in zip(columns, part.values, strict=True)
+        ]
+        names = ", ".join(column.ordered for column in columns)
+        return f"({names}) {part.comparison.value} ({', '.join(places)})"
+
     def write_modulo(self, part: Modulo) -> str:
         """Write what a division leaves; both databases give it the dividend's sign."""
         column = self._refer(part.field).name
@@ -291,6 +302,7 @@ _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
     Not: Compiler.write_not,
     Compare: Compiler.write_compare,
     CompareFields: Compiler.write_compare_fields,
+    CompareRow: Compiler.write_compare_row,
     Modulo: Compiler.write_modulo,
     OneOf: Compiler.write_one_of,
     Match: Compiler.write_match,

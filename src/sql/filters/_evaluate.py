@@ -24,6 +24,7 @@ from ._filter import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
@@ -219,6 +220,20 @@ def _compare_fields(part: CompareFields) -> Matcher:
     return compare
 
 
+def _compare_row(part: CompareRow) -> Matcher:
+    readers = [_reader(field) for field in part.fields]
+    holds, values = _ORDERS[part.comparison], [_plain(each) for each in part.values]
+
+    def compare(row: Row) -> bool:
+        for read, value in zip(readers, values, strict=True):
+            found = read(row)
+            if found is None or found != value:
+                return found is not None and holds(found, value)
+        return False
+
+    return compare
+
+
 def _one_of(part: OneOf) -> Matcher:
     read, values = _reader(part.field), frozenset(map(_plain, part.values))
     return lambda row: read(row) in values
@@ -396,6 +411,7 @@ _COMPILERS: Final[Mapping[type, Callable[[Any], Matcher]]] = {
     Not: _not,
     Compare: _compare,
     CompareFields: _compare_fields,
+    CompareRow: _compare_row,
     OneOf: _one_of,
     Modulo: _modulo,
     Members: _members,

@@ -25,6 +25,7 @@ __all__ = [
     "AnyElement",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Derived",
     "Filter",
@@ -150,6 +151,22 @@ class CompareFields(_Node, frozen=True, eq=False):
     other: Field
 
 
+class CompareRow(_Node, frozen=True, eq=False):
+    """Several fields against as many values: the first pair that differs decides.
+
+    Before it, a NULL lets nothing through.
+
+    Attributes:
+        fields: At least two.
+        comparison: GT or LT.
+        values: None of them None.
+    """
+
+    fields: tuple[Field, ...]
+    comparison: Comparison
+    values: tuple[Any, ...]
+
+
 class Modulo(_Node, frozen=True, eq=False):
     """The rest of a division, whose sign is that of the field's value.
 
@@ -214,7 +231,17 @@ class Not(_Node, frozen=True, eq=False):
     part: Filter
 
 
-Leaf = Compare | OneOf | Match | CompareFields | Modulo | Members | AnyElement | Related
+Leaf = (
+    Compare
+    | OneOf
+    | Match
+    | CompareFields
+    | CompareRow
+    | Modulo
+    | Members
+    | AnyElement
+    | Related
+)
 
 Filter = Leaf | And | Or | Not
 

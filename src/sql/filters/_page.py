@@ -353,6 +353,53 @@ What holds for all of them:
 - **Bounds.** {MAX_DEPTH} levels, {MAX_NODES} conditions. `FilterError` tells the path
   inside the filter, such as `$or[1].age.$gt`, and never a value.
 
+## On the class
+
+A declared class has its columns as attributes: `User.age > 18` is a filter. Joined by
+`&`, `|` and `~`, with brackets, it goes wherever a filter goes. Where the annotation says
+`Column[int]` instead of `int`, editors and type checkers know what a column can do and
+what it is compared with; to the table it makes no difference.
+
+```python
+import anyio
+
+from dataflow import Column, DataFlow, field
+
+db = DataFlow("sqlite:///:memory:")
+
+
+@db.model
+class User:
+    name: Column[str]
+    age: Column[int] = field(default=18)
+    tags: Column[list[str]] = field(default_factory=list)
+    active: bool = True  # a column too; checkers take it for a bool
+
+
+async def main() -> None:
+    async with db:
+        await db[User].create(name="Bo", age=20, tags=["new"])
+        wanted = (User.age > 18) & ~User.name.contains("x") & User.tags.has_any(["new"])
+        assert await db[User].count(filter=wanted) == 1
+        begins = User.name.starts_with("b", any_case=True)
+        assert await db[User].count(filter=begins) == 1
+
+
+anyio.run(main)
+```
+
+| on | what there is |
+|---|---|
+| any column | `==` `!=` `>` `>=` `<` `<=`, `is_in`, `not_in`, `between`, `is_null`, `is_not_null` |
+| text | `contains`, `starts_with`, `ends_with`, `like`, `matches`, each with `any_case=True` |
+| int | `User.age % 2 == 0` |
+| lists | `has_all`, `has_any`, `has_only`, `has_size`, `has_element` |
+| JSON | `User.meta["address"]["city"]`, `has_key` |
+| whatever is missing | `User.age.holds("$gt", 18)` |
+
+Python's `and`, `or`, `not` and `1 < a < 2` ask a condition for its truth; it has none,
+and says so. A default stays what it was, in the model; the attribute is the column.
+
 In Python, `dataflow.sql.parse` makes a tree of a filter, and `dataflow.sql.matcher` a
 function of the tree:
 

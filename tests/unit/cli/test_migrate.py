@@ -36,7 +36,6 @@ def shop(
 ) -> Iterator[Path]:
     """Give the file of a module that declares models, importable as ``shop``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
     path = tmp_path / "shop.py"
     path.write_text(MODULE.format(url=database_url))
     yield path

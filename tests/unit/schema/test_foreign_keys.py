@@ -60,9 +60,11 @@ def test_a_table_says_what_it_refers_to_and_what_becomes_of_it(
         'REFERENCES "customers" ("code") ON DELETE CASCADE ON UPDATE RESTRICT'
     ) in table
     assert 'REFERENCES "employees" ("id") ON DELETE SET NULL' in table
+    # NULL is the least in the order of lists.
+    least = " ASC NULLS FIRST" if dialect is POSTGRESQL else ""
     assert indexes == [
         'CREATE INDEX "orders_customer_code_idx" ON "orders" ("customer_code")',
-        'CREATE INDEX "orders_boss_id_idx" ON "orders" ("boss_id")',
+        f'CREATE INDEX "orders_boss_id_idx" ON "orders" ("boss_id"{least})',
     ]
 
 

@@ -119,7 +119,7 @@ class ListNode(ModelNode[Plan]):
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
-        page = ALL if cursor is None else Cursor.filter(cursor, order, given)
+        page = ALL if cursor is None else self._behind(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:
             expected = "either a cursor or an offset"
@@ -137,6 +137,14 @@ class ListNode(ModelNode[Plan]):
             include=_include(self.model, wanted, parameters, owner),
         )
 
+    def _behind(self, cursor: str, order: Sequence[Term], given: object) -> Filter:
+        """Return the filter for what comes after the place that *cursor* names."""
+        return Cursor.filter(cursor, order, given, key=self.database.cursor_key)
+
+    def select(self, table: Table, plan: Plan) -> Statement:
+        """Return the statement that selects a page."""
+        return _select(table, plan)
+
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
@@ -146,9 +154,8 @@ class ListNode(ModelNode[Plan]):
         work = partial(self._perform, connection, table, plan)
         return await in_one_snapshot(connection, table.dialect, work)
 
-    @staticmethod
     async def _perform(
-        connection: Connection, table: Table, plan: Plan
+        self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
         statements = [_select(table, plan)]
         if plan.with_total:
@@ -156,7 +163,7 @@ class ListNode(ModelNode[Plan]):
         results = await connection.run(statements)
         records = cast("list[dict[str, Any]]", results[0].rows)
         await load(connection, table.dialect, records[: plan.limit], plan.include)
-        result = _page(records, plan)
+        result = _page(records, plan, self.database.cursor_key)
         if not table.model.key and plan.groups is None:
             result["next_cursor"] = None  # rows that are alike would be passed over
         if plan.with_total:
@@ -192,13 +199,13 @@ def _count(table: Table, plan: Plan) -> Statement:
     return table.count(plan.where)
 
 
-def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
+def _page(records: list[dict[str, Any]], plan: Plan, key: bytes) -> dict[str, Any]:
     """Cut off the row too many, make the cursor, and keep the fields asked for."""
     next_cursor = None
     if plan.limit is not None and len(records) > plan.limit:
         del records[plan.limit :]
         if records:
-            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text()
+            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text(key)
     kept = plan.kept
     if kept is not None:
         records = [{name: each[name] for name in kept} for each in records]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -143,8 +145,8 @@ async def test_defaults_of_every_type_reach_rows_that_are_there(
         fields = {
             name: (
                 types[name],
-                field(default_factory=lambda value=value: value)
-                if isinstance(value, list | dict)
+                field(default_factory=partial(deepcopy, value))
+                if name in {"tags", "more"}
                 else field(default=value),
             )
             for name, value in values.items()

@@ -180,8 +180,8 @@ class Migrator:
                 yield
             return
         # Inside of a transaction this would do nothing at all, without a word.
-        await connection.run([Statement("PRAGMA foreign_keys = OFF")])
         try:
+            await connection.run([Statement("PRAGMA foreign_keys = OFF")])
             yield
         finally:
             with anyio.move_on_after(GRACE_S, shield=True):

@@ -30,7 +30,7 @@ from ._diff import Difference, diff
 from ._evolve import evolved
 from ._facts import LARGE, NOTHING_KNOWN, Facts, TableFacts
 from ._names import names_in
-from ._quarantine import PREFIX, is_quarantined
+from ._quarantine import PREFIX, fitting_name, is_quarantined
 from ._target import Target, target_of
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "Target",
     "diff",
     "evolved",
+    "fitting_name",
     "is_quarantined",
     "names_in",
     "target_of",

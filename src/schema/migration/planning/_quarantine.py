@@ -6,7 +6,7 @@ from collections.abc import Collection
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["PREFIX", "is_quarantined", "quarantine_name"]
+__all__ = ["PREFIX", "fitting_name", "is_quarantined", "quarantine_name"]
 
 PREFIX: Final = "_dataflow_dropped_"
 """How the name of a table or a column begins that is kept though it was dropped."""
@@ -26,13 +26,14 @@ def quarantine_name(name: str, taken: Collection[str]) -> str:
     number = 1
     while True:
         tail = f"_{number}" if number > 1 else ""
-        found = _shortened(plain, tail)
+        found = fitting_name(plain, tail)
         if found not in taken:
             return found
         number += 1
 
 
-def _shortened(plain: str, tail: str) -> str:
+def fitting_name(plain: str, tail: str = "") -> str:
+    """Return a name with its tail; a digest stands for what would be too long."""
     if len((plain + tail).encode()) <= _MAX_BYTES:
         return plain + tail
     tail = f"_{sha256(plain.encode()).hexdigest()[:_DIGEST]}{tail}"

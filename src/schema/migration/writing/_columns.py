@@ -18,6 +18,7 @@ from ..planning import (
     RenameColumn,
     SetNotNull,
     TableFacts,
+    fitting_name,
 )
 from ._conversion import conversion, reversal
 from ._draft import (
@@ -39,8 +40,6 @@ CHECK_PREFIX: Final = "_dataflow_not_null_"
 _FAST_DEFAULT: Final = 11
 _NULL_BY_CHECK: Final = 12
 """Versions of PostgreSQL that brought these. Source: its release notes."""
-
-_MAX_BYTES: Final = 63  # of a name: PostgreSQL, NAMEDATALEN - 1
 
 
 class ColumnDraft(Draft):
@@ -192,7 +191,7 @@ class ColumnDraft(Draft):
                 self._backfill(table, column, fill)
             self._not_null(table, column, "set_not_null_directly", [])
             return
-        check = f"{CHECK_PREFIX}{column.name}"[:_MAX_BYTES]
+        check = fitting_name(f"{CHECK_PREFIX}{column.name}")
         if not self._has_check(table, check):
             self._check_not_null(table, column, check, fill)
         if fill is not None:

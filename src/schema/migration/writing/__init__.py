@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from ._catalogue import CATALOGUES, Operation, as_markdown
-from ._columns import CHECK_PREFIX
 from ._literal import literal
-from ._postgresql import postgresql_steps
 from ._purge import purge_steps
-from ._rebuild import INTERIM
-from ._sqlite import sqlite_steps
 from ._text import create_table, quote
+from .postgresql import CHECK_PREFIX, postgresql_steps
+from .sqlite import INTERIM, sqlite_steps
 
 __all__ = [
     "CATALOGUES",

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..._shape import Column, ForeignKey, TableShape
-from .._risk import Risk
-from .._step import Mode, Proof, Step, Work
-from ..planning import Facts, TableFacts
-from ._catalogue import POSTGRESQL_RISKS
-from ._text import quote
+from ...._shape import TableShape
+from ..._risk import Risk
+from ..._step import Mode, Proof, Step, Work
+from ...planning import Facts, TableFacts
+from .._catalogue import POSTGRESQL_RISKS
+from .._text import quote
 
-__all__ = [
-    "Draft",
-    "drop_constraint",
-    "no_conversion",
-    "no_nulls",
-    "no_orphans",
-    "no_twins",
-    "no_value",
-    "no_value_of",
-]
+__all__ = ["Draft", "drop_constraint"]
 
 
 class Draft:
@@ -132,60 +123,3 @@ def drop_constraint(table: str, name: str | None, *, is_certain: bool = True) ->
     """Return the statement that drops a constraint, if it is there or for certain."""
     way = "" if is_certain else "IF EXISTS "
     return f"ALTER TABLE {quote(table)} DROP CONSTRAINT {way}{quote(name or '')}"
-
-
-def no_value(table: str, column: str) -> str:
-    """Say that rows lack a value."""
-    return (
-        f"{table} has rows, and {column} must have a value in each: give the field a "
-        f"default, or declare it as `{column}: … | None = None`"
-    )
-
-
-def no_conversion(place: str, old: Column, new: Column) -> str:
-    """Say that a type cannot become another."""
-    return (
-        f"{place} cannot be changed from {old.type} to {new.type} without guessing: "
-        "add a field of the new type, convert the values, then drop the old one"
-    )
-
-
-def no_value_of(place: str, new: Column) -> str:
-    """Say that a value does not fit."""
-    return (
-        f"a value of {place} is no {new.type} without being changed: correct such rows "
-        "first"
-    )
-
-
-def no_nulls(table: str, column: str) -> Proof:
-    """Ask for rows that have no value."""
-    return Proof(
-        f"SELECT 1 FROM {quote(table)} WHERE {quote(column)} IS NULL LIMIT 1",
-        f"rows of {table} have no {column}: give the field a default, or fill them first",
-    )
-
-
-def no_twins(table: str, columns: Iterable[str]) -> Proof:
-    """Ask for rows that are not unique."""
-    columns = tuple(columns)
-    listed = ", ".join(map(quote, columns))
-    present = " AND ".join(f"{quote(each)} IS NOT NULL" for each in columns)
-    return Proof(
-        f"SELECT 1 FROM {quote(table)} WHERE {present} GROUP BY {listed} "
-        "HAVING count(*) > 1 LIMIT 1",
-        f"rows of {table} have the same {', '.join(columns)}: make them differ first",
-    )
-
-
-def no_orphans(table: str, key: ForeignKey) -> Proof:
-    """Ask for rows that refer to nothing."""
-    pairs = zip(key.columns, key.target_columns, strict=True)
-    same = " AND ".join(f"t.{quote(there)} = s.{quote(here)}" for here, there in pairs)
-    present = " AND ".join(f"s.{quote(each)} IS NOT NULL" for each in key.columns)
-    return Proof(
-        f"SELECT 1 FROM {quote(table)} AS s WHERE {present} AND NOT EXISTS "
-        f"(SELECT 1 FROM {quote(key.target)} AS t WHERE {same}) LIMIT 1",
-        f"rows of {table} refer by {', '.join(key.columns)} to rows of {key.target} "
-        "that are not there: delete or correct them first",
-    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..._shape import IndexPart, TableIndex
-from .._risk import Risk
-from .._step import Proof
-from ..planning import (
+from ...._shape import IndexPart, TableIndex
+from ..._risk import Risk
+from ..._step import Proof
+from ...planning import (
     AddForeignKey,
     AddIndex,
     AddKey,
@@ -18,9 +18,10 @@ from ..planning import (
     RenameIndex,
     SetIdentity,
 )
-from ._draft import Draft, drop_constraint, no_orphans, no_twins
-from ._literal import quoted
-from ._text import create_index, foreign_key_text, names, quote, unique_text
+from .._literal import quoted
+from .._proofs import no_orphans, no_twins
+from .._text import create_index, foreign_key_text, names, quote, unique_text
+from ._draft import Draft, drop_constraint
 
 __all__ = ["ConstraintDraft"]
 

@@ -16,12 +16,12 @@ from typing import Final
 
 import msgspec
 
-from ....sql import SQLITE
-from ..._shape import TableShape
-from .._step import Proof, Work
-from ._conversion import Conversion
-from ._literal import quoted
-from ._text import create_table, names, quote
+from .....sql import SQLITE
+from ...._shape import TableShape
+from ..._step import Proof, Work
+from .._conversion import Conversion
+from .._literal import quoted
+from .._text import create_table, names, quote
 
 __all__ = ["INTERIM", "Rebuild", "unkept"]
 

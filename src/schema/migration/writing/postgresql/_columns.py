@@ -6,10 +6,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ....sql import POSTGRESQL
-from ..._shape import Column
-from .._step import Backfill, Proof, Work
-from ..planning import (
+from .....sql import POSTGRESQL
+from ...._shape import Column
+from ..._step import Backfill, Proof, Work
+from ...planning import (
     AddColumn,
     ChangeType,
     DropColumn,
@@ -20,17 +20,11 @@ from ..planning import (
     TableFacts,
     fitting_name,
 )
-from ._conversion import conversion, reversal
-from ._draft import (
-    Draft,
-    drop_constraint,
-    no_conversion,
-    no_nulls,
-    no_value,
-    no_value_of,
-)
-from ._literal import literal
-from ._text import column_text, quote, type_text
+from .._conversion import conversion, reversal
+from .._literal import literal
+from .._proofs import no_conversion, no_nulls, no_value, no_value_of
+from .._text import column_text, quote, type_text
+from ._draft import Draft, drop_constraint
 
 __all__ = ["CHECK_PREFIX", "ColumnDraft"]
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ....sql import POSTGRESQL
-from ..._shape import TableShape
-from .._step import Step
-from ..planning import (
+from .....sql import POSTGRESQL
+from ...._shape import TableShape
+from ..._step import Step
+from ...planning import (
     AddColumn,
     AddForeignKey,
     AddIndex,
@@ -40,10 +40,10 @@ from ..planning import (
     SetNotNull,
     evolved,
 )
+from .._text import create_index, create_table, foreign_key_text, quote
 from ._columns import CHECK_PREFIX, ColumnDraft
 from ._constraints import ConstraintDraft
 from ._draft import drop_constraint
-from ._text import create_index, create_table, foreign_key_text, quote
 
 __all__ = ["postgresql_steps"]
 

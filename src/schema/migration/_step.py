@@ -59,14 +59,12 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         backfill: Which values are filled in, with mode ``backfill``.
         objects_of: A table of SQLite that is made anew, whose triggers and indexes are
             made again at the end, as they are written down when it begins.
-        without: Indexes among those that are not.
     """
 
     statements: tuple[str | Proof, ...] = ()
     mode: Mode = "transaction"
     backfill: Backfill | None = None
     objects_of: str | None = None
-    without: tuple[str, ...] = ()
 
     @property
     def sql(self) -> tuple[str, ...]:

@@ -56,6 +56,9 @@ _COLUMNS: Final = (
     "backup",
     "digest",
 )
+_COVERED: Final = ("fingerprint", "steps", "names")
+"""Columns that the checksum covers, beside that of the parent."""
+
 _TEXTS: Final = ", ".join(f"{name} text NOT NULL" for name in _COLUMNS[1:])
 _CREATE: Final = (
     f"CREATE TABLE {LEDGER} (number bigint NOT NULL PRIMARY KEY, {_TEXTS})",
@@ -192,13 +195,12 @@ class Ledger:
             return ()
         query = f"SELECT {', '.join(_COLUMNS)} FROM {LEDGER} ORDER BY number"
         rows = await ask(self._connection, query)
+        _verify(rows)
         query = f"SELECT migration, number, duration_s FROM {STEPS}"
         durations: dict[int, dict[int, float]] = {}
         for migration, number, seconds in await ask(self._connection, query):
             durations.setdefault(migration, {})[number] = seconds
-        entries = tuple(_entry(row, durations.get(row[0], {})) for row in rows)
-        _verify(entries)
-        return entries
+        return tuple(_entry(row, durations.get(row[0], {})) for row in rows)
 
     async def last_digest(self) -> tuple[str, str]:
         """Return fingerprint and digest of the last migration, if it was applied."""
@@ -219,15 +221,15 @@ class Ledger:
     ) -> Entry:
         """Enter a migration that begins; one that was interrupted is called so."""
         parent = entries[-1].checksum if entries else ""
-        noted = tuple(_noted(step) for step in steps)
+        noted, names = tuple(map(_noted, steps)), tuple(sorted(names))
         entry = Entry(
             number=entries[-1].number + 1 if entries else 1,
             parent=parent,
-            checksum=_checksum(parent, fingerprint, _json(noted)),
+            checksum=_checksum(parent, fingerprint, _json(noted), _json(names)),
             state="applying",
             fingerprint=fingerprint,
             steps=noted,
-            names=tuple(sorted(names)),
+            names=names,
             who=_who(),
             started_at=_now(),
         )
@@ -268,10 +270,6 @@ class Ledger:
         )
         await self._connection.run([self._statement(text, digest)])
 
-    async def add(self, entry: Entry) -> None:
-        """Enter a migration as it is."""
-        await self._connection.run([self._insertion(entry)])
-
     def _insertion(self, entry: Entry) -> Statement:
         values = [getattr(entry, name) for name in _COLUMNS]
         values[_COLUMNS.index("steps")] = _json(entry.steps)
@@ -306,22 +304,20 @@ def _entry(row: Sequence[Any], durations: dict[int, float]) -> Entry:
     return Entry(**facts, durations=durations)
 
 
-def _verify(entries: Iterable[Entry]) -> None:
+def _verify(rows: Iterable[Sequence[Any]]) -> None:
+    """See that every entry is as it was written, to the byte."""
     parent = ""
-    for number, entry in enumerate(entries, 1):
-        checksum = _checksum(parent, entry.fingerprint, _json(entry.steps))
-        is_same = (entry.number, entry.parent, entry.checksum) == (
-            number,
-            parent,
-            checksum,
-        )
-        if not is_same:
-            raise HistoryEditedError(entry.number)
+    for number, row in enumerate(rows, 1):
+        said = dict(zip(_COLUMNS, row, strict=True))
+        checksum = _checksum(parent, *(said[each] for each in _COVERED))
+        wanted = number, parent, checksum
+        if wanted != (said["number"], said["parent"], said["checksum"]):
+            raise HistoryEditedError(int(said["number"]))
         parent = checksum
 
 
-def _checksum(parent: str, fingerprint: str, steps: str) -> str:
-    return sha256(f"{parent}\0{fingerprint}\0{steps}".encode()).hexdigest()
+def _checksum(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()  # no f-string
 
 
 def _json(value: object) -> str:

@@ -28,14 +28,13 @@ from ._change import (
 )
 from ._diff import Difference, diff
 from ._evolve import evolved
-from ._facts import LARGE, NOTHING_KNOWN, Facts, TableFacts
+from ._facts import LARGE, Facts, TableFacts
 from ._names import names_in
 from ._quarantine import PREFIX, fitting_name, is_quarantined
 from ._target import Target, target_of
 
 __all__ = [
     "LARGE",
-    "NOTHING_KNOWN",
     "PREFIX",
     "AddColumn",
     "AddForeignKey",

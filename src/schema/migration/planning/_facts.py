@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["LARGE", "NOTHING_KNOWN", "Facts", "TableFacts"]
+__all__ = ["LARGE", "Facts", "TableFacts"]
 
 LARGE: Final = 100_000
 """Rows from which on looking at each of them is felt by others.
@@ -56,4 +56,3 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _EMPTY: Final = TableFacts()
-NOTHING_KNOWN: Final = Facts()

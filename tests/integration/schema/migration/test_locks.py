@@ -9,9 +9,11 @@ import anyio
 import pytest
 from evolving import model, run
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from dataflow.drivers import Bridge, Connection, Driver, connect, parse_url
-from dataflow.models import FieldType, Kind, declare
+from dataflow.errors import MigrationFailedError
+from dataflow.models import FieldType, Kind, Model, declare
 from dataflow.schema import (
     Column,
     ForeignKey,
@@ -27,14 +29,19 @@ from dataflow.schema import (
 from dataflow.schema.migration import (
     Facts,
     Migrator,
+    Permission,
+    Risk,
     Step,
     TableFacts,
     Target,
+    Work,
     make_plan,
+    target_of,
 )
+from dataflow.schema.migration.applying import _lock, _run
 from dataflow.schema.migration.planning import Fill
 from dataflow.schema.migration.writing import CATALOGUES
-from dataflow.sql import Statement
+from dataflow.sql import POSTGRESQL, Statement
 
 pytestmark = [
     pytest.mark.postgres,
@@ -68,9 +75,10 @@ WEAK = {"AccessShareLock"}
 
 
 TABLES = (
-    "DROP TABLE IF EXISTS t, s, p CASCADE",
+    "DROP TABLE IF EXISTS t, s, p, ps CASCADE",
     'DROP TABLE IF EXISTS "_dataflow_dropped_t"',
     "CREATE TABLE p (id bigint CONSTRAINT p_pkey PRIMARY KEY)",
+    "CREATE TABLE ps (id bigint CONSTRAINT ps_pkey PRIMARY KEY)",
     """CREATE TABLE t (id bigint NOT NULL CONSTRAINT t_pkey PRIMARY KEY,
     a integer, b bigint, c text COLLATE "C", v varchar(10), m numeric(10,2),
     d text, u bigint CONSTRAINT t_u_key UNIQUE,
@@ -111,7 +119,7 @@ def typed(table: TableShape, name: str, like: str) -> TableShape:
     class Sample:
         __annotations__ = {"value": LIKE[like]}
 
-    sample = shape_of([declare(Sample)], _dialect()).tables[0].by_name["value"]
+    sample = shape_of([declare(Sample)], POSTGRESQL).tables[0].by_name["value"]
     facts = {
         "type": sample.type,
         "field_type": sample.field_type,
@@ -121,12 +129,6 @@ def typed(table: TableShape, name: str, like: str) -> TableShape:
 
 
 LIKE = {"int": int, "str": str, "float": float}
-
-
-def _dialect() -> Any:
-    from dataflow.sql import POSTGRESQL  # noqa: PLC0415
-
-    return POSTGRESQL
 
 
 def targets(t: TableShape) -> list[tuple[TableShape, dict[str, Any]]]:
@@ -217,8 +219,6 @@ async def steps_of(driver: Driver) -> list[tuple[bool, list[Step]]]:
 
 
 def _work(text: str) -> Any:
-    from dataflow.schema.migration import Work  # noqa: PLC0415
-
     return Work(statements=(text,))
 
 
@@ -322,8 +322,6 @@ async def test_a_migration_gets_by_a_reader_that_does_not_go_away_at_once(
     thing = declare(model("Thing", a=int))
     migrator = Migrator(driver, _target(thing))
     await run(driver, "CREATE TABLE things (id bigint PRIMARY KEY)")
-    from dataflow.schema.migration import Permission, Risk  # noqa: PLC0415
-
     async with (
         driver.acquire() as reader,
         anyio.create_task_group() as tasks,
@@ -339,7 +337,46 @@ async def test_a_migration_gets_by_a_reader_that_does_not_go_away_at_once(
     assert not (await migrator.check()).steps
 
 
-def _target(thing: Any) -> Target:
-    from dataflow.schema.migration import target_of  # noqa: PLC0415
+def _target(thing: Model) -> Target:
+    return target_of([thing], POSTGRESQL)
 
-    return target_of([thing], _dialect())
+
+async def test_a_lock_that_is_not_given_is_asked_for_again(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    migrator = Migrator(driver, _target(declare(model("P", a=int | None))))
+    async with (
+        driver.acquire() as reader,
+        anyio.create_task_group() as tasks,
+    ):
+        with capture_logs() as logs:
+            async with reader.transaction():
+                await reader.run([Statement("SELECT FROM ps", returns_rows=True)])
+                tasks.start_soon(migrator.apply, Permission(limit=Risk.CRITICAL))
+                with anyio.fail_after(20):
+                    while not any(each["event"] == "migration_waits" for each in logs):
+                        await anyio.lowlevel.checkpoint()
+
+    assert not (await migrator.check()).steps
+
+
+async def test_a_lock_that_is_never_given_fails_the_migration_and_undoes_it(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(_lock, "ATTEMPTS", 2)
+    before = await read_schema(driver)
+    fields: dict[str, Any] = {"a": int | None, "b": int | None}
+    both = [declare(model("New", **fields)), declare(model("P", **fields))]
+    migrator = Migrator(driver, target_of(both, POSTGRESQL))
+    async with driver.acquire() as reader, reader.transaction():
+        await reader.run([Statement("SELECT FROM ps", returns_rows=True)])
+        with pytest.raises(MigrationFailedError, match="were undone") as error:
+            await migrator.apply(Permission(limit=Risk.CRITICAL))
+
+    assert "55P03" in error.value.reason
+    assert await read_schema(driver) == before
+    entry = (await migrator.entries())[-1]
+    assert entry.state == "failed"
+    assert entry.error

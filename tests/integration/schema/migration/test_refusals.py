@@ -114,6 +114,7 @@ async def test_a_plan_that_is_not_the_one_agreed_to_is_not_done(driver: Driver) 
         "UPDATE dataflow_migrations SET steps = '[]' WHERE number = 1",
         "UPDATE dataflow_migrations SET steps = 'x' WHERE number = 1",
         "UPDATE dataflow_migrations SET checksum = 'x' WHERE number = 1",
+        "UPDATE dataflow_migrations SET names = '[\"by_hand\"]' WHERE number = 1",
         "UPDATE dataflow_migrations SET parent = 'x' WHERE number = 2",
         "DELETE FROM dataflow_migrations WHERE number = 1",
     ],

@@ -196,3 +196,20 @@ async def test_a_lost_connection_is_gone_on_from(postgres_driver: Driver) -> Non
 
     await migrate(driver, NEW)
     assert not (await migrator(driver, NEW).check()).steps
+
+
+async def test_what_the_database_refuses_fails_the_step_and_undoes_the_rest(
+    postgres_driver: Driver,
+) -> None:
+    driver = postgres_driver
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    await run(driver, "CREATE VIEW grown AS SELECT name FROM users WHERE age > 17")
+    before = await read_schema(driver)
+    changed = model("User", name=str, nick=str, age=int | None, more=(int, 3))
+    with pytest.raises(MigrationFailedError) as error:
+        await migrate(driver, changed)
+
+    assert "change column age of users" in error.value.step
+    assert error.value.outcome == "all steps before it were undone"
+    assert await read_schema(driver) == before

@@ -284,3 +284,22 @@ async def test_a_layer_that_lets_writes_pass_sees_migrations(database_url: str) 
         assert (await db.auto_migrate(auto_confirm=True))[0]
         assert await columns(db)
     assert seen == [Operation.SQL]
+
+
+async def test_tables_that_others_made_are_never_migrated(database_url: str) -> None:
+    async with DataFlow(database_url) as db:
+        flow = db.workflow()
+        query = "CREATE TABLE places (id integer PRIMARY KEY, spot varchar(9), x money)"
+        parameters = {"query": query, "validate_queries": False}
+        flow.add_node("AsyncSQLDatabaseNode", "it", parameters)
+        await db.run(flow.build())
+        await db.register_schema_as_models_async(["places"])
+        first(db)
+        before = (await db.inspect_schema_async()).by_name["places"]
+        _, migrations = await db.auto_migrate(
+            auto_confirm=True, max_risk_level="CRITICAL"
+        )
+
+        assert migrations[0].tables == ("users",)
+        assert (await db.inspect_schema_async()).by_name["places"] == before
+        assert not await db.migrations.check()

@@ -45,8 +45,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
 
 def target_of(models: Iterable[Model], dialect: Dialect) -> Target:
-    """Return what *models* ask of a database that speaks *dialect*."""
-    models = tuple(models)
+    """Return what *models* ask of a database that speaks *dialect*.
+
+    Those of tables that others made ask for nothing.
+    """
+    models = tuple(model for model in models if not model.is_foreign)
     now = datetime.now(UTC)
     tables: dict[str, str] = {}
     columns: dict[tuple[str, str], str] = {}

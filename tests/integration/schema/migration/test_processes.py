@@ -15,6 +15,8 @@ from dataflow.models import field
 from dataflow.schema.migration import Entry
 
 pytestmark = pytest.mark.slow
+asyncio_only = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+"""The processes have event loops of their own."""
 
 KILLED = """
 import os, signal, sys
@@ -70,11 +72,10 @@ async def kill(url: str, number: int) -> int:
     return done.returncode
 
 
+@asyncio_only
 async def test_a_process_that_dies_behind_any_step_leaves_nothing_in_the_way(
-    driver: Driver, database_url: str, anyio_backend_name: str
+    driver: Driver, database_url: str
 ) -> None:
-    if anyio_backend_name == "trio":
-        pytest.skip("the process has an event loop of its own")
     await prepare(driver)
     deaths = 0
     while await kill(database_url, deaths % 3):
@@ -95,9 +96,7 @@ async def test_a_process_that_dies_behind_any_step_leaves_nothing_in_the_way(
     assert "applying" not in states
 
 
-async def test_of_eight_that_migrate_at_once_one_does(
-    driver: Driver, database_url: str
-) -> None:
+async def test_of_eight_that_migrate_at_once_one_does(driver: Driver) -> None:
     await prepare(driver)
     entries: list[Entry | None] = []
 
@@ -115,11 +114,8 @@ async def test_of_eight_that_migrate_at_once_one_does(
     assert len(await run(driver, "SELECT * FROM users")) == 2
 
 
-async def test_of_eight_processes_one_does(
-    driver: Driver, database_url: str, anyio_backend_name: str
-) -> None:
-    if anyio_backend_name == "trio":
-        pytest.skip("the processes have event loops of their own")
+@asyncio_only
+async def test_of_eight_processes_one_does(driver: Driver, database_url: str) -> None:
     await prepare(driver)
     codes: list[int] = []
 

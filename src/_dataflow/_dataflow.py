@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
 
@@ -158,6 +159,7 @@ class DataFlow:
         run_id: str | None = None,
         principal: str | None = None,
         tenant: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], str]:
         """Run a workflow and return the results by node, and the run's id.
 
@@ -177,12 +179,14 @@ class DataFlow:
                 run_id=run_id,
                 principal=principal,
                 tenant=tenant,
+                context=context,
             )
         # A time of this event loop's clock means nothing to another one.
         is_limited = deadline != math.inf
         left_s = deadline - anyio.current_time() if is_limited else math.inf
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
-        return await self._hosting.call(_run, workflow, parameters, left_s, **names)
+        call = partial(_run, context=context, **names)
+        return await self._hosting.call(call, workflow, parameters, left_s)
 
     # -- life cycle --------------------------------------------------------------
 
@@ -255,7 +259,11 @@ async def _run(
     parameters: Given | None,
     left_s: float,
     /,
+    *,
+    context: Mapping[str, Any] | None,
     **names: str | None,
 ) -> tuple[dict[str, Any], str]:
     deadline = math.inf if left_s == math.inf else anyio.current_time() + left_s
-    return await run(host, workflow, parameters, deadline=deadline, **names)
+    return await run(
+        host, workflow, parameters, deadline=deadline, context=context, **names
+    )

@@ -41,7 +41,15 @@ from ._parameters import (
     ParameterError,
     UnknownFieldError,
 )
-from ._protection import WriteBlockedError
+from ._protection import (
+    ApprovalRequiredError,
+    BlockedError,
+    PolicyError,
+    ReadBlockedError,
+    RowLimitError,
+    UnguardedStatementError,
+    WriteBlockedError,
+)
 from ._rows import (
     AmbiguousFilterError,
     PartlyStoredError,
@@ -61,7 +69,9 @@ __all__ = [
     "ActorError",
     "ActorRestartedError",
     "AmbiguousFilterError",
+    "ApprovalRequiredError",
     "AuthenticationError",
+    "BlockedError",
     "ClosedError",
     "ConfirmationRequiredError",
     "ConnectionLostError",
@@ -87,12 +97,16 @@ __all__ = [
     "ParameterError",
     "PartlyStoredError",
     "PoisonMessageError",
+    "PolicyError",
     "QueryError",
+    "ReadBlockedError",
     "RecordNotFoundError",
     "RestartLimitError",
+    "RowLimitError",
     "StoredValueError",
     "TooManyFailuresError",
     "TransactionConflictError",
+    "UnguardedStatementError",
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._field import Default, Field
+from ._field import Default, Field, Marks
 from ._model import Index, Model
 from .declaring import InstanceError, declare, field, seal
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
@@ -15,6 +15,7 @@ __all__ = [
     "Index",
     "InstanceError",
     "Kind",
+    "Marks",
     "MismatchError",
     "Model",
     "declare",

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from ...errors import ModelError
-from .._field import Default, Field
+from ...errors import ModelError, nearest
+from .._field import Default, Field, Marks
 from .._model import Model
 from ..types._digits import Digits
 from ..types._kind import Kind
@@ -24,6 +24,9 @@ from ._source import read_source
 from ._specifier import Specifier
 
 __all__ = ["declare"]
+
+MASKS: Final = ("full", "partial", "null")
+"""Ways to show a value to who may not see it."""
 
 _CREATED: Final = "created_at"
 _UPDATED: Final = "updated_at"
@@ -96,7 +99,17 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         default=default,
         is_nullable=is_nullable or has_none,
         is_unique=specifier.is_unique,
+        marks=_marks(model, name, specifier),
     )
+
+
+def _marks(model: str, name: str, specifier: Specifier) -> Marks:
+    marks = specifier.marks
+    if marks.mask is not None and marks.mask not in MASKS:
+        near = nearest(str(marks.mask), MASKS)
+        hint = f"did you mean {near!r}?" if near else f"one of {', '.join(MASKS)}"
+        raise ModelError(model, name, f"there is no mask {marks.mask!r}: {hint}")
+    return marks
 
 
 def _default(

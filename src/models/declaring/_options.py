@@ -14,8 +14,10 @@ from ._name import MAX_NAME_BYTES
 
 __all__ = ["Options", "read_options"]
 
-_KNOWN: Final = ("indexes", "primary_key", "table_name", "timestamps", "unique")
-_LATER: Final = ("audit_log", "multi_tenant", "protect", "soft_delete", "versioned")
+_KNOWN: Final = (
+    *("indexes", "primary_key", "protect", "table_name", "timestamps", "unique"),
+)
+_LATER: Final = ("audit_log", "multi_tenant", "soft_delete", "versioned")
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from .._field import Marks
+
 __all__ = ["Specifier", "field", "read_specifier"]
 
 _MISSING: Final[Any] = object()
@@ -23,6 +25,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        marks: How it is protected.
     """
 
     default: Any = _MISSING
@@ -31,6 +34,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    marks: Marks = Marks()
 
     @property
     def has_default(self) -> bool:
@@ -51,6 +55,11 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    immutable: bool = False,
+    write_once: bool = False,
+    never_null: bool = False,
+    mask: str | None = None,
+    pii: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -61,8 +70,20 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        immutable: No write changes it once its row is there.
+        write_once: No write changes it once it is not None.
+        never_null: No write sets it to None.
+        mask: Show its values so to whoever has no leave to see them: ``"full"``,
+            ``"partial"`` or ``"null"``.
+        pii: What personal data it holds, such as ``"email"``; masks it, partially if
+            ``mask`` does not say.
     """
-    return Specifier(default, default_factory, primary_key, unique, index, digits)
+    marks = Marks(
+        immutable, write_once, never_null, mask or ("partial" if pii else None), pii
+    )
+    return Specifier(
+        default, default_factory, primary_key, unique, index, digits, marks
+    )
 
 
 def read_specifier(written: object) -> Specifier:

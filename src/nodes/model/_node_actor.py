@@ -76,7 +76,9 @@ class NodeActor(Actor):
             self._is_prepared = True
         node = self._node
         batches = deque(
-            batched(node, self._table, jobs) if len(jobs) > 1 else (Batch(node, jobs),)
+            batched(node, self._table, jobs)
+            if len(jobs) > 1
+            else (Batch(node, jobs, jobs[0][0].terms),)
         )
         again: Batch | None = None
         while batches:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..models import Model
 from ..sql import ALL, POSTGRESQL, Terms, table_of
@@ -98,7 +98,7 @@ def _literal(value: Any) -> str:  # noqa: ANN401  # as the client takes it
     if value is None or isinstance(value, bool):
         return str(value if value is not None else "NULL").upper()
     if isinstance(value, list | tuple):
-        items: Sequence[Any] = value
+        items = cast("Sequence[Any]", value)
         return f"ARRAY[{', '.join(map(_literal, items))}]"
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"

@@ -256,8 +256,8 @@ class _Reader:
         """Return the columns that are set; None if some cannot be told."""
         names: set[str] = set()
         for each in change.expressions:
-            target = each.this if isinstance(each, self._exp.EQ) else None
-            if not isinstance(target, self._exp.Column):
+            is_plain = isinstance(each, self._exp.EQ)
+            if not is_plain or not isinstance(each.this, self._exp.Column):
                 return None
-            names.add(str(target.name).casefold())
+            names.add(str(each.this.name).casefold())
         return frozenset(names)

@@ -118,7 +118,7 @@ class Wrong:
             Wrong.Far,
             (
                 "__dataflow__ knows no option 'xyz': there are indexes, primary_key, "
-                "table_name, timestamps, unique"
+                "protect, table_name, timestamps, unique"
             ),
         ),
         (

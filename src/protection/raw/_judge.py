@@ -62,6 +62,8 @@ class _RawCase:
         """
         if reading.problem is not None:
             self._judge_unknown(reading.problem)
+            if self._caps:
+                raise _not_understood(reading.problem)
             return self._decision(is_read_only=False)
         others: set[str] = set()
         for access in reading.accesses:

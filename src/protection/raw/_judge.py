@@ -70,7 +70,6 @@ class _RawCase:
             self._judge_access(access, others)
         if self._caps and not reading.is_simple:
             problem = "the rows it writes cannot be counted"
-            self._judge_unknown(problem)
             raise _not_understood(problem)
         is_read_only = all(each.action == "read" for each in reading.accesses)
         return self._decision(is_read_only=is_read_only, tables=others)

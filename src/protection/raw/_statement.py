@@ -69,7 +69,7 @@ _MAX_NAME_BYTES: Final = 63
 _READABLE: Final = 512
 """Statements whose reading is kept."""
 
-_ALL_WRITES: Final = ("create", "update", "delete", "schema")
+_ALL_WRITES: Final = ("delete", "schema", "update", "create")
 
 
 @lru_cache(_READABLE)

@@ -22,6 +22,7 @@ import hop
 import lists
 import memory
 import on_trio
+import protection
 import single
 import startup
 import throughput
@@ -50,6 +51,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *protection.NAMES,
     *memory.NAMES,
 )
 
@@ -100,6 +102,8 @@ def _jobs(
             yield from startup.jobs(effort)
         if name == "hop":
             yield from hop.jobs("asyncio", effort)
+        if name in protection.NAMES:
+            yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
         for family in (single, callers, bulk, lists):

@@ -22,7 +22,9 @@ import hop
 import lists
 import memory
 import on_trio
+import pages
 import protection
+import relations
 import single
 import startup
 import throughput
@@ -52,6 +54,8 @@ NAMES: Final = (
     *bulk.NAMES,
     *lists.NAMES,
     *protection.NAMES,
+    *pages.NAMES,
+    *relations.NAMES,
     *memory.NAMES,
 )
 
@@ -106,7 +110,7 @@ def _jobs(
             yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists):
+        for family in (single, callers, bulk, lists, pages, relations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

@@ -41,6 +41,8 @@ class Operation(StrEnum):
     BULK_UPDATE = "bulk_update"
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
+    STREAM = "stream"
+    EXPLAIN = "explain"
     SQL = "sql"
 
     @property
@@ -50,7 +52,14 @@ class Operation(StrEnum):
 
 
 _READS = frozenset(
-    {Operation.READ, Operation.LIST, Operation.COUNT, Operation.AGGREGATE}
+    {
+        Operation.READ,
+        Operation.LIST,
+        Operation.COUNT,
+        Operation.AGGREGATE,
+        Operation.STREAM,
+        Operation.EXPLAIN,
+    }
 )
 
 

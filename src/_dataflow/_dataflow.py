@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._cursor_key import key_of_cursors
 from ._default_url import default_url
 from ._hosting import Hosting
 from ._protection import act, connection_name, pass_by, seconds
@@ -28,6 +29,7 @@ from ._protection import act, connection_name, pass_by, seconds
 __all__ = ["DataFlow"]
 
 ModelT = TypeVar("ModelT")
+T = TypeVar("T")
 
 
 @final
@@ -51,6 +53,9 @@ class DataFlow:
         tdd_mode: For a test mode; this version refuses it.
         interceptors: Layers around every node actor, the first outermost; sealed
             from here on. The rules of *protection* are judged behind them.
+        cursor_key: Signs the cursors of lists, at least 16 bytes; without it
+            ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
+            the process; several that serve the same pages need a common key.
         protection: Rules for what is read and written: a `Policy`, the name of a
             preset (``"production"``), a rule, or a list of rules.
         approve: Says whether a message may be carried out that a rule wants approved.
@@ -60,6 +65,7 @@ class DataFlow:
 
     Raises:
         UrlError: The URL cannot be understood.
+        ValueError: The key is too short.
         PolicyError: A rule cannot be used.
     """
 
@@ -74,6 +80,7 @@ class DataFlow:
         echo: bool = False,
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
+        cursor_key: str | bytes | None = None,
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
     ) -> None:
@@ -95,6 +102,7 @@ class DataFlow:
             pool_size=pool_size,
             echo=echo,
             interceptors=(*interceptors, self.protection.layer),
+            cursor_key=key_of_cursors(cursor_key),
             prepare=ensure_table if may_create else None,
         )
         self._catalogue = Catalogue(self._database, self.protection.declare)
@@ -120,8 +128,13 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         model, nodes = self._catalogue.add(cls)
-        self._records[model.name] = Records(model, nodes, self._ask)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
+
+    def _call(
+        self, function: Callable[[Host, T], Awaitable[object]], value: T, /
+    ) -> Awaitable[Any]:
+        return self._hosting.call(function, value)
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]

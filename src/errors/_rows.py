@@ -10,6 +10,7 @@ __all__ = [
     "AmbiguousFilterError",
     "PartlyStoredError",
     "RecordNotFoundError",
+    "RelationNotLoadedError",
     "StoredValueError",
     "TooManyFailuresError",
 ]
@@ -74,6 +75,26 @@ class StoredValueError(DataFlowError):
         return (
             f"the database holds a {self.model}.{self.field} that is not "
             f"{self.expected}: correct the row, or widen the field's type"
+        )
+
+
+class RelationNotLoadedError(DataFlowError, LookupError):
+    """A filter in Python asks for related rows that a row was read without.
+
+    Attributes:
+        model: Name of the model.
+        relation: Name of the relation.
+    """
+
+    def __init__(self, model: str, relation: str) -> None:
+        super().__init__(model, relation)
+        self.model = model
+        self.relation = relation
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.model} was read without its {self.relation!r}: read it with "
+            f"include=[{self.relation!r}]"
         )
 
 

@@ -39,6 +39,9 @@ __all__ = ["WriteLevels"]
 
 _log: Final = get_log("dataflow.protection")
 
+_RELATING: Final = ("filter", "conditions", "include")
+"""Parameters that may speak of related rows."""
+
 _NOTHING: Final[Mapping[str, Any]] = {}
 _NOBODY: Final[tuple[Override, ...]] = ()
 _OVERRIDE: Final = Rule("deny", id="override", reason="it was for so many rows only")
@@ -127,6 +130,8 @@ class WriteLevels:
         case = snapshot.known_case(envelope.message)
         if case is None or self._is_recording():
             return False
+        if snapshot.limits_reads and _may_relate(envelope.message):
+            return False
         scope = envelope.scope
         known = {
             "principal": envelope.principal,
@@ -208,6 +213,9 @@ class WriteLevels:
         terms = decision.terms
         if decision.waived:
             terms = self._override(envelope, snapshot, sender, decision)
+        if snapshot.limits_reads and _may_relate(message):
+            others = Terms(others=partial(snapshot.reading, sender))
+            terms = others if terms is None else terms & others
         if terms is not None:
             envelope.terms = terms if envelope.terms is None else envelope.terms & terms
 
@@ -365,6 +373,12 @@ def _cap(override: Override, limit: int, message: Request) -> Cap:
         return over_limit(_OVERRIDE, message.model, operation, limit, count)
 
     return Cap(limit, hit, override.budget)
+
+
+def _may_relate(message: Request) -> bool:
+    """Whether a message may ask for rows of other models than its own."""
+    parameters = message.parameters
+    return any(parameters.get(name) for name in _RELATING)
 
 
 def _wants_approval(decision: Decision) -> bool:

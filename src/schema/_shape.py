@@ -276,7 +276,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def by_name(self) -> Mapping[str, TableShape | View]:
         """Tables and views by their full names."""
-        return {each.full_name: each for each in (*self.tables, *self.views)}
+        every: tuple[TableShape | View, ...] = (*self.tables, *self.views)
+        return {each.full_name: each for each in every}
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON would hold it, without what Python makes of types."""

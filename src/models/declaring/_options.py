@@ -15,7 +15,13 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    *("indexes", "primary_key", "protect", "table_name", "timestamps", "unique"),
+    "foreign_keys",
+    "indexes",
+    "primary_key",
+    "protect",
+    "table_name",
+    "timestamps",
+    "unique",
 )
 _LATER: Final = ("audit_log", "multi_tenant", "soft_delete", "versioned")
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
@@ -30,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         has_timestamps: Whether both managed timestamps are added.
         uniques: Groups of names that no two rows share.
         indexes: Indexes asked for.
+        foreign_keys: Foreign keys of several fields, as written.
         given: ``__dataflow__`` as written.
     """
 
@@ -38,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     has_timestamps: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[object, ...] = ()
     given: Mapping[str, Any] = {}
 
 
@@ -60,6 +68,10 @@ def read_options(cls: type) -> Options:
         has_timestamps=_flag(model, "timestamps", given.get("timestamps", False)),
         uniques=tuple(_names(model, "unique", each) for each in uniques),
         indexes=tuple(_index(model, each) for each in indexes),
+        foreign_keys=(
+            *_sequence(model, "foreign_keys", given.get("foreign_keys", ())),
+            *_sequence(model, "__foreign_keys__", getattr(cls, "__foreign_keys__", ())),
+        ),
         given=MappingProxyType(given),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from .._field import Marks
+from ._references import OnChange, References
 
 __all__ = ["Specifier", "field", "read_specifier"]
 
@@ -25,6 +26,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
+        references: What the field refers to, or None.
         marks: How it is protected.
     """
 
@@ -34,6 +36,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
+    references: References | None = None
     marks: Marks = Marks()
 
     @property
@@ -55,6 +58,11 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    references: str | type | None = None,
+    on_delete: OnChange = "no_action",
+    on_update: OnChange = "no_action",
+    relation: str | None = None,
+    backref: str | None = None,
     immutable: bool = False,
     write_once: bool = False,
     never_null: bool = False,
@@ -70,6 +78,13 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        references: It holds the key of a row of this model, ``"Customer"`` or the
+            class, or a unique field of it, ``"Customer.code"``.
+        on_delete: What becomes of the row when the one it refers to is deleted.
+        on_update: The same when that one's key changes.
+        relation: What the row it refers to is called; ``customer`` for a field
+            ``customer_id`` if None.
+        backref: What rows like this are called there; as their table if None.
         immutable: No write changes it once its row is there.
         write_once: No write changes it once it is not None.
         never_null: No write sets it to None.
@@ -78,11 +93,19 @@ def field(
         pii: What personal data it holds, such as ``"email"``; masks it, partially if
             ``mask`` does not say.
     """
+    said = References(references, on_delete, on_update, relation, backref)
     marks = Marks(
         immutable, write_once, never_null, mask or ("partial" if pii else None), pii
     )
     return Specifier(
-        default, default_factory, primary_key, unique, index, digits, marks
+        default,
+        default_factory,
+        primary_key,
+        unique,
+        index,
+        digits,
+        None if said == References(None) else said,
+        marks,
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final, final
 
 from ...actors import Actor, Turn
 from ...drivers import Driver
-from ...errors import ConnectionLostError
+from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import Terms, guarded, table_of
 from ._bulk_node import BulkNode
+from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
 
@@ -66,6 +67,8 @@ class BulkActor(Actor):
                 reply = await node.work(self._driver, self._table, plan)
             else:
                 reply = await self._work_under(envelope.terms, envelope, plan)
+        except ForeignKeyError as error:
+            envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)
         else:
@@ -85,7 +88,7 @@ class BulkActor(Actor):
             if terms.is_static:
                 return await self._node.work(self._driver, table, plan)
             async with self._driver.acquire() as connection, connection.transaction():
-                alone = GuardedConnection(connection)
+                alone = GuardedConnection(connection, terms)
                 return await self._node.perform(alone, table, plan)
         except ConnectionLostError:
             raise

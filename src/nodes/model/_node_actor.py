@@ -42,7 +42,8 @@ class NodeActor(Actor):
     Args:
         node: What it does.
         driver: Where to.
-        prepare: Awaited before the first turn, and again after it failed.
+        prepare: Awaited before the first turn, again after it failed, and once more
+            when other models were declared.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class NodeActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
-        self._is_prepared = False
+        self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
         self.workers = driver.capacity(write=self._is_write)
@@ -71,10 +72,11 @@ class NodeActor(Actor):
         jobs = self._jobs(turn)
         if not jobs:
             return
-        if not self._is_prepared:
-            await self._prepare()
-            self._is_prepared = True
         node = self._node
+        generation = node.model.generation
+        if self._prepared != generation:
+            await self._prepare()
+            self._prepared = generation
         batches = deque(
             batched(node, self._table, jobs)
             if len(jobs) > 1

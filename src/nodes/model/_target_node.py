@@ -13,6 +13,7 @@ from ...models import Model
 from ...sql import Table
 from .._database import Database
 from .._node import Port
+from ._foreign_keys import Attempt
 from ._model_node import Arriving
 from ._options import flag
 from ._row_node import RowNode
@@ -83,6 +84,10 @@ class TargetNode(RowNode[PlanT]):
             connection, statements, plan.target, self.name, name
         )
         return self.reply(table, plan, results)
+
+    def attempt(self, plan: PlanT) -> Attempt:
+        """Return which row was to change."""
+        return Attempt(self.model, self.operation, where=plan.target.where)
 
     def _absent(self, plan: TargetPlan) -> dict[str, Any]:
         """Return the reply for a row that is not there.

@@ -16,7 +16,7 @@ import msgspec
 from ...errors import PolicyError
 from ...messages import Operation, Request
 from ...models import Model
-from ...sql import Filter, names_in
+from ...sql import Filter, Terms, names_in
 from .._hint import hint
 from ..rules import (
     ASKED,
@@ -28,7 +28,7 @@ from ..rules import (
     read_rules,
 )
 from ._case import Applied, Case
-from ._decision import Decision
+from ._decision import Asker, Decision, approval_required, blocked
 from ._marked import marked
 
 __all__ = ["Snapshot"]
@@ -82,6 +82,7 @@ class Snapshot:
         self._cases: dict[tuple[str, Operation, bool], Case] = {}
         self._by_node: dict[str, Case] = {}
         self._raw: dict[tuple[str, str], Case] = {}
+        self.limits_reads = self.is_limiting_reads
         self.is_empty = not (
             self._rules or self._is_closed or any(map(_has_marks, models.values()))
         )
@@ -213,6 +214,39 @@ class Snapshot:
             actions = frozenset({action})
             case = self._raw[model, action] = self._make(model, Operation.SQL, actions)
         return case
+
+    @property
+    def is_limiting_reads(self) -> bool:
+        """Whether some rows, or some fields, of some model are not for everybody."""
+        return (
+            self._is_closed
+            or any(
+                each.rule.effect in ("deny", "require_approval")
+                for name in self.models
+                for each in self.raw_case(name, "read").applied
+                if "read" in each.actions
+            )
+            or any(
+                field.marks.mask is not None
+                for model in self.models.values()
+                for field in model.fields
+            )
+        )
+
+    def reading(self, asker: Asker, model: Model) -> Terms:
+        """Return under what terms related rows of a model may be read.
+
+        Raises:
+            BlockedError: They may not.
+        """
+        name = model.name
+        decision = self.raw_case(name, "read").judge(asker, may_pass=True)
+        if decision.effect == "deny":
+            raise blocked(decision.rules[0], name, Operation.READ.value, "read")
+        if decision.effect == "require_approval":
+            rule, print_ = decision.rules[0], asker.fingerprint
+            raise approval_required(rule, name, Operation.READ.value, print_)
+        return decision.terms or Terms()
 
     def standing(self, model: str, action: str) -> Decision:
         """Return what the rules say of one action whoever asks, and whenever."""

@@ -21,11 +21,13 @@ from ..filters import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
     Not,
     Or,
+    Related,
     conjunction,
     disjunction,
     matcher,
@@ -73,6 +75,7 @@ def decide(
         return negation(decide(part.part, known, columns))
     if isinstance(part, CompareFields):
         return _decide_fields(part, known, columns)
+    assert not isinstance(part, CompareRow | Related), "no rule says this"  # noqa: S101
     if part.field.name in known:
         return ALL if matcher(part)(known) else NOTHING
     if isinstance(part, AnyElement):
@@ -135,7 +138,9 @@ def _names(part: Filter) -> Iterator[str]:
             yield from _names(each)
     elif isinstance(part, Not):
         yield from _names(part.part)
-    else:
+    elif isinstance(part, CompareRow):
+        yield from (each.name for each in part.fields)
+    elif not isinstance(part, Related):  # whose names are those of another model
         yield part.field.name
         if isinstance(part, CompareFields):
             yield part.other.name

@@ -117,7 +117,7 @@ class Wrong:
         (
             Wrong.Far,
             (
-                "__dataflow__ knows no option 'xyz': there are indexes, primary_key, "
+                "__dataflow__ knows no option 'xyz': there are foreign_keys, indexes, primary_key, "
                 "protect, table_name, timestamps, unique"
             ),
         ),

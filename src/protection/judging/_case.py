@@ -280,9 +280,9 @@ class _Combination:
         self._held = held
 
     def held(self, applied: Applied) -> bool | None:
-        """Whether a rule holds."""
+        """Whether a rule holds, if it is one of those asked about."""
         bit = 1 << self._places[applied]
-        return bool(self._held & bit) if self._asked & bit else True
+        return bool(self._held & bit) if self._asked & bit else None
 
     def is_waived(self, rule: str) -> bool:
         """Nobody has leave."""

@@ -110,6 +110,8 @@ def allowed_instead(rule: Rule, operation: str, *, is_write: bool) -> str:
     if rule.fields:
         return f"leave out {', '.join(rule.fields)}"
     ways: list[str] = []
+    if operation == "sql" and rule.when is not None:
+        return "see that its condition does not hold, or use a node if it is about rows"
     if rule.window is not None:
         ways.append("come at another time")
     if rule.rate is not None:

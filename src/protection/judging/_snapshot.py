@@ -325,9 +325,10 @@ class Snapshot:
             if when is None and rule.when is not None:
                 when = _without_rows(rule)
                 if when is None:
-                    if model is not None:
+                    if model is not None or rule.effect == "allow":
                         continue  # it is about fields that this model has not
-                    rule = _always(rule)  # noqa: PLW2901  # rows that nobody knows
+                    # Where rows cannot be looked at, it counts as if it held.
+                    rule = msgspec.structs.replace(rule, when=None)  # noqa: PLW2901
             if covered.isdisjoint(actions) and not _is_about_sight(rule, when):
                 continue
             yield Applied(rule, covered, when)
@@ -348,16 +349,6 @@ def _without_rows(rule: Rule) -> Filter | None:
         return condition(rule.id, rule.when or {}, None)
     except PolicyError:
         return None
-
-
-def _always(rule: Rule) -> Rule:
-    """Return a rule about rows as it counts where these cannot be looked at."""
-    return (
-        msgspec.structs.replace(rule, when=None) if rule.effect != "allow" else _NEVER
-    )
-
-
-_NEVER: Final = Rule("audit", ("unmask",), id="never")
 
 
 def _check_own_fields(rule: Rule, model: Model) -> None:

@@ -133,7 +133,7 @@ class WriteLevels:
         if snapshot.limits_reads and _may_relate(envelope.message):
             return False
         scope = envelope.scope
-        known = {
+        known: dict[str, Any] = {
             "principal": envelope.principal,
             "tenant": envelope.tenant,
             "context": _NOTHING,

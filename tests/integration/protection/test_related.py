@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -47,7 +47,7 @@ def opened(url: str) -> Callable[[Any], Any]:
     from contextlib import asynccontextmanager  # noqa: PLC0415  # only here
 
     @asynccontextmanager
-    async def opened(protection: Any) -> AsyncIterator[DataFlow]:
+    async def opened(protection: Any) -> AsyncGenerator[DataFlow]:
         db = DataFlow(url, protection=protection)
         declare(db)
         with anyio.fail_after(60):

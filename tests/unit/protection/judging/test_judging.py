@@ -327,7 +327,7 @@ def test_raw_sql_is_explained(make: Make) -> None:
     ],
 )
 def test_only_what_there_is_can_be_explained(
-    make: Make, asked: dict[str, str], problem: str
+    make: Make, asked: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(PolicyError, match=problem):
         make(None).explain(**asked)

@@ -127,16 +127,16 @@ def test_what_keeps_to_static_terms_has_nothing_around_it() -> None:
 
 def test_writes_are_counted_where_a_number_is_limited() -> None:
     row = {"id": 1, "name": "a"}
-    for make in (
-        lambda own: own.insert(row),
-        lambda own: own.update(ALL, {"name": "a"}),
-        lambda own: own.update_key({"id": 1}, {"name": "a"}),
-        lambda own: own.delete(ALL),
-        lambda own: own.delete_key({"id": 1}),
-        lambda own: own.delete_keys([[1]]),
-        lambda own: own.upsert(row, ("id",), {})[-1],
-    ):
-        statement = checked(make(table(CAPPED)))
+    statements = [
+        table(CAPPED).insert(row),
+        table(CAPPED).update(ALL, {"name": "a"}),
+        table(CAPPED).update_key({"id": 1}, {"name": "a"}),
+        table(CAPPED).delete(ALL),
+        table(CAPPED).delete_key({"id": 1}),
+        table(CAPPED).delete_keys([[1]]),
+        table(CAPPED).upsert(row, ("id",), {})[-1],
+    ]
+    for statement in map(checked, statements):
         assert statement.review is not None
         assert statement.review(Result((), 1)).count == 1
         with pytest.raises(RefusedError):

@@ -16,15 +16,18 @@ from .._records import Records, ask
 from ..actors import Interceptor, Snapshot
 from ..drivers import parse_url
 from ..errors import DataFlowError
-from ..models import field
+from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._cursor_key import key_of_cursors
 from ._default_url import default_url
+from ._discovery import Discovery
+from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._protection import act, connection_name, pass_by, seconds
+from ._registry import Registry
 
 __all__ = ["DataFlow"]
 
@@ -33,7 +36,7 @@ T = TypeVar("T")
 
 
 @final
-class DataFlow:
+class DataFlow(ExistingDatabase):
     """A database, its models, and the nodes generated from them.
 
     Entered with ``async with``, it runs on the event loop that entered it, with
@@ -46,8 +49,9 @@ class DataFlow:
             environment, and without that ``sqlite:///dataflow.db``.
         auto_migrate: Create the table of a model with its first use.
         existing_schema_mode: Never change the schema, whatever else is said.
-        enable_model_persistence: For a registry of models; this version has none
-            and writes nothing.
+        enable_model_persistence: Let `initialize` and `register_models` keep the
+            declared models in the table ``dataflow_models``; never where the schema
+            is not to be changed.
         pool_size: Connections at most, per event loop.
         echo: Log each statement's text, never its values.
         tdd_mode: For a test mode; this version refuses it.
@@ -84,7 +88,6 @@ class DataFlow:
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
     ) -> None:
-        del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
             msg = "tdd_mode is not available in this version: use a database per test"
@@ -108,6 +111,13 @@ class DataFlow:
         self._catalogue = Catalogue(self._database, self.protection.declare)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self._discovery = Discovery(
+            self._database, self._hosting, self._catalogue, self._adopt
+        )
+        off = None if enable_model_persistence else "enable_model_persistence=False"
+        if not may_create:
+            off = "existing_schema_mode=True or auto_migrate=False"
+        self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
 
     def __repr__(self) -> str:
         return (
@@ -130,6 +140,12 @@ class DataFlow:
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
+
+    def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
+        model, nodes = self._catalogue.adopt(model)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        known = self._catalogue.nodes  # others serve direct calls only
+        return tuple(each for each in nodes.values() if each.name in known)
 
     def _call(
         self, function: Callable[[Host, T], Awaitable[object]], value: T, /
@@ -296,7 +312,8 @@ class DataFlow:
     async def initialize(self) -> bool:
         """Connect, and create the tables of all models if that is allowed.
 
-        Not needed: both happen with the first use. It shows problems early.
+        Not needed: both happen with the first use. It shows problems early, and keeps
+        the models in the registry, see `register_models`.
 
         Returns:
             True.
@@ -307,7 +324,10 @@ class DataFlow:
         """
         self.protection.check()
         models = tuple(self._catalogue.models.values())
-        return await self._hosting.prepare(models)
+        is_ready = await self._hosting.prepare(models)
+        if self._registry.is_on and models:
+            await self._registry.register()
+        return is_ready
 
     def tree(self) -> Snapshot | None:
         """Return what its actors look like now; None unless it is entered here."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .demo import demo
+from .schema import schema
 
 __all__ = ["app"]
 
@@ -42,3 +43,4 @@ def dataflow(
 
 
 app.command()(demo)
+app.add_typer(schema, name="schema")

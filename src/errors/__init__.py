@@ -33,7 +33,13 @@ from ._databases import (
     UrlError,
 )
 from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
-from ._models import ModelError, UnknownModelError
+from ._models import (
+    ModelError,
+    RegistryOffError,
+    UnavailableNodeError,
+    UnknownModelError,
+    UnknownTableError,
+)
 from ._parameters import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -105,6 +111,7 @@ __all__ = [
     "QueryError",
     "ReadBlockedError",
     "RecordNotFoundError",
+    "RegistryOffError",
     "RelationNotLoadedError",
     "RestartLimitError",
     "RowLimitError",
@@ -112,10 +119,12 @@ __all__ = [
     "StreamIdleError",
     "TooManyFailuresError",
     "TransactionConflictError",
+    "UnavailableNodeError",
     "UnguardedStatementError",
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",
+    "UnknownTableError",
     "UrlError",
     "WorkflowBuildError",
     "WorkflowError",

@@ -95,6 +95,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         names: Names of the fields, in their order.
         foreign_keys: What its fields refer to.
         family: The models among which those are; None for a model by itself.
+        is_foreign: Others made the table: it is never created or changed here.
+        unavailable: Why nodes cannot work on it, by what they would do
+            (`dataflow.messages.Operation`).
     """
 
     name: str
@@ -111,6 +114,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     names: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     family: Relatives | None = None
+    is_foreign: bool = False
+    unavailable: Mapping[str, str] = {}
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:

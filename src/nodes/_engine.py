@@ -16,7 +16,7 @@ import anyio
 from anyio import AsyncContextManagerMixin
 
 from ..actors import ActorRef, ActorSystem, NewSignal, Snapshot
-from ..drivers import Bridge, PoolStatistics, connect, open_bridge
+from ..drivers import Bridge, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
 from ._actor_pool import ActorPool
@@ -156,6 +156,15 @@ class Engine(AsyncContextManagerMixin):
             DriverError: The database refused, or could not be reached.
         """
         await self._place(database).prepare(model)
+
+    def driver(self, database: Database) -> Driver:
+        """Return the engine's connections to a database; none is made yet.
+
+        Raises:
+            ClosedError: The engine has stopped, or the database is closed.
+            MemoryDatabaseError: The database is in the memory of another engine.
+        """
+        return self._place(database).driver
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.

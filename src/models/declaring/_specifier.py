@@ -28,6 +28,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         digits: Precision and scale of a Decimal, or None.
         references: What the field refers to, or None.
         marks: How it is protected.
+        is_defaulted: Whether the database has a value when a create says none.
+        is_computed: Whether the database always makes the value.
     """
 
     default: Any = _MISSING
@@ -38,6 +40,8 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     digits: tuple[int, int] | None = None
     references: References | None = None
     marks: Marks = Marks()
+    is_defaulted: bool = False
+    is_computed: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -58,6 +62,8 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
+    database_default: bool = False,
+    computed: bool = False,
     references: str | type | None = None,
     on_delete: OnChange = "no_action",
     on_update: OnChange = "no_action",
@@ -78,6 +84,8 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
+        database_default: The column, which others made, has a default of its own.
+        computed: The column, which others made, is always computed by the database.
         references: It holds the key of a row of this model, ``"Customer"`` or the
             class, or a unique field of it, ``"Customer.code"``.
         on_delete: What becomes of the row when the one it refers to is deleted.
@@ -105,7 +113,9 @@ def field(
         index,
         digits,
         None if said == References(None) else said,
-        marks,
+        marks=marks,
+        is_defaulted=database_default,
+        is_computed=computed,
     )
 
 

@@ -9,6 +9,7 @@ from ._include import in_one_snapshot, isolated, load
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
+from ._unavailable_node import UnavailableNode
 from .kinds import KINDS, ExplainNode, ListNode, ListPlan
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ListPlan",
     "ModelNode",
     "NodeActor",
+    "UnavailableNode",
     "came",
     "flag",
     "in_one_snapshot",

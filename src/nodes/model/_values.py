@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast, final
+from typing import Any, NoReturn, cast, final
 
 from ...errors import FieldValueError, MissingFieldError
 from ...models import MismatchError, Model
@@ -91,7 +91,10 @@ class _Rules:
         stamps = (model.created_field, model.updated_field)
         self.stamps = tuple(name for name in stamps if name is not None)
         self._model = model
-        self._checks = {each.name: each.type.check for each in model.fields}
+        self._checks = {
+            each.name: _refuse_computed if each.is_computed else each.type.check
+            for each in model.fields
+        }
         self._nullable = {each.name for each in model.fields if each.is_nullable}
 
     def check(self, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -112,10 +115,16 @@ class _Rules:
                 continue
             try:
                 values[name] = check(value)
-            except MismatchError:
+            except MismatchError as error:
                 self._model.field(name, owner).check(value, owner)
-                raise
+                # The field takes it, but not in a row that is stored.
+                raise FieldValueError(owner, name, error.came, error.expected) from None
         return values
+
+
+def _refuse_computed(value: object) -> NoReturn:
+    """Refuse any value for what the database computes."""
+    raise MismatchError(came(value), "no value: the database computes it")
 
 
 @cache

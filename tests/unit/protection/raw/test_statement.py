@@ -163,6 +163,8 @@ def test_postgresql_cuts_long_names() -> None:
         "DROP FUNCTION f",
         "DROP TABLE t CASCADE",
         "TRUNCATE t CASCADE",
+        "WITH x AS (SELECT 1) SELECT * FROM x, (DROP TABLE t)",
+        "SELECT nextval('s') FROM t",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
         'SELECT a FROM U&"\\0074"',
         "WITH x AS (SELECT 1) INSERT INTO (SELECT 1) VALUES (1)",

@@ -24,6 +24,7 @@ import memory
 import migrations
 import on_trio
 import pages
+import protection
 import relations
 import single
 import startup
@@ -53,6 +54,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *protection.NAMES,
     *pages.NAMES,
     *relations.NAMES,
     *memory.NAMES,
@@ -106,6 +108,8 @@ def _jobs(
             yield from startup.jobs(effort)
         if name == "hop":
             yield from hop.jobs("asyncio", effort)
+        if name in protection.NAMES:
+            yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
         if name in migrations.NAMES:

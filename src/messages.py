@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, cast
 
 import msgspec
 
-__all__ = ["Envelope", "Message", "Operation", "Request"]
+__all__ = [
+    "Envelope",
+    "Message",
+    "Operation",
+    "Request",
+    "Scope",
+    "acting",
+    "plain_context",
+]
 
 
 class Operation(StrEnum):
@@ -74,6 +83,66 @@ class Request(Message, frozen=True, kw_only=True, eq=False):
     parameters: Mapping[str, Any]
 
 
+class Scope(msgspec.Struct, kw_only=True, eq=False):
+    """On whose behalf messages are sent: those of one run, or of a block of calls.
+
+    Attributes:
+        principal: Who asks, or None.
+        tenant: For whom, or None.
+        context: What else is known about it, as plain values.
+        waivers: Leave to pass by named rules, for as long as each holds.
+        pins: What a layer keeps for as long as one run lasts, by the layer; None
+            outside of runs.
+    """
+
+    principal: str | None = None
+    tenant: str | None = None
+    context: Mapping[str, Any] = {}
+    waivers: tuple[Any, ...] = ()
+    pins: dict[Any, Any] | None = None
+
+    def of_run(self) -> Scope:
+        """Return that of a run which somebody starts who acts under this one."""
+        pins = {} if self.pins is None else self.pins
+        return Scope(context=self.context, waivers=self.waivers, pins=pins)
+
+
+acting: Final[ContextVar[Scope | None]] = ContextVar("acting", default=None)
+"""For whom the running code acts; read by senders when they make an envelope."""
+
+
+def plain_context(given: object) -> dict[str, Any]:
+    """Return a copy of what is known beside who asks, if it is plain values by name.
+
+    Raises:
+        TypeError: It is not; the name is told, never the value.
+    """
+    if not isinstance(given, Mapping):
+        msg = f"context is a mapping of names to values, not {type(given).__name__}"
+        raise TypeError(msg)
+    named = cast("Mapping[Any, Any]", given)  # type: ignore[redundant-cast]
+    for name, value in named.items():
+        if not isinstance(name, str):
+            msg = f"context maps names to values: a key is a {type(name).__name__}"
+            raise TypeError(msg)
+        if not _is_plain(value):
+            msg = (
+                f"context[{name!r}] is a {type(value).__name__}: give plain values "
+                "(text, numbers, booleans, None, and lists and dicts of them)"
+            )
+            raise TypeError(msg)
+    return dict(named)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, Mapping):
+        named = cast("Mapping[object, object]", value)
+        return all(isinstance(n, str) and _is_plain(v) for n, v in named.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, cast("list[object]", value)))
+    return value is None or isinstance(value, str | int | float | bool)
+
+
 class Envelope(msgspec.Struct, kw_only=True, eq=False):
     """One message on its way to an actor, and what became of it.
 
@@ -91,6 +160,9 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
         trace_id: Id that spans several runs, for logs.
         principal: Who asks, or None.
         tenant: For whom, or None.
+        scope: What else is known of whoever asks, or None.
+        terms: Under what terms the handler may carry it out; layers set them, on the
+            receiving side. None means any way.
         chain: Paths of the actors that wait for the answer, outermost first.
         attempt: Deliveries so far.
         sent_at: When it was sent, in seconds on the clock of `time.monotonic`; 0 when
@@ -110,6 +182,8 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     trace_id: str | None = None
     principal: str | None = None
     tenant: str | None = None
+    scope: Scope | None = None
+    terms: Any = None
     chain: tuple[str, ...] = ()
     attempt: int = 0
     sent_at: float = 0.0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
 
@@ -15,6 +18,7 @@ from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
+from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._cursor_key import key_of_cursors
@@ -24,6 +28,7 @@ from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
+from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 
 __all__ = ["DataFlow"]
@@ -53,14 +58,21 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         echo: Log each statement's text, never its values.
         tdd_mode: For a test mode; this version refuses it.
         interceptors: Layers around every node actor, the first outermost; sealed
-            from here on.
+            from here on. The rules of *protection* are judged behind them.
         cursor_key: Signs the cursors of lists, at least 16 bytes; without it
             ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
             the process; several that serve the same pages need a common key.
+        protection: Rules for what is read and written: a `Policy`, the name of a
+            preset (``"production"``), a rule, or a list of rules.
+        approve: Says whether a message may be carried out that a rule wants approved.
+
+    Attributes:
+        protection: The rules in force: to change them, and to ask what they say.
 
     Raises:
         UrlError: The URL cannot be understood.
         ValueError: The key is too short.
+        PolicyError: A rule cannot be used.
     """
 
     def __init__(
@@ -75,6 +87,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
         cursor_key: str | bytes | None = None,
+        protection: Policy | Rule | Sequence[Rule] | str | None = None,
+        approve: Approve | None = None,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -84,15 +98,19 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             msg = f"pool_size is at least 1, not {pool_size}"
             raise ValueError(msg)
         may_create = auto_migrate and not existing_schema_mode
+        url = parse_url(database_url or default_url())
+        self.protection = Protection(
+            protection, connection_name(url), url.dialect, approve=approve
+        )
         self._database = Database(
-            parse_url(database_url or default_url()),
+            url,
             pool_size=pool_size,
             echo=echo,
-            interceptors=interceptors,
+            interceptors=(*interceptors, self.protection.layer),
             cursor_key=key_of_cursors(cursor_key),
             prepare=ensure_table if may_create else None,
         )
-        self._catalogue = Catalogue(self._database)
+        self._catalogue = Catalogue(self._database, self.protection.declare)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self._discovery = Discovery(
@@ -175,6 +193,79 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         records = self._records.get(name)
         return records or self._records[self._catalogue.model(name).name]
 
+    # -- protection --------------------------------------------------------------
+
+    def protect(self, *rules: Rule) -> Lift:
+        """Add rules for all messages from now on; as a block, until its end.
+
+        Raises:
+            PolicyError: A name in them means nothing, or an id is taken.
+        """
+        return self.protection.protect(*rules)
+
+    def read_only(
+        self, *, models: Sequence[str] = (), reason: str | None = None
+    ) -> Lift:
+        """Let nobody write from now on; as a block, until its end.
+
+        Runs that began before go on by the rules that were in force then.
+
+        Args:
+            models: To which models; to all, and by raw SQL, if empty.
+            reason: Told to whoever is refused.
+
+        Raises:
+            PolicyError: A model is not declared.
+        """
+        return self.protection.read_only(models=models, reason=reason)
+
+    def acting(
+        self,
+        principal: str | None = None,
+        *,
+        tenant: str | None = None,
+        **context: object,
+    ) -> AbstractContextManager[None]:
+        """Return a block in which direct calls and runs are made for somebody.
+
+        It holds for the task that enters it, and for those started inside.
+
+        Args:
+            principal: Who asks; as around the block if None.
+            tenant: For whom; likewise.
+            **context: What else rules may go by, as plain values.
+        """
+        return act(principal, tenant, context)
+
+    def override(
+        self,
+        rules: Sequence[str],
+        *,
+        reason: str,
+        ticket: str,
+        ttl: float | timedelta,
+        max_rows: int | None = None,
+    ) -> AbstractAsyncContextManager[Override]:
+        """Return a block in which calls pass by some rules; each is logged before.
+
+        It holds for the task that enters it, and for those started inside, until its
+        end or until its time is up.
+
+        Args:
+            rules: Ids of the rules; there is no way to name all of them.
+            reason: Why, for the log.
+            ticket: Where that is written down, for the log.
+            ttl: For how long at most; a number is of seconds.
+            max_rows: Rows that may be written by it altogether; None for any.
+
+        Raises:
+            PolicyError: A rule is not there, or reason or ticket is empty.
+        """
+        override = self.protection.override(
+            rules, reason=reason, ticket=ticket, ttl_s=seconds(ttl), max_rows=max_rows
+        )
+        return pass_by(override)
+
     # -- workflows ---------------------------------------------------------------
 
     @property
@@ -195,6 +286,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         run_id: str | None = None,
         principal: str | None = None,
         tenant: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], str]:
         """Run a workflow and return the results by node, and the run's id.
 
@@ -214,12 +306,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
                 run_id=run_id,
                 principal=principal,
                 tenant=tenant,
+                context=context,
             )
         # A time of this event loop's clock means nothing to another one.
         is_limited = deadline != math.inf
         left_s = deadline - anyio.current_time() if is_limited else math.inf
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
-        return await self._hosting.call(_run, workflow, parameters, left_s, **names)
+        call = partial(_run, context=context, **names)
+        return await self._hosting.call(call, workflow, parameters, left_s)
 
     # -- life cycle --------------------------------------------------------------
 
@@ -236,6 +330,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             DriverError: The database could not be reached, or refused.
             ClosedError: The DataFlow is closed.
         """
+        self.protection.check()
         models = tuple(self._catalogue.models.values())
         is_ready = await self._hosting.prepare(models)
         if self._registry.is_on and models:
@@ -252,9 +347,11 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
         Raises:
             ClosedError: The DataFlow is closed.
+            PolicyError: A name in a protection rule means nothing.
             RuntimeError: It is entered on this event loop already.
         """
         self._database.check_open()
+        self.protection.check()
         await self._hosting.engines.enter()
         return self
 
@@ -296,7 +393,11 @@ async def _run(
     parameters: Given | None,
     left_s: float,
     /,
+    *,
+    context: Mapping[str, Any] | None,
     **names: str | None,
 ) -> tuple[dict[str, Any], str]:
     deadline = math.inf if left_s == math.inf else anyio.current_time() + left_s
-    return await run(host, workflow, parameters, deadline=deadline, **names)
+    return await run(
+        host, workflow, parameters, deadline=deadline, context=context, **names
+    )

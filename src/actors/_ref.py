@@ -10,13 +10,13 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from ..errors import DeadlineExceededError, DeadlockError, MailboxFullError
-from ..messages import Envelope
+from ..messages import Envelope, Scope, acting
 from ._signal import NewSignal, Signal
 from ._turn import Turn, current_turn
 
 __all__ = ["ActorRef", "Address", "refuse_own_turn"]
 
-_TRAITS = ("run_id", "trace_id", "principal", "tenant")
+_TRAITS = ("run_id", "trace_id", "principal", "tenant", "scope")
 """Fields that a message sent from a handler inherits from its turn."""
 
 
@@ -85,6 +85,7 @@ class ActorRef:
         trace_id: str | None = None,
         principal: str | None = None,
         tenant: str | None = None,
+        scope: Scope | None = None,
     ) -> Any:  # noqa: ANN401  only the caller knows what is replied
         """Send a message and wait for the reply.
 
@@ -103,6 +104,8 @@ class ActorRef:
             trace_id: Id that spans several runs, for logs.
             principal: Who asks.
             tenant: For whom.
+            scope: What else is known of whoever asks; by default that of the
+                `acting` block around it.
 
         Returns:
             What the actor replied.
@@ -126,8 +129,10 @@ class ActorRef:
             trace_id=trace_id,
             principal=principal,
             tenant=tenant,
+            scope=scope,
             sent_at=time.monotonic(),
         )
+        _sign(envelope)
         turn = current_turn.get()
         if turn is not None and not turn.is_over:
             _inherit(envelope, turn)
@@ -260,10 +265,20 @@ def _told(
     envelope = Envelope(
         message=message, deadline=deadline, key=key, is_idempotent=idempotent
     )
+    _sign(envelope)
     turn = current_turn.get()
     if turn is not None and not turn.is_over:
         _inherit(envelope, turn)
     return envelope
+
+
+def _sign(envelope: Envelope) -> None:
+    """Fill what the envelope leaves open with what the code around it acts as."""
+    scope = envelope.scope or acting.get()
+    if scope is not None:
+        envelope.scope = scope
+        envelope.principal = envelope.principal or scope.principal
+        envelope.tenant = envelope.tenant or scope.tenant
 
 
 def _inherit(envelope: Envelope, turn: Turn) -> None:

@@ -11,7 +11,7 @@ from typing import Any, final
 import anyio
 from anyio.abc import TaskGroup
 
-from ..messages import Envelope
+from ..messages import Envelope, acting
 from ..telemetry import get_log
 from ._dead_letters import DeadLetter, DeadLetters, Reason
 from ._interceptor import Interceptor
@@ -68,6 +68,8 @@ class Runtime:
         self.poison_after = poison_after
         self._tasks = tasks
         self._context = copy_context()
+        # Nor do actors act for whoever happened to start the system.
+        self._context.run(acting.set, None)
 
     def start(
         self, function: Callable[..., Coroutine[Any, Any, None]], *args: object

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import final
+from typing import Any, final
 
 from ..errors import ActorError
 from ..messages import Envelope
@@ -85,11 +85,11 @@ class Turn:
         """Whether anybody still waits for any message of the turn."""
         return any(not (each.is_done or each.is_abandoned) for each in self.taken)
 
-    def agreed(self, trait: str) -> str | None:
+    def agreed(self, trait: str) -> Any:  # noqa: ANN401  # as the trait
         """Return what all its messages have as *trait*; None where they differ.
 
         Args:
-            trait: ``run_id``, ``trace_id``, ``principal`` or ``tenant``.
+            trait: ``run_id``, ``trace_id``, ``principal``, ``tenant`` or ``scope``.
         """
         values = {getattr(each, trait) for each in self.taken}
         return values.pop() if len(values) == 1 else None

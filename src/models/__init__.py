@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._family import Family
-from ._field import Default, Field
+from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
 from .declaring import (
@@ -38,6 +38,7 @@ __all__ = [
     "Index",
     "InstanceError",
     "Kind",
+    "Marks",
     "MismatchError",
     "Model",
     "NaiveDatetime",

@@ -12,7 +12,7 @@ from ..errors import FieldValueError
 from .types._mismatch import MismatchError
 from .types._type import FieldType
 
-__all__ = ["Default", "Field"]
+__all__ = ["Default", "Field", "Marks"]
 
 
 class Default(msgspec.Struct, frozen=True, eq=False):
@@ -32,6 +32,24 @@ class Default(msgspec.Struct, frozen=True, eq=False):
         return self.value is None and self.factory is None
 
 
+class Marks(msgspec.Struct, frozen=True):
+    """How a field is protected, wherever its model is used.
+
+    Attributes:
+        is_immutable: Keeps the value that its row was created with.
+        is_write_once: Keeps the first value that is not None.
+        is_never_null: Is not set to None, though it may hold it already.
+        mask: How its values are shown to who may not see them; None shows them.
+        pii: What personal data it holds, such as ``email``; None if none.
+    """
+
+    is_immutable: bool = False
+    is_write_once: bool = False
+    is_never_null: bool = False
+    mask: str | None = None
+    pii: str | None = None
+
+
 class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     """One field of a model.
 
@@ -48,6 +66,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         renamed_from: What its column was called before, or None.
         is_defaulted: The database has a value for a new row when a create says none.
         is_computed: The database always makes the value; none can be given.
+        marks: How it is protected.
     """
 
     model: str
@@ -62,6 +81,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     renamed_from: str | None = None
     is_defaulted: bool = False
     is_computed: bool = False
+    marks: Marks = Marks()
 
     @property
     def column(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -31,10 +31,14 @@ class Catalogue:
 
     Args:
         database: Where the rows are.
+        accept: Told each model before anything is made of it; may refuse it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, accept: Callable[[Model], None] | None = None
+    ) -> None:
         self._database = database
+        self._accept = accept
         self._family = Family()
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
@@ -75,6 +79,8 @@ class Catalogue:
         return self._join(msgspec.structs.replace(model, family=self._family))
 
     def _join(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
+        if self._accept is not None:
+            self._accept(model)
         nodes = [self._make(kind, model) for kind in KINDS]
         self._family.add(model)
         seal(model.python_type, model)

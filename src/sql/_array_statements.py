@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, final
+from typing import Any, Final
 
 from ..models import Kind, Model
 from ._clauses import Clauses
@@ -36,7 +36,6 @@ Values = Mapping[str, Any]
 """The values of one row, by the name of their field."""
 
 
-@final
 class ArrayStatements:
     """Statements about many rows of one table, with an array for each column.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
-from typing import Any, Final, final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,8 @@ __all__ = ["CREATED", "Table", "table_of"]
 CREATED: Final = "__created"
 """Name of the column that says whether an upsert inserted (PostgreSQL only)."""
 
+Admit = Callable[[frozenset[str] | None, frozenset[str] | None], None]
+
 _SHAPES: Final = 512
 """Texts kept per table and kind of statement, as many as a driver prepares."""
 
@@ -40,7 +42,6 @@ def table_of(model: Model, dialect: Dialect) -> Table:
     return Table(model, dialect)
 
 
-@final
 class Table:
     """Statements about the table of one model.
 
@@ -81,6 +82,11 @@ class Table:
         return self._rows if names is None else self._codec(tuple(names))
 
     @cached_property
+    def key_codec(self) -> RowCodec:
+        """What decodes rows that hold the key alone."""
+        return self._codec(self.model.key)
+
+    @cached_property
     def decode(self) -> Callable[[Sequence[Any]], dict[str, Any]]:
         """What makes the values by name of a row that holds every column."""
         return self._rows.decode
@@ -91,6 +97,23 @@ class Table:
 
     def _make_codec(self, names: tuple[str, ...]) -> RowCodec:
         return RowCodec(self.model, self.dialect, names)
+
+    # -- terms ----------------------------------------------------------------
+    #
+    # Without terms anything may be done; see `terms.GuardedTable`.
+
+    admit: Admit | None = None
+    """Told which fields senders name for new rows, and for changes; may refuse."""
+
+    reads_rows: bool = False
+    """Whether terms depend on rows, so that none may be stored unseen."""
+
+    def touched(self, count: int) -> None:
+        """Note rows that were written beside the statements made here."""
+
+    def cleared(self, statements: Sequence[Statement]) -> Sequence[Statement]:
+        """Return statements made elsewhere, of rows that were looked at."""
+        return statements
 
     # -- one row --------------------------------------------------------------
 

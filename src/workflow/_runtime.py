@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, final
@@ -40,6 +41,7 @@ class LocalRuntime:
         run_id: str | None = None,
         principal: str | None = None,
         tenant: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], str]:
         """Run *workflow* and return the results by node, and the run's id.
 
@@ -53,6 +55,7 @@ class LocalRuntime:
             run_id: What logs and errors call the run; by default a new one.
             principal: Who asks, for whatever protects the nodes.
             tenant: For whom.
+            context: What else is known of it, as plain values by name.
 
         Raises:
             WorkflowError: A node failed; its error is the cause.
@@ -71,6 +74,7 @@ class LocalRuntime:
             run_id=run_id,
             principal=principal,
             tenant=tenant,
+            context=context,
         )
         return call_background_sync(call)
 
@@ -107,6 +111,7 @@ class AsyncLocalRuntime:
         run_id: str | None = None,
         principal: str | None = None,
         tenant: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], str]:
         """Run *workflow* and return the results by node, and the run's id.
 
@@ -121,6 +126,7 @@ class AsyncLocalRuntime:
             run_id=run_id,
             principal=principal,
             tenant=tenant,
+            context=context,
         )
         host = current_host()
         return await (call_background(call) if host is None else call(host))
@@ -137,6 +143,7 @@ async def _run(
     run_id: str | None,
     principal: str | None,
     tenant: str | None,
+    context: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], str]:
     deadline = math.inf if timeout_s is None else anyio.current_time() + timeout_s
     return await run(
@@ -147,6 +154,7 @@ async def _run(
         run_id=run_id,
         principal=principal,
         tenant=tenant,
+        context=context,
     )
 
 

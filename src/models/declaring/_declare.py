@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import ModelError
+from ...errors import ModelError, nearest
 from .._family import Family
-from .._field import Default, Field
+from .._field import Default, Field, Marks
 from .._foreign_key import ForeignKey
 from .._model import Model
 from ..types._digits import Digits
@@ -28,6 +28,9 @@ from ._source import read_source
 from ._specifier import Specifier
 
 __all__ = ["declare"]
+
+MASKS: Final = ("full", "partial", "null")
+"""Ways to show a value to who may not see it."""
 
 _CREATED: Final = "created_at"
 _UPDATED: Final = "updated_at"
@@ -116,7 +119,17 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         renamed_from=specifier.renamed_from,
         is_defaulted=specifier.is_defaulted and not specifier.is_computed,
         is_computed=specifier.is_computed,
+        marks=_marks(model, name, specifier),
     )
+
+
+def _marks(model: str, name: str, specifier: Specifier) -> Marks:
+    marks = specifier.marks
+    if marks.mask is not None and marks.mask not in MASKS:
+        near = nearest(str(marks.mask), MASKS)
+        hint = f"did you mean {near!r}?" if near else f"one of {', '.join(MASKS)}"
+        raise ModelError(model, name, f"there is no mask {marks.mask!r}: {hint}")
+    return marks
 
 
 def _default(

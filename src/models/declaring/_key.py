@@ -44,6 +44,9 @@ def _key_field(field: Field, *, is_alone: bool) -> Field:
     if field.type.is_compound or field.type.kind is Kind.FLOAT:
         problem = f"{field.type.describe()} cannot be a key: use int, str or UUID"
         raise ModelError(field.model, field.name, problem)
+    if field.marks.mask is not None:
+        problem = "a key cannot be masked: pages and changes go by it"
+        raise ModelError(field.model, field.name, problem)
     if is_alone and _is_generated(field):
         return msgspec.structs.replace(
             field, is_key=True, is_generated=True, is_nullable=False, default=None

@@ -18,12 +18,13 @@ _KNOWN: Final = (
     "foreign_keys",
     "indexes",
     "primary_key",
+    "protect",
     "renamed_from",
     "table_name",
     "timestamps",
     "unique",
 )
-_LATER: Final = ("audit_log", "multi_tenant", "protect", "soft_delete", "versioned")
+_LATER: Final = ("audit_log", "multi_tenant", "soft_delete", "versioned")
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from .._field import Marks
 from ._references import OnChange, References
 
 __all__ = ["Specifier", "field", "read_specifier"]
@@ -26,6 +27,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
         references: What the field refers to, or None.
+        marks: How it is protected.
         is_defaulted: Whether the database has a value when a create says none.
         is_computed: Whether the database always makes the value.
         renamed_from: What its column was called before, or None.
@@ -38,6 +40,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
     references: References | None = None
+    marks: Marks = Marks()
     is_defaulted: bool = False
     is_computed: bool = False
     renamed_from: str | None = None
@@ -68,6 +71,11 @@ def field(
     on_update: OnChange = "no_action",
     relation: str | None = None,
     backref: str | None = None,
+    immutable: bool = False,
+    write_once: bool = False,
+    never_null: bool = False,
+    mask: str | None = None,
+    pii: str | None = None,
     renamed_from: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
@@ -88,9 +96,19 @@ def field(
         relation: What the row it refers to is called; ``customer`` for a field
             ``customer_id`` if None.
         backref: What rows like this are called there; as their table if None.
+        immutable: No write changes it once its row is there.
+        write_once: No write changes it once it is not None.
+        never_null: No write sets it to None.
+        mask: Show its values so to whoever has no leave to see them: ``"full"``,
+            ``"partial"`` or ``"null"``.
+        pii: What personal data it holds, such as ``"email"``; masks it, partially if
+            ``mask`` does not say.
         renamed_from: What its column was called before; a migration renames it.
     """
     said = References(references, on_delete, on_update, relation, backref)
+    marks = Marks(
+        immutable, write_once, never_null, mask or ("partial" if pii else None), pii
+    )
     return Specifier(
         default,
         default_factory,
@@ -99,6 +117,7 @@ def field(
         index,
         digits,
         None if said == References(None) else said,
+        marks=marks,
         is_defaulted=database_default,
         is_computed=computed,
         renamed_from=renamed_from,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
+from ._guarded_connection import GuardedDriver
 from ._include import in_one_snapshot, isolated, load
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
@@ -18,6 +19,7 @@ __all__ = [
     "BulkActor",
     "BulkNode",
     "ExplainNode",
+    "GuardedDriver",
     "ListNode",
     "ListPlan",
     "ModelNode",

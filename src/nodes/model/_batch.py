@@ -4,7 +4,8 @@ Rules of this file:
 
 1. Each message has its own reply and its own error. A batch that fails did nothing;
    it is split until the messages that fail are alone, in their order.
-2. Messages of different tenants never share a batch.
+2. Messages of different tenants never share a batch. Nor do messages under different
+   terms, or under terms that depend on rows.
 3. A lost connection is no reason to split: whether a write was done is unknown, so
    every message of it fails; a read is done once more.
 """
@@ -17,9 +18,11 @@ from typing import Any, TypeAlias, final
 from ...drivers import Connection, Row
 from ...errors import ConnectionLostError, DriverError, ForeignKeyError
 from ...messages import Envelope
-from ...sql import Result, Table
+from ...sql import GuardedTable, Result, Table, Terms, guarded
 from ._foreign_keys import explained
+from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
+from ._named import named_fields
 from ._row_node import RowNode
 
 __all__ = ["Batch", "Job", "batched"]
@@ -39,16 +42,20 @@ class Batch:
     Args:
         node: What they ask for.
         jobs: The messages with their plans, at least one.
+        terms: Under which all of them are carried out, or None.
 
     Attributes:
         jobs: Those that somebody still waits for, once it ran.
     """
 
-    __slots__ = ("_node", "jobs")
+    __slots__ = ("_node", "_terms", "jobs")
 
-    def __init__(self, node: ModelNode[Any], jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, node: ModelNode[Any], jobs: Sequence[Job], terms: Terms | None = None
+    ) -> None:
         self._node = node
         self.jobs = jobs
+        self._terms = terms
 
     async def run(self, connection: Connection, table: Table) -> list[Batch]:
         """Carry it out and answer each message.
@@ -60,6 +67,8 @@ class Batch:
             ConnectionLostError: The messages are not answered.
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
+        if self._terms is not None and jobs:
+            return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
             return await self._run_together(connection, table)
         for job in jobs:
@@ -72,6 +81,26 @@ class Batch:
                 envelope.fail(await self._explained(connection, table, job, error))
             except Exception as error:  # noqa: BLE001  the sender's, see rule 1
                 envelope.fail(error)
+        return []
+
+    async def _run_under(
+        self, terms: Terms, connection: Connection, table: Table
+    ) -> list[Batch]:
+        """Carry it out under terms: several only if these depend on no row."""
+        own = _guarded_for(self._node, terms, table, self.jobs[0][0])
+        alone = GuardedConnection(connection, terms)
+        if len(self.jobs) > 1:
+            return await self._run_together(alone, own)
+        ((envelope, plan),) = self.jobs
+        try:
+            envelope.reply(await self._node.perform(alone, own, plan))
+        except ConnectionLostError:
+            raise
+        except BaseException as error:
+            own.release()
+            if not isinstance(error, Exception):
+                raise
+            envelope.fail(error)
         return []
 
     async def _explained(
@@ -104,7 +133,7 @@ class Batch:
         except Exception:  # noqa: BLE001  alone it is the sender's, see rule 1
             middle = len(self.jobs) // 2
             halves = self.jobs[:middle], self.jobs[middle:]
-            return [Batch(node, half) for half in halves]
+            return [Batch(node, half, self._terms) for half in halves]
         for job, outcome in zip(self.jobs, outcomes, strict=True):
             envelope, plan = job
             if isinstance(outcome, ForeignKeyError):
@@ -143,6 +172,16 @@ def _result(rows: Sequence[Row]) -> Result:
     return Result(rows, len(rows))
 
 
+def _guarded_for(
+    node: ModelNode[Any], terms: Terms, table: Table, envelope: Envelope
+) -> GuardedTable:
+    return guarded(table, terms, _named(node, envelope))
+
+
+def _named(node: ModelNode[Any], envelope: Envelope) -> frozenset[str]:
+    return named_fields(node.model, envelope.message.parameters)
+
+
 def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable[Batch]:
     """Group *jobs* into batches, in the order of the first message of each.
 
@@ -150,17 +189,20 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     in the same columns.
     """
     if not isinstance(node, RowNode):
-        return [Batch(node, (job,)) for job in jobs]
+        return [Batch(node, (job,), job[0].terms) for job in jobs]
     batches: list[list[Job]] = []
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
         envelope, plan = job
         shape: Hashable = node.shape(table, plan)
-        if shape is None:
+        terms: Terms | None = envelope.terms
+        if shape is None or (terms is not None and not terms.is_static):
             batches.append([job])
             continue
         # One by one in a transaction, statements need not be alike.
-        kind = (envelope.tenant, shape if table.merges else None)
+        kind: Hashable = (envelope.tenant, shape if table.merges else None)
+        if terms is not None:
+            kind = (kind, terms, _named(node, envelope) if terms.guards else None)
         identity = node.identity(table, plan) if table.merges else None
         batch, taken = growing.get(kind, (None, None))
         if batch is None or taken is None or identity in taken:
@@ -169,4 +211,4 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
         if identity is not None:
             taken.add(identity)
         batch.append(job)
-    return [Batch(node, batch) for batch in batches]
+    return [Batch(node, batch, batch[0][0].terms) for batch in batches]

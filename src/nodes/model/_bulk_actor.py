@@ -7,11 +7,13 @@ from typing import Any, Final, final
 
 from ...actors import Actor, Turn
 from ...drivers import Driver
-from ...errors import ForeignKeyError
+from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
-from ...sql import table_of
+from ...sql import Terms, guarded, table_of
 from ._bulk_node import BulkNode
 from ._foreign_keys import Attempt, named
+from ._guarded_connection import GuardedConnection
+from ._named import named_fields
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -61,10 +63,35 @@ class BulkActor(Actor):
         try:
             plan = node.plan(dict(envelope.message.parameters), node.name)
             await self._prepare()
-            reply = await node.work(self._driver, self._table, plan)
+            if envelope.terms is None:
+                reply = await node.work(self._driver, self._table, plan)
+            else:
+                reply = await self._work_under(envelope.terms, envelope, plan)
         except ForeignKeyError as error:
             envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)
         else:
             envelope.reply(reply)
+
+    async def _work_under(
+        self, terms: Terms, envelope: Envelope, plan: object
+    ) -> dict[str, Any]:
+        """Carry out a plan under terms: all of it or nothing, on one connection.
+
+        So what is found out with the last batch undoes the first one, too.
+        """
+        parameters = envelope.message.parameters
+        named = named_fields(self._node.model, parameters)
+        table = guarded(self._table, terms, named)
+        try:
+            if terms.is_static:
+                return await self._node.work(self._driver, table, plan)
+            async with self._driver.acquire() as connection, connection.transaction():
+                alone = GuardedConnection(connection, terms)
+                return await self._node.perform(alone, table, plan)
+        except ConnectionLostError:
+            raise
+        except BaseException:
+            table.release()
+            raise

@@ -239,6 +239,8 @@ class Loader(ABC):
         rows, batch.failures = self._reader.read_each(
             batch.rows, batch.start, keep_going=self.manner.keep_going
         )
+        for given in {row.given for row in rows}:
+            self._admit(frozenset(given))
         store = Store(connection, self.table, self.manner)
         await store.take(rows)
         batch.tally = store.tally
@@ -264,9 +266,21 @@ class Loader(ABC):
                     raise
                 batch.failures.append(Failure(index, error))
                 return None
+            self._admit(frozenset(row.given))
             return row.values, frozenset(row.given)
 
         return check
+
+    def _admit(self, given: frozenset[str]) -> None:
+        """Ask the terms, if there are any, whether rows may name *given*."""
+        admit = self.table.admit
+        if admit is None:
+            return
+        manner = self.manner
+        is_new, may_change = self._everywhere is not None, manner.on_conflict != "error"
+        may_change = may_change and manner.on_conflict != "skip"
+        changed = given.difference(manner.conflict)
+        admit(given if is_new else None, changed if may_change else None)
 
     async def _run(
         self, connection: Connection, batch: Batch, groups: Sequence[Packed]
@@ -281,7 +295,8 @@ class Loader(ABC):
         statements = [each for _, load in parts for each in load.statements]
         if not statements:
             return Tally()
-        return self._read(parts, await connection.run(statements))
+        results = await connection.run(self.table.cleared(statements))
+        return self._read(parts, results)
 
     def _read(
         self, parts: Sequence[tuple[Packed | _Run, Load]], results: Sequence[Result]
@@ -305,14 +320,16 @@ class Loader(ABC):
 
     def _make_packing(self, *, is_reserving: bool = False) -> Packing:
         manner, packer = self.manner, packer_of(self.table.model, self.table.dialect)
+        admit = self._admit if self.table.admit is not None else None
         if self._everywhere is None:
-            return packer.changes()
+            return packer.changes(admit)
         required = () if manner.on_conflict == "error" else manner.conflict
         return packer.new(
             self._everywhere,
             required=required,
             is_reserving=is_reserving,
             by_given=manner.changes,
+            admit=admit,
         )
 
     def _changed(self, packed: Packed) -> list[str] | None:
@@ -360,10 +377,13 @@ class _RunLoader(Loader):
         self._is_known = True
         self._running = Running(self.table.model)
         model = self.table.model
+        if self.table.reads_rows:
+            return
         if not (self.manner.return_ids and model.generated_key):
             self._packing = self._make_packing()
             return
-        (result,) = await connection.run((self._running.survey(),))
+        survey = self.table.cleared((self._running.survey(),))
+        (result,) = await connection.run(survey)
         if self._running.tells_keys(result):
             self._packing = self._make_packing()
 
@@ -408,9 +428,10 @@ class _CopyLoader(Loader):
     async def survey(self, connection: Connection, n_rows: int) -> None:
         """Ask what the table is, and what this user may do to it."""
         self._is_known = True
-        if n_rows <= _SMALL:
+        if n_rows <= _SMALL or self.table.reads_rows:
             return
-        (result,) = await connection.run((self._copying.survey(),))
+        survey = self.table.cleared((self._copying.survey(),))
+        (result,) = await connection.run(survey)
         standing = self._copying.standing(result)
         if standing is None or not self._can_load(standing):
             return
@@ -464,7 +485,7 @@ class _CopyLoader(Loader):
         while first is not None:
             run = _Run(first, batch)
             load = self._feed_load(first, run)
-            results = await connection.run(load.statements)
+            results = await connection.run(self.table.cleared(load.statements))
             tally += self._read([(run, load)], results)
             first = run.following
         return tally
@@ -484,7 +505,8 @@ class _CopyLoader(Loader):
             return ()
         assert self._standing is not None  # noqa: S101  # as above
         sequence = self._standing.sequence or ""
-        (result,) = await connection.run((self._copying.reserve(sequence, count),))
+        reserve = self._copying.reserve(sequence, count)
+        (result,) = await connection.run(self.table.cleared((reserve,)))
         return [row[0] for row in result.rows]
 
     def _loads(self, packed: Packed, batch: Batch) -> list[tuple[Packed, Load]] | None:

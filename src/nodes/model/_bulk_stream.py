@@ -194,6 +194,7 @@ class Stream:
             await self._loader.survey(connection, self._n_read)
 
     def _count(self, batch: Batch) -> None:
+        self._loader.table.touched(batch.tally.inserted + batch.tally.updated)
         self.tally += batch.tally
         self.failures += batch.failures
         self.n_rows = batch.end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 from ...drivers import Row
@@ -57,10 +56,9 @@ def key_filter(model: Model, key: Mapping[str, Any]) -> Filter:
     return parts[0] if len(parts) == 1 else And(parts)
 
 
-@cache
 def key_decoder(table: Table) -> RowCodec:
     """Return what decodes rows that hold the key alone."""
-    return table.decoder(table.model.key)
+    return table.key_codec
 
 
 def key_value(table: Table, row: Row) -> Any:  # noqa: ANN401  any type may be a key

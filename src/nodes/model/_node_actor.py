@@ -78,7 +78,9 @@ class NodeActor(Actor):
             await self._prepare()
             self._prepared = generation
         batches = deque(
-            batched(node, self._table, jobs) if len(jobs) > 1 else (Batch(node, jobs),)
+            batched(node, self._table, jobs)
+            if len(jobs) > 1
+            else (Batch(node, jobs, jobs[0][0].terms),)
         )
         again: Batch | None = None
         while batches:

@@ -50,6 +50,10 @@ Check = Callable[[int], Checked | None]
 """Checks the row at a place; None when it was refused and noted."""
 
 
+Admit = Callable[[frozenset[str]], None]
+"""Told which fields senders name; raises if they may not."""
+
+
 @final
 class Packed:
     """Rows of the same columns, ready for the database.
@@ -179,6 +183,7 @@ class Packer:
         required: Collection[str] = (),
         is_reserving: bool = False,
         by_given: bool = False,
+        admit: Admit | None = None,
     ) -> Packing:
         """Return what packs new rows: defaults and times are filled in.
 
@@ -187,14 +192,21 @@ class Packer:
             required: Fields that must not be None.
             is_reserving: Whether generated keys are told, not left to the database.
             by_given: Whether rows that give other names are kept apart.
+            admit: Told once which names rows give; raises if they may not.
         """
         return Packing(
-            self, everywhere, frozenset(required), is_reserving, by_given=by_given
+            self,
+            everywhere,
+            frozenset(required),
+            is_reserving,
+            by_given=by_given,
+            admit=admit,
         )
 
-    def changes(self) -> Packing:
+    def changes(self, admit: Admit | None = None) -> Packing:
         """Return what packs changes: a key and some fields, and the time of it."""
-        return Packing(self, None, frozenset(self.model.key), False, by_given=True)  # noqa: FBT003
+        key = frozenset(self.model.key)
+        return Packing(self, None, key, False, by_given=True, admit=admit)  # noqa: FBT003
 
 
 @final
@@ -214,8 +226,10 @@ class Packing:
         is_reserving: bool,  # noqa: FBT001  # only `Packer` calls it
         *,
         by_given: bool,
+        admit: Admit | None,
     ) -> None:
         self.packer = packer
+        self._admit = admit
         self._model = packer.model
         self._is_new = everywhere is not None
         self._everywhere = everywhere or {}
@@ -276,6 +290,8 @@ class Packing:
             self._everywhere
         ):
             return None
+        if self._admit is not None:
+            self._admit(said)
         made = self._made(said) if self._is_new else self._made_of_change(said)
         if made is None:
             return None

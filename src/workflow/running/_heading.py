@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import msgspec
 
 from ...actors import Turn, current_turn
-from ...messages import Envelope
+from ...messages import Envelope, Scope, acting, plain_context
 
 __all__ = ["Heading", "detach"]
 
@@ -19,24 +20,65 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float
     principal: str | None
     tenant: str | None
+    scope: Scope
     chain: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        run_id: str,
+        deadline: float,
+        principal: str | None,
+        tenant: str | None,
+        context: Mapping[str, Any] | None,
+    ) -> Self:
+        """Return the heading of a run, with what the code that starts it acts as.
+
+        Raises:
+            TypeError: *context* is no mapping with names.
+        """
+        scope = acting.get()
+        if scope is not None:
+            principal = principal or scope.principal
+            tenant = tenant or scope.tenant
+        own = Scope(pins={}) if scope is None else scope.of_run()
+        if context is not None:
+            own.context = {**own.context, **plain_context(context)}
+        return cls(
+            run_id=run_id,
+            deadline=deadline,
+            principal=principal,
+            tenant=tenant,
+            scope=own,
+        ).inherit()
 
     def inherit(self) -> Self:
         """Return it with what the message in hand adds, if this is run by a node.
 
         Its sender waits for the new run: so its chain goes on, its deadline limits,
-        and who asks stays the same unless said otherwise.
+        and who asks stays the same unless said otherwise. What layers keep for a run
+        they keep for the runs inside it, too.
         """
         turn = current_turn.get()
         if turn is None or turn.is_over:
             return self
+        outer: Scope | None = turn.agreed("scope")
         return msgspec.structs.replace(
             self,
             deadline=min(self.deadline, turn.deadline),
             principal=self.principal or turn.agreed("principal"),
             tenant=self.tenant or turn.agreed("tenant"),
+            scope=self.scope if outer is None else _joined(outer, self.scope),
             chain=turn.chain,
         )
+
+
+def _joined(outer: Scope, inner: Scope) -> Scope:
+    return Scope(
+        context={**outer.context, **inner.context},
+        waivers=tuple(dict.fromkeys((*outer.waivers, *inner.waivers))),
+        pins=inner.pins if outer.pins is None else outer.pins,
+    )
 
 
 def detach() -> None:
@@ -46,6 +88,6 @@ def detach() -> None:
     """
     turn = current_turn.get()
     if turn is not None:
-        principal, tenant = turn.agreed("principal"), turn.agreed("tenant")
-        heir = Envelope(message=None, principal=principal, tenant=tenant)
+        traits = {name: turn.agreed(name) for name in ("principal", "tenant", "scope")}
+        heir = Envelope(message=None, **traits)
         current_turn.set(Turn("elsewhere", (heir,)))

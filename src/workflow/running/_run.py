@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, final
 
 import anyio
@@ -42,6 +42,7 @@ async def run(
     run_id: str | None = None,
     principal: str | None = None,
     tenant: str | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Run *workflow* on *host* and return the results by node, and the run's id.
 
@@ -57,6 +58,7 @@ async def run(
         run_id: What logs and errors call the run; by default a new, sortable one.
         principal: Who asks, for whatever protects the nodes.
         tenant: For whom.
+        context: What else is known of it, as plain values by name.
 
     Raises:
         WorkflowError: A node failed; its error is the cause.
@@ -68,12 +70,8 @@ async def run(
     checks_itself = len(workflow.steps) == 1 and workflow.roots[0].node.is_self_checking
     if not checks_itself:
         check_values(workflow, given)
-    heading = Heading(
-        run_id=run_id or new_run_id(),
-        deadline=deadline,
-        principal=principal,
-        tenant=tenant,
-    ).inherit()
+    run_id = run_id or new_run_id()
+    heading = Heading.of(run_id, deadline, principal, tenant, context)
     record = RunRecord(heading.run_id, workflow)
     try:
         if len(workflow.steps) == 1:
@@ -123,6 +121,7 @@ async def _run_alone(
             run_id=heading.run_id,
             principal=heading.principal,
             tenant=heading.tenant,
+            scope=heading.scope,
         )
     except Exception as error:
         if isinstance(error, DeadlineExceededError) and _is_late(heading):
@@ -266,6 +265,7 @@ class _Run:
             deadline=heading.deadline,
             principal=heading.principal,
             tenant=heading.tenant,
+            scope=heading.scope,
             chain=heading.chain,
             on_done=self._note,
         )

@@ -118,7 +118,7 @@ class Wrong:
             Wrong.Far,
             (
                 "__dataflow__ knows no option 'xyz': there are foreign_keys, indexes, primary_key, "
-                "renamed_from, table_name, timestamps, unique"
+                "protect, renamed_from, table_name, timestamps, unique"
             ),
         ),
         (
@@ -155,7 +155,7 @@ def test_a_malformed_option_is_refused(cls: type, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["audit_log", "multi_tenant", "protect", "soft_delete", "versioned"]
+    "option", ["audit_log", "multi_tenant", "soft_delete", "versioned"]
 )
 def test_an_option_of_a_later_version_is_never_ignored(option: str) -> None:
     cls = type("User", (), {"__dataflow__": {option: True}})

@@ -486,7 +486,7 @@ def test_raw_sql_is_explained_without_noting_or_counting(make: Make) -> None:
 
 def test_a_condition_with_a_name_that_is_none_is_refused(make: Make) -> None:
     with pytest.raises(PolicyError, match="its condition cannot be used"):
-        make(deny(models="Item", when={3: "x"}))  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+        make(deny(models="Item", when={3: "x"}))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_policy_without_models_starts() -> None:

@@ -21,6 +21,7 @@ import document
 import hop
 import lists
 import memory
+import migrations
 import on_trio
 import pages
 import protection
@@ -57,6 +58,7 @@ NAMES: Final = (
     *pages.NAMES,
     *relations.NAMES,
     *memory.NAMES,
+    *migrations.NAMES,
 )
 
 
@@ -110,6 +112,8 @@ def _jobs(
             yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
+        if name in migrations.NAMES:
+            yield from migrations.jobs(server, name, effort)
         for family in (single, callers, bulk, lists, pages, relations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .demo import demo
+from .migrate import migrate
 from .schema import schema
 
 __all__ = ["app"]
@@ -43,4 +44,5 @@ def dataflow(
 
 
 app.command()(demo)
+app.add_typer(migrate, name="migrate")
 app.add_typer(schema, name="schema")

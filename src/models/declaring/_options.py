@@ -19,6 +19,7 @@ _KNOWN: Final = (
     "indexes",
     "primary_key",
     "protect",
+    "renamed_from",
     "table_name",
     "timestamps",
     "unique",
@@ -57,6 +58,7 @@ def read_options(cls: type) -> Options:
     """
     model, given = cls.__name__, _given(cls)
     _refuse_unknown(model, given)
+    _check_renamed_from(model, given.get("renamed_from"))
     uniques = _sequence(model, "unique", given.get("unique", ()))
     indexes = (
         *_sequence(model, "indexes", given.get("indexes", ())),
@@ -84,8 +86,9 @@ def _given(cls: type) -> dict[str, Any]:
             msg = "__dataflow__ is a dict of options, such as {'timestamps': True}"
             raise ModelError(cls.__name__, None, msg)
         given.update(cast("Mapping[str, Any]", own))
-    if "table_name" not in vars(cls).get("__dataflow__", {}):
-        given.pop("table_name", None)
+    for of_table in ("renamed_from", "table_name"):
+        if of_table not in vars(cls).get("__dataflow__", {}):
+            given.pop(of_table, None)
     return given
 
 
@@ -112,6 +115,12 @@ def _flag(model: str, option: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise ModelError(model, None, f"__dataflow__[{option!r}] is True or False")
+
+
+def _check_renamed_from(model: str, name: object) -> None:
+    if name is not None and not (isinstance(name, str) and name):
+        problem = "renamed_from is the name of the table before, a str"
+        raise ModelError(model, None, problem)
 
 
 def _table(cls: type) -> str | None:

@@ -495,3 +495,59 @@ def test_a_policy_without_models_starts() -> None:
     protection.protect(deny("create", fields="y"))
 
     assert len(protection.policy.rules) == 2
+
+
+def test_a_rule_about_who_asks_counts_for_tables_of_no_model(make: Make) -> None:
+    protection = make(deny("update", when={"principal": None}, id="known"))
+    query = {"query": "UPDATE legacy SET a = 1"}
+
+    assert protection.explain(parameters=query).effect == "deny"
+    assert protection.explain(parameters=query, principal="ada").effect == "allow"
+
+
+def test_rows_of_what_is_not_understood_cannot_be_counted() -> None:
+    protection = Protection(deny("delete", max_rows=1), "shop.db", POSTGRESQL)
+    protection.declare(PLAIN)
+    said = protection.explain(parameters={"query": "VACUUM"})
+
+    assert (said.effect, said.rules) == (
+        "deny",
+        ("a statement that is not understood",),
+    )
+
+
+def test_a_rate_counts_within_its_window_only(make: Make, clock: Any) -> None:
+    closed = Window(until=clock.at)
+    protection = make(deny("create", rate="0/day", window=closed))
+
+    assert protection.explain(model="Plain", operation="create").effect == "allow"
+
+
+async def test_a_turn_is_judged_as_of_one_moment(make: Make, ask: Any) -> None:
+    protection = make([deny("create", window=Window(start="00:00", end="01:00"))])
+    first, *others = [ask("create", "Plain") for _ in range(3)]
+    seen: list[Envelope] = []
+
+    async def see(turn: Turn) -> None:
+        seen.extend(turn)
+
+    await protection.layer(Turn("/a", [first]), see)
+    await protection.layer(Turn("/a", others), see)
+
+    assert seen == [first, *others]
+
+
+async def test_what_may_have_to_be_approved_goes_on_under_terms(
+    make: Make, ask: Any
+) -> None:
+    rule = require_approval("update", models="Item", when={"old.status": "closed"})
+    message = ask("update", "Item", {"id": 1, "name": "x"})
+    seen: list[Envelope] = []
+
+    async def see(turn: Turn) -> None:
+        seen.extend(turn)
+
+    await make(rule).layer(Turn("/a", [message]), see)
+
+    assert seen == [message]
+    assert not message.terms.is_static

@@ -163,6 +163,8 @@ def test_postgresql_cuts_long_names() -> None:
         "DROP FUNCTION f",
         "DROP TABLE t CASCADE",
         "TRUNCATE t CASCADE",
+        "WITH x AS (DROP TABLE t) SELECT 1",
+        "SELECT a FROM $1",
         "WITH x AS (SELECT 1) SELECT * FROM x, (DROP TABLE t)",
         "SELECT nextval('s') FROM t",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",

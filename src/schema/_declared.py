@@ -58,7 +58,7 @@ def table_shape(model: Model, dialect: Dialect) -> TableShape:
         columns=tuple(_column(model, field, dialect) for field in model.fields),
         key=Key(model.key, key_name) if model.key else None,
         uniques=tuple(Unique(group, named[group]) for group in sorted(named)),
-        indexes=tuple(sorted(_indexes(model), key=lambda each: each.name)),
+        indexes=tuple(sorted(_indexes(model, dialect), key=lambda each: each.name)),
         foreign_keys=_foreign_keys(model),
     )
 
@@ -112,17 +112,23 @@ def _collation(field: Field, dialect: Dialect) -> str | None:
     return "C" if field.type.stored_kind is Kind.STR else None
 
 
-def _indexes(model: Model) -> Iterator[TableIndex]:
+def _indexes(model: Model, dialect: Dialect) -> Iterator[TableIndex]:
     names = names_of(model, (each.fields for each in model.indexes), "idx")
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
-        parts = tuple(IndexPart(model.field(name).column) for name in index.fields)
+        parts = tuple(_part(model.field(name), dialect) for name in index.fields)
         yield TableIndex(
             name=index.name or names[index.fields],
             parts=parts,
             is_unique=index.is_unique,
         )
+
+
+def _part(field: Field, dialect: Dialect) -> IndexPart:
+    # In the order of lists, where NULL is the least.
+    is_null_first = field.is_nullable and dialect.name == "postgresql"
+    return IndexPart(field.column, is_null_first=is_null_first)
 
 
 def _foreign_keys(model: Model) -> tuple[ForeignKey, ...]:

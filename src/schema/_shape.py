@@ -153,11 +153,14 @@ class IndexPart(msgspec.Struct, frozen=True):
         text: The name of the column, or the expression as the database writes it.
         is_expression: Whether it is the latter.
         is_descending: Whether the greatest comes first.
+        is_null_first: Whether NULL comes before all else, where one can say so
+            (PostgreSQL).
     """
 
     text: str
     is_expression: bool = False
     is_descending: bool = False
+    is_null_first: bool = False
 
 
 class TableIndex(msgspec.Struct, frozen=True, kw_only=True):

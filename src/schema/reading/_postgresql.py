@@ -101,7 +101,7 @@ SELECT r.oid::text, x.relname::text, i.indisunique, m.amname::text,
     ORDER BY u.place),
   ARRAY(SELECT (u.number = 0)::int::text
     FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(number, place) ORDER BY u.place),
-  ARRAY(SELECT (o.bits & 1)::text
+  ARRAY(SELECT (o.bits & 3)::text
     FROM unnest(i.indoption::int2[]) WITH ORDINALITY AS o(bits, place) ORDER BY o.place),
   i.indnkeyatts::int
 FROM relations AS r JOIN pg_index AS i ON i.indrelid = r.oid
@@ -264,13 +264,16 @@ def _column(row: _Row, types: _Types) -> Column:
 
 
 def _index(row: _Row) -> TableIndex:
-    name, is_unique, method, where, texts, expressions, descending, count = row
+    name, is_unique, method, where, texts, expressions, options, count = row
     return TableIndex(
         name=name,
         parts=tuple(
-            IndexPart(text, is_expression == "1", is_descending == "1")
-            for text, is_expression, is_descending in zip(
-                texts[:count], expressions[:count], descending[:count], strict=True
+            # Source: PostgreSQL, pg_index.indoption: 1 is DESC, 2 is NULLS FIRST.
+            IndexPart(
+                text, is_expression == "1", bool(int(bits) & 1), bool(int(bits) & 2)
+            )
+            for text, is_expression, bits in zip(
+                texts[:count], expressions[:count], options[:count], strict=True
             )
         ),
         is_unique=is_unique,

@@ -109,12 +109,25 @@ def type_text(column: Column) -> str:
     return f"{column.type} COLLATE {quote(column.collation)}"
 
 
-def create_index(index: TableIndex, table: str, *, is_concurrent: bool = False) -> str:
-    """Return the statement that makes an index."""
+def create_index(
+    index: TableIndex,
+    table: str,
+    *,
+    is_concurrent: bool = False,
+    says_nulls: bool = True,
+) -> str:
+    """Return the statement that makes an index.
+
+    Args:
+        index: What it is to look like.
+        table: On which table.
+        is_concurrent: Whether others may write meanwhile (PostgreSQL).
+        says_nulls: Whether it says where NULL stands; SQLite has one place for it.
+    """
     unique = "UNIQUE " if index.is_unique else ""
     way = "CONCURRENTLY " if is_concurrent else ""
     method = "" if index.method == "btree" else f"USING {index.method} "
-    parts = ", ".join(map(_part, index.parts))
+    parts = ", ".join(_part(each, says_nulls=says_nulls) for each in index.parts)
     text = (
         f"CREATE {unique}INDEX {way}{quote(index.name)} ON {quote(table)} "
         f"{method}({parts})"
@@ -124,9 +137,12 @@ def create_index(index: TableIndex, table: str, *, is_concurrent: bool = False) 
     return text if index.where is None else f"{text} WHERE {index.where}"
 
 
-def _part(part: IndexPart) -> str:
+def _part(part: IndexPart, *, says_nulls: bool) -> str:
     text = f"({part.text})" if part.is_expression else quote(part.text)
-    return f"{text} DESC" if part.is_descending else text
+    text += " DESC" if part.is_descending else ""
+    if not says_nulls or part.is_null_first == part.is_descending:
+        return text  # as PostgreSQL orders when nothing is said
+    return f"{text} NULLS {'FIRST' if part.is_null_first else 'LAST'}"
 
 
 def _named(name: str | None) -> str:

@@ -196,7 +196,8 @@ async def test_alembic_finds_no_difference_to_a_table_that_was_never_migrated(
         await migrator(driver, cls, drops=await everything(driver, wanted)).apply(FREE)
     await ensure_table(reference, declare(models[-1]))
 
-    assert await differences(driver, reference) == []
+    found = await differences(driver, reference)
+    assert found == [], (found, wanted)
 
 
 async def differences(driver: Driver, reference: Driver) -> list[Any]:

@@ -101,7 +101,9 @@ class _Writer(NewTableDraft):
         """Create a table with its indexes."""
         shape = change.shape
         statements = [create_table(shape, SQLITE)]
-        statements += [create_index(each, shape.name) for each in shape.indexes]
+        statements += [
+            create_index(each, shape.name, says_nulls=False) for each in shape.indexes
+        ]
         self._add(
             "create_table",
             change.table,
@@ -147,7 +149,7 @@ class _Writer(NewTableDraft):
                 table,
                 f"drop index {index.name} of {table}",
                 [f"DROP INDEX {quote(index.name)}"],
-                [create_index(index, table)],
+                [create_index(index, table, says_nulls=False)],
             )
             self._tables[table] = evolved(
                 self._tables[table], [DropIndex(table=table, index=index)]
@@ -161,7 +163,10 @@ class _Writer(NewTableDraft):
                 "create_index",
                 table,
                 f"create index {index.name} on {table}",
-                [*self._twins(table, index), create_index(index, table)],
+                [
+                    *self._twins(table, index),
+                    create_index(index, table, says_nulls=False),
+                ],
                 [f"DROP INDEX {quote(index.name)}"],
             )
 

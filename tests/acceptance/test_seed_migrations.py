@@ -75,7 +75,7 @@ async def test_a_dry_run_tells_what_would_be_done_and_does_nothing(
     assert 'ADD COLUMN "phone"' in step.sql_up
     assert 'DROP COLUMN "phone"' in step.sql_down
     assert before == after
-    assert capsys.readouterr().out == ""
+    assert "add column" not in capsys.readouterr().out
 
 
 async def test_production_mode_migrates_without_asking(database_url: str) -> None:

@@ -82,6 +82,8 @@ def _postgresql(type_: FieldType) -> Codec:
         case Kind.LIST if type_.element is not None:
             element = _postgresql(type_.element)
             return Codec(_mapped(element.encode), _mapped(element.decode))
+        case Kind.STR if type_.column in ADDRESSES:
+            return _ADDRESS
         case _:
             return _NATIVE.get(type_.kind, _AS_IT_IS)
 
@@ -114,6 +116,11 @@ _NATIVE: Final = {
     ),
     Kind.DECIMAL: Codec(None, _expanded),
 }
+
+ADDRESSES: Final = frozenset({"cidr", "inet"})
+"""Types of PostgreSQL for which asyncpg has classes of its own, taken as text here."""
+
+_ADDRESS: Final = Codec(None, str)
 
 
 def _mapped(convert: Convert | None) -> Convert | None:
@@ -220,6 +227,17 @@ def _decode_datetime(stored: str) -> datetime:
     return value.astimezone(UTC)
 
 
+def _encode_naive(value: datetime) -> str:
+    # As SQLite's own functions and Python's sqlite3 write it, so that it sorts among
+    # what others stored. Source: sqlite.org/lang_datefunc.html, "Time Values".
+    return value.isoformat(" ")
+
+
+def _decode_naive(stored: str) -> datetime:
+    value = datetime.fromisoformat(stored)
+    return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+
+
 def _encode_timedelta(value: timedelta) -> int:
     return (value.days * 86_400 + value.seconds) * _SECOND + value.microseconds
 
@@ -246,6 +264,7 @@ _PLAIN: Final = {
         "None if {value} is None else "
         "at if (at := instant({value})).tzinfo is UTC else {decode}({value})",
     ),
+    Kind.NAIVE_DATETIME: Codec(_encode_naive, _decode_naive),
     Kind.TIMEDELTA: Codec(_encode_timedelta, _decode_timedelta),
     Kind.UUID: Codec(str, UUID),
 }

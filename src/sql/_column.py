@@ -30,6 +30,7 @@ _POSTGRESQL: Final = {
     Kind.DATE: "date",
     Kind.TIME: "time",
     Kind.DATETIME: "timestamptz",
+    Kind.NAIVE_DATETIME: "timestamp",
     Kind.TIMEDELTA: "interval",
     Kind.UUID: "uuid",
     Kind.JSON: "jsonb",
@@ -45,6 +46,7 @@ _SQLITE: Final = {
     Kind.DATE: "DATE_TEXT",
     Kind.TIME: "TIME_TEXT",
     Kind.DATETIME: "DATETIME_TEXT",
+    Kind.NAIVE_DATETIME: "TIMESTAMP_TEXT",
     Kind.TIMEDELTA: "INTERVAL",  # affinity INTEGER: its name begins so
     Kind.UUID: "UUID_TEXT",
     Kind.JSON: "JSON_TEXT",
@@ -56,6 +58,8 @@ _SQLITE: Final = {
 def column_type(type_: FieldType, dialect: Dialect) -> str:
     """Return the name of the column type, without collation."""
     kind = type_.stored_kind
+    if type_.column is not None:
+        return type_.column
     if dialect.name == "sqlite":
         if is_scaled(type_):
             return f"DECIMAL_INT({type_.precision}, {type_.scale})"

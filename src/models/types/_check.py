@@ -23,6 +23,7 @@ __all__ = [
     "check_datetime",
     "check_float",
     "check_int",
+    "check_naive_datetime",
     "check_str",
     "check_time",
     "check_timedelta",
@@ -40,6 +41,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _MAX_TIMEDELTA: Final = _MAX_INT * _MICROSECOND
 
 _DATETIME: Final = "datetime (timezone-aware, such as datetime.now(UTC))"
+_NAIVE_DATETIME: Final = "datetime (without timezone)"
 
 
 def check_int(value: object) -> int:
@@ -156,6 +158,23 @@ def check_datetime(value: object) -> datetime:
         came = "a datetime that in UTC is outside the years 1 to 9999"
         raise MismatchError(came, _DATETIME) from None
     return datetime.combine(value.date(), value.time(), UTC)
+
+
+def check_naive_datetime(value: object) -> datetime:
+    """Check for a datetime without timezone."""
+    if type(value) is datetime and value.tzinfo is None:
+        return value
+    if not isinstance(value, datetime):
+        raise mismatch(
+            value,
+            _NAIVE_DATETIME,
+            str="make it one with datetime.fromisoformat(value)",
+            date="say at what time",
+        )
+    if value.tzinfo is not None:
+        came = "a datetime with timezone (take it off with .replace(tzinfo=None))"
+        raise MismatchError(came, _NAIVE_DATETIME)
+    return datetime.combine(value.date(), value.time())
 
 
 def check_timedelta(value: object) -> timedelta:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     DATE = "date"
     TIME = "time"
     DATETIME = "datetime"
+    NAIVE_DATETIME = "naive datetime"
     TIMEDELTA = "timedelta"
     UUID = "UUID"
     ENUM = "Enum"

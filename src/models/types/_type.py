@@ -15,6 +15,7 @@ from ._check import (
     check_datetime,
     check_float,
     check_int,
+    check_naive_datetime,
     check_str,
     check_time,
     check_timedelta,
@@ -25,6 +26,7 @@ from ._check import (
 from ._digits import Digits, check_decimal, fitting
 from ._json import document, structure
 from ._kind import COMPOUND, Kind
+from ._narrow import check_cidr, check_inet, check_integer, check_real, check_smallint
 
 __all__ = ["FieldType"]
 
@@ -39,6 +41,8 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
         element: Type of the elements of a LIST, else None.
         digits: Size of a DECIMAL, or None when it has no fixed one.
         choices: Members of an ENUM or values of a LITERAL, in order.
+        column: The type of a column that others made, as its database says it, where
+            statements must know it; None where the kind says enough.
         check: Returns one value in its normal form, or raises `MismatchError`.
     """
 
@@ -47,6 +51,7 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
     element: FieldType | None = None
     digits: Digits | None = None
     choices: tuple[Any, ...] = ()
+    column: str | None = None
     check: Check = repr  # replaced below
 
     def __post_init__(self) -> None:
@@ -63,7 +68,8 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     @property
     def _facts(self) -> tuple[Any, ...]:
-        return self.kind, self.python_type, self.element, self.digits, self.choices
+        sizes = self.digits, self.choices, self.column
+        return self.kind, self.python_type, self.element, *sizes
 
     @property
     def precision(self) -> int | None:
@@ -105,6 +111,9 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
                 return str(self.digits)
             case Kind.JSON | Kind.STRUCT:
                 return str(self.python_type.__name__)
+            case _ if self.column is not None:
+                words = _WORDS.get(self.kind, self.kind.value)
+                return f"{words} ({self.column})"
             case _:
                 return _WORDS.get(self.kind, self.kind.value)
 
@@ -112,6 +121,7 @@ class FieldType(msgspec.Struct, frozen=True, eq=False, weakref=True):
 _WORDS: Final = {
     Kind.TIME: "time (without timezone)",
     Kind.DATETIME: "datetime (timezone-aware)",
+    Kind.NAIVE_DATETIME: "datetime (without timezone)",
 }
 
 _PLAIN: Final[dict[Kind, Check]] = {
@@ -123,8 +133,18 @@ _PLAIN: Final[dict[Kind, Check]] = {
     Kind.DATE: check_date,
     Kind.TIME: check_time,
     Kind.DATETIME: check_datetime,
+    Kind.NAIVE_DATETIME: check_naive_datetime,
     Kind.TIMEDELTA: check_timedelta,
     Kind.UUID: check_uuid,
+}
+
+_NARROW: Final[dict[str, Check]] = {
+    # By the names of PostgreSQL's types that hold less than their kind does.
+    "smallint": check_smallint,
+    "integer": check_integer,
+    "real": check_real,
+    "inet": check_inet,
+    "cidr": check_cidr,
 }
 
 
@@ -142,4 +162,4 @@ def _checker(type: FieldType) -> Check:  # noqa: A002  # its noun
         case Kind.STRUCT:
             return structure(type.python_type)
         case _:
-            return _PLAIN[type.kind]
+            return _NARROW.get(type.column or "") or _PLAIN[type.kind]

@@ -24,6 +24,7 @@ from ...sql import (
     Checked,
     Copying,
     Load,
+    Loaded,
     Packed,
     Packing,
     Result,
@@ -65,6 +66,7 @@ class Batch:
         rows: What the sender gave.
         packed: Those that can be stored, ready for the database.
         is_packed: Whether they are.
+        is_distinct: Whether none of its keys comes twice; None until it was looked.
         feed: Packs the rest of them, into `packed`.
         failures: The others.
         tally: Counts, once it is stored.
@@ -75,6 +77,7 @@ class Batch:
         self.rows = rows
         self.packed: list[Packed] = []
         self.is_packed = False
+        self.is_distinct: bool | None = None
         self.feed: Iterator[Packed] = iter(())
         self.failures: list[Failure] = []
         self.tally = Tally()
@@ -296,7 +299,7 @@ class Loader(ABC):
         return self._read(parts, results)
 
     def _read(
-        self, parts: Sequence[tuple[Packed, Load]], results: Sequence[Result]
+        self, parts: Sequence[tuple[Packed | _Run, Load]], results: Sequence[Result]
     ) -> Tally:
         tally, at = Tally(), 0
         keys: list[tuple[int, Any]] = []
@@ -453,15 +456,15 @@ class _CopyLoader(Loader):
         )
 
     def _feeds(self, batch: Batch) -> bool:
-        """Whether it goes straight into the table, and is worth it."""
+        """Whether it goes by one COPY, and is worth it."""
         standing = self._standing
-        is_plain = self.manner.on_conflict == "error"
-        return (
-            standing is not None
-            and standing.is_open
-            and is_plain
-            and len(batch.rows) > FEED_STRIDE
-        )
+        if standing is None or len(batch.rows) <= FEED_STRIDE:
+            return False
+        if self.manner.on_conflict == "error":
+            return standing.is_open
+        if batch.is_distinct is None:
+            batch.is_distinct = self._is_distinct(batch)
+        return batch.is_distinct
 
     async def _put_once(
         self, connection: Connection, batch: Batch, *, is_inside: bool
@@ -481,14 +484,21 @@ class _CopyLoader(Loader):
         first = next(batch.feed, None)
         while first is not None:
             run = _Run(first, batch)
-            statement = self._copying.insert_feed(first, run)
-            (result,) = await connection.run(self.table.cleared((statement,)))
-            tally.inserted += result.count
-            tally.skipped += run.n_rows - result.count
+            load = self._feed_load(first, run)
+            results = await connection.run(self.table.cleared(load.statements))
+            tally += self._read([(run, load)], results)
             first = run.following
-        if self.manner.return_ids:
-            tally.ids = [key for packed in batch.packed for key in packed.keys]
         return tally
+
+    def _feed_load(self, first: Packed, run: _Run) -> Load:
+        assert self._standing is not None  # noqa: S101  # else nothing is fed
+        if self.manner.on_conflict != "error":
+            return self._load(first, self._standing, run)
+
+        def read(results: Sequence[Result]) -> Loaded:
+            return Loaded(results[0].count, keys=run.keys)
+
+        return Load([self._copying.insert_feed(first, run)], read)
 
     async def _reserve(self, connection: Connection, count: int) -> Sequence[int]:
         if not self._reserves:
@@ -512,16 +522,19 @@ class _CopyLoader(Loader):
             return None
         return [(layer, self._load(layer, standing)) for layer in layers]
 
-    def _load(self, packed: Packed, standing: Standing) -> Load:
+    def _load(
+        self, packed: Packed, standing: Standing, rest: _Run | None = None
+    ) -> Load:
         manner = self.manner
         if manner.on_conflict == "change":
-            return self._copying.update(packed, standing)
+            return self._copying.update(packed, standing, rest)
         return self._copying.upsert(
             packed,
             standing,
             manner.conflict,
             self._changed(packed),
             with_keys=manner.return_ids,
+            rest=rest,
         )
 
     def _layers(self, packed: Packed, batch: Batch) -> list[Packed] | None:
@@ -533,7 +546,7 @@ class _CopyLoader(Loader):
         layers: list[list[int]] = []
         seen: dict[Any, int] = {}
         try:
-            keys = list(self._keys(packed, batch))
+            keys = list(self._keys(batch, packed.places))
             if len(set(keys)) == len(keys):
                 return [packed]
             for row, key in enumerate(keys):
@@ -547,13 +560,21 @@ class _CopyLoader(Loader):
             return None
         return [packed.only(rows) for rows in layers]
 
-    def _keys(self, packed: Packed, batch: Batch) -> Iterator[Any]:
+    def _is_distinct(self, batch: Batch) -> bool:
+        """Whether no key comes twice; False too where they cannot be told."""
+        try:
+            keys = list(self._keys(batch, range(len(batch.rows))))
+            return len(set(keys)) == len(keys)
+        except (KeyError, TypeError):  # as below
+            return False
+
+    def _keys(self, batch: Batch, places: Sequence[int]) -> Iterator[Any]:
         everywhere = self._everywhere or {}
         names = [name for name in self.manner.conflict if name not in everywhere]
         if not names:  # the same in every row
-            return iter([()] * len(packed))
+            return iter([()] * len(places))
         pick, rows = itemgetter(*names), batch.rows
-        return (pick(rows[place]) for place in packed.places)
+        return (pick(rows[place]) for place in places)
 
 
 def _noted(feed: Iterator[Packed], packed: list[Packed]) -> Iterator[Packed]:
@@ -567,13 +588,12 @@ class _Run:
     """Packed rows of the same columns, as the feed of a batch gives them.
 
     Attributes:
-        n_rows: How many there were.
         following: The first of other columns behind them.
     """
 
     def __init__(self, first: Packed, batch: Batch) -> None:
-        self.n_rows = len(first)
         self.following: Packed | None = None
+        self._taken = [first]
         self._first = first
         self._batch = batch
 
@@ -585,5 +605,18 @@ class _Run:
         if not packed.is_like(self._first):
             self.following = packed
             raise StopIteration
-        self.n_rows += len(packed)
+        self._taken.append(packed)
         return packed
+
+    def __len__(self) -> int:
+        return sum(map(len, self._taken))
+
+    @property
+    def places(self) -> list[int]:
+        """Of the rows, in what was packed."""
+        return [place for packed in self._taken for place in packed.places]
+
+    @property
+    def keys(self) -> list[tuple[int]]:
+        """The generated keys of the rows, where they were reserved."""
+        return [(key,) for packed in self._taken for key in packed.keys]

@@ -25,6 +25,7 @@ __all__ = [
     "datetime_number",
     "day_number",
     "interval_parts",
+    "naive_datetime_number",
     "time_number",
 ]
 
@@ -37,6 +38,7 @@ FIXED: Final = {
     Kind.DATE: "i",
     Kind.TIME: "q",
     Kind.DATETIME: "q",
+    Kind.NAIVE_DATETIME: "q",
     Kind.TIMEDELTA: "qii",
     Kind.UUID: "16s",
 }
@@ -53,6 +55,7 @@ TYPE_IDS: Final = {
     Kind.DATE: (1082, 1182),
     Kind.TIME: (1083, 1183),
     Kind.DATETIME: (1184, 1185),
+    Kind.NAIVE_DATETIME: (1114, 1115),
     Kind.TIMEDELTA: (1186, 1187),
     Kind.UUID: (2950, 2951),
     Kind.JSON: (3802, 3807),
@@ -92,6 +95,11 @@ def datetime_number(value: datetime) -> int:
     if _FIRST_INSTANT < number < _LAST_INSTANT:
         return number
     return -(2**63) if number < 0 else 2**63 - 1
+
+
+def naive_datetime_number(value: datetime) -> int:
+    """Return the microseconds since 2000 began there and then."""
+    return datetime_number(value.replace(tzinfo=UTC))
 
 
 def interval_parts(value: timedelta) -> tuple[int, int, int]:
@@ -169,6 +177,7 @@ _PLAIN: Final[dict[Kind, Encode]] = {
     Kind.DATE: _packed(Kind.DATE, day_number),
     Kind.TIME: _packed(Kind.TIME, time_number),
     Kind.DATETIME: _packed(Kind.DATETIME, datetime_number),
+    Kind.NAIVE_DATETIME: _packed(Kind.NAIVE_DATETIME, naive_datetime_number),
     Kind.TIMEDELTA: lambda value: _interval(*interval_parts(value)),
     Kind.UUID: lambda value: value.bytes,
 }

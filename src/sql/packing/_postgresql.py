@@ -147,15 +147,7 @@ class Copying:
             first: The first of them.
             rest: The others; taken as far as they have the same columns.
         """
-
-        def pieces() -> Iterator[bytes]:
-            yield first.piece(is_first=True)
-            yield from (packed.piece() for packed in rest)
-            yield TRAILER
-
-        columns = self._clauses.listed(first.columns)
-        text = f"COPY {self._clauses.table} ({columns}) FROM STDIN (FORMAT binary)"
-        return Statement(text, packed=pieces())
+        return self._copy_feed(first, rest, self._clauses.table)
 
     def upsert(
         self,
@@ -165,6 +157,7 @@ class Copying:
         changed: Collection[str] | None,
         *,
         with_keys: bool = False,
+        rest: Iterator[Packed] | None = None,
     ) -> Load:
         """Insert rows, or set the columns *changed* of those that agree in *conflict*.
 
@@ -177,24 +170,28 @@ class Copying:
             changed: None leaves rows that are there alone.
             with_keys: Whether the keys of the rows are wanted; with *changed* None
                 those of the rows that are new.
+            rest: More rows of the same columns, packed while they are loaded.
         """
         clauses = self._clauses
-        statements, stage = self._staged(packed, standing)
+        statements, stage = self._staged(packed, standing, rest)
         columns = clauses.listed(packed.columns)
         action = "NOTHING"
         if changed is not None:
             sets = [name for name in packed.columns if name in changed]
             action = f"UPDATE SET {clauses.excluded(sets or conflict[:1])}"
         # `Table` says why a fresh row's xmax is 0.
-        told = f"{clauses.listed(conflict)}, {clauses.table}.xmax = 0"
-        names = ", ".join(f"c{n}" for n in range(len(conflict)))
-        keys = ", ".join(f"k{n}" for n in range(len(self._model.key)))
-        head = f"WITH done ({names}, is_new, {keys}) AS ("
-        head += f"INSERT INTO {clauses.table} ({columns}) SELECT {columns} FROM {stage}"
-        head += f" {clauses.on_conflict(conflict, action)}"
-        head += f" RETURNING {told}, {clauses.key})"
-        count = f"{head} SELECT count(*) FILTER (WHERE is_new), count(*) FROM done"
+        insert = (
+            f"INSERT INTO {clauses.table} ({columns}) SELECT {columns} FROM {stage}"
+        )
+        insert += f" {clauses.on_conflict(conflict, action)}"
+        insert += f" RETURNING {clauses.table}.xmax = 0"
+        count = f"WITH done (is_new) AS ({insert}) "
+        count += "SELECT count(*) FILTER (WHERE is_new), count(*) FROM done"
         if with_keys:
+            names = ", ".join(f"c{n}" for n in range(len(conflict)))
+            keys = ", ".join(f"k{n}" for n in range(len(self._model.key)))
+            head = f"WITH done (is_new, {names}, {keys}) AS "
+            head += f"({insert}, {clauses.listed(conflict)}, {clauses.key})"
             same = " AND ".join(
                 f"stage.{POSTGRESQL.quote(name)} = c{n}"
                 for n, name in enumerate(conflict)
@@ -216,10 +213,18 @@ class Copying:
 
         return Load(statements, read)
 
-    def update(self, packed: Packed, standing: Standing) -> Load:
-        """Set the columns of the rows that agree in the key; no two may agree."""
+    def update(
+        self, packed: Packed, standing: Standing, rest: Iterator[Packed] | None = None
+    ) -> Load:
+        """Set the columns of the rows that agree in the key; no two may agree.
+
+        Args:
+            packed: The rows.
+            standing: How the table may be loaded.
+            rest: More rows of the same columns, packed while they are loaded.
+        """
         clauses, key = self._clauses, self._model.key
-        statements, stage = self._staged(packed, standing)
+        statements, stage = self._staged(packed, standing, rest)
         quoted = {name: POSTGRESQL.quote(name) for name in packed.columns}
         sets = [
             f"{quoted[n]} = stage.{quoted[n]}" for n in packed.columns if n not in key
@@ -234,7 +239,7 @@ class Copying:
         return Load(statements, lambda results: Loaded(updated=results[at].count))
 
     def _staged(
-        self, packed: Packed, standing: Standing
+        self, packed: Packed, standing: Standing, rest: Iterator[Packed] | None = None
     ) -> tuple[list[Statement], str]:
         """Return statements that put rows on a stage, and its quoted name."""
         columns = self._clauses.listed(packed.columns)
@@ -246,7 +251,23 @@ class Copying:
             f"CREATE TEMPORARY TABLE IF NOT EXISTS dataflow_{digest} ON COMMIT DELETE "
             f"ROWS AS SELECT {columns} FROM {self._clauses.table} WITH NO DATA"
         )
+        if rest is not None:
+            return [Statement(made), self._copy_feed(packed, rest, stage)], stage
         return [Statement(made), *self._copy(packed, stage)], stage
+
+    def _copy_feed(
+        self, first: Packed, rest: Iterator[Packed], table: str
+    ) -> Statement:
+        """Return one COPY of rows, all but the first of them to be packed yet."""
+
+        def pieces() -> Iterator[bytes]:
+            yield first.piece(is_first=True)
+            yield from (packed.piece() for packed in rest)
+            yield TRAILER
+
+        columns = self._clauses.listed(first.columns)
+        text = f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)"
+        return Statement(text, packed=pieces())
 
     def _copy(self, packed: Packed, table: str) -> list[Statement]:
         columns = self._clauses.listed(packed.columns)

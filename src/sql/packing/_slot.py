@@ -23,6 +23,7 @@ from ._binary import (
     datetime_number,
     day_number,
     interval_parts,
+    naive_datetime_number,
     time_number,
 )
 from ._json import plain_json
@@ -50,6 +51,7 @@ _UNUSUAL: Final = {
     Kind.DATE: "type({x}) is not DATE",
     Kind.TIME: "type({x}) is not TIME or {x}.tzinfo is not None",
     Kind.DATETIME: "type({x}) is not DATETIME or {x}.tzinfo is not UTC",
+    Kind.NAIVE_DATETIME: "type({x}) is not DATETIME or {x}.tzinfo is not None",
     Kind.TIMEDELTA: "type({x}) is not TIMEDELTA or not SHORTEST <= {x} <= LONGEST",
     Kind.UUID: "type({x}) is not UUID",
 }
@@ -74,6 +76,7 @@ _BINARY: Final = {
     Kind.DATE: "day_number({x})",
     Kind.TIME: "time_number({x})",
     Kind.DATETIME: "datetime_number({x})",
+    Kind.NAIVE_DATETIME: "naive_datetime_number({x})",
     Kind.TIMEDELTA: "interval_parts({x})",
     Kind.UUID: "{x}.bytes",
 }
@@ -88,6 +91,7 @@ _NUMBERS: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.DATE: day_number,
     Kind.TIME: time_number,
     Kind.DATETIME: datetime_number,
+    Kind.NAIVE_DATETIME: naive_datetime_number,
     Kind.TIMEDELTA: interval_parts,
     Kind.UUID: lambda value: value.bytes,
 }
@@ -109,6 +113,7 @@ WORDS: Final[dict[str, Any]] = {
     "day_number": day_number,
     "time_number": time_number,
     "datetime_number": datetime_number,
+    "naive_datetime_number": naive_datetime_number,
     "interval_parts": interval_parts,
 }
 """What the code of every slot may name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
@@ -20,6 +21,7 @@ from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
 from ._hosting import Hosting
+from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
 
@@ -187,6 +189,35 @@ class DataFlow:
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
         call = partial(_run, context=context, **names)
         return await self._hosting.call(call, workflow, parameters, left_s)
+
+    # -- tenants -----------------------------------------------------------------
+
+    def tenant(self, name: str) -> AbstractContextManager[None]:
+        """Return a block in which everything is done for one tenant.
+
+        It holds for the task that enters it, and for tasks that start inside.
+
+        Raises:
+            TenantMismatchError: The code works for another one already.
+        """
+        return as_tenant(name)
+
+    def cross_tenant(
+        self, *, reason: str, may_write: bool = False
+    ) -> AbstractContextManager[None]:
+        """Return a block for administration: filters mean the rows of all tenants.
+
+        Each access is logged with the reason, as ``cross_tenant_access``. Rows are
+        found by filters; what has a ``tenant_id`` is about that tenant alone.
+
+        Args:
+            reason: Why, for the log.
+            may_write: Whether it may change rows, and run raw SQL.
+
+        Raises:
+            TenantScopeError: The code works for one tenant.
+        """
+        return across_tenants(reason, may_write=may_write)
 
     # -- life cycle --------------------------------------------------------------
 

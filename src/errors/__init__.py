@@ -57,6 +57,12 @@ from ._rows import (
     StoredValueError,
     TooManyFailuresError,
 )
+from ._tenancy import (
+    TenancyError,
+    TenantMismatchError,
+    TenantRequiredError,
+    TenantScopeError,
+)
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -104,6 +110,10 @@ __all__ = [
     "RestartLimitError",
     "RowLimitError",
     "StoredValueError",
+    "TenancyError",
+    "TenantMismatchError",
+    "TenantRequiredError",
+    "TenantScopeError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnguardedStatementError",

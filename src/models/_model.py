@@ -44,6 +44,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         created_field: Name of the managed time of creation, or None.
         updated_field: Name of the managed time of the last change, or None.
         names: Names of the fields, in their order.
+        tenant_field: Name of the field with the tenant, or None.
+        identity: Names of the fields that tell rows apart in the table: the key and,
+            behind it, the tenant.
     """
 
     name: str
@@ -58,15 +61,23 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     created_field: str | None = None
     updated_field: str | None = None
     names: tuple[str, ...] = ()
+    tenant_field: str | None = None
+    identity: tuple[str, ...] = ()
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:
         by_name = {field.name: field for field in self.fields}
         force_setattr(self, "names", tuple(by_name))
         force_setattr(self, "_by_name", by_name)
+        force_setattr(self, "identity", self.with_tenant(self.key))
 
     def __repr__(self) -> str:
         return f"<Model {self.name}({', '.join(self.names)})>"
+
+    def with_tenant(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return *names* with the tenant behind them, where rows have one."""
+        tenant = self.tenant_field
+        return names if tenant is None or tenant in names else (*names, tenant)
 
     def field(self, name: str, owner: str | None = None) -> Field:
         """Return the field called *name*.

@@ -62,7 +62,7 @@ def _table(model: Model, dialect: Dialect) -> sa.Table:
         for fields, name in names.items()
     ]
     key_name = _names(model, [()], "pkey")[()]
-    key = sa.PrimaryKeyConstraint(*map(_quoted, model.key), name=key_name)
+    key = sa.PrimaryKeyConstraint(*map(_quoted, _key(model)), name=key_name)
     return sa.Table(
         _quoted(model.table),
         sa.MetaData(),
@@ -71,6 +71,20 @@ def _table(model: Model, dialect: Dialect) -> sa.Table:
         *constraints,
         sqlite_autoincrement=model.generated_key is not None,
     )
+
+
+def _key(model: Model) -> tuple[str, ...]:
+    """Return the columns of the primary key.
+
+    A generated key tells the rows of all tenants apart: the database makes it.
+    """
+    return model.key if model.generated_key else _per_tenant(model, model.key)
+
+
+def _per_tenant(model: Model, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *fields* with the tenant before them, so that an index serves it too."""
+    tenant = model.tenant_field
+    return fields if tenant is None else (tenant, *fields)
 
 
 def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
@@ -99,7 +113,10 @@ def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
 def _constrained(model: Model) -> list[tuple[str, ...]]:
     """Return the unique groups that have no unique index named by the user."""
     named = {each.fields for each in model.indexes if each.is_unique and each.name}
-    return [fields for fields in model.uniques if fields not in named]
+    groups = [fields for fields in model.uniques if fields not in named]
+    if model.tenant_field is not None and model.generated_key is not None:
+        groups.insert(0, model.key)  # for foreign keys, which name the tenant too
+    return [_per_tenant(model, fields) for fields in groups]
 
 
 def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
@@ -108,7 +125,8 @@ def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
-        columns = [table.c[field] for field in index.fields]
+        fields = _per_tenant(model, index.fields) if index.is_unique else index.fields
+        columns = [table.c[field] for field in fields]
         yield sa.Index(name, *columns, unique=index.is_unique)
 
 

@@ -10,7 +10,7 @@ from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
-from ._table import Table, table_of
+from ._table import Table
 from .filters import (
     ALL,
     NOTHING,
@@ -60,6 +60,7 @@ from .packing import (
     Standing,
     packer_of,
 )
+from .tenancy import Undecided, table_of
 from .terms import (
     NEW,
     OLD,
@@ -139,6 +140,7 @@ __all__ = [
     "Table",
     "Term",
     "Terms",
+    "Undecided",
     "UndecidedError",
     "clear",
     "codec",

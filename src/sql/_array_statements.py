@@ -53,7 +53,7 @@ class ArrayStatements:
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         read = f"SELECT {self._own(model.names)}, g.place"
         rows = f"{self._clauses.table} AS t"
-        keys, is_key = self._given((), model.key), self._is_key()
+        keys, is_key = self._given((), model.identity), self._is_key()
         self._read_text = f"{read} FROM {rows} JOIN {keys} ON {is_key}"
         self._delete_text = (
             f"DELETE FROM {rows} USING {keys}, {self._locked(1, 'UPDATE')} "
@@ -82,7 +82,7 @@ class ArrayStatements:
 
     def read(self, keys: Sequence[Values]) -> Statement:
         """Select the rows with any of *keys*; yields whole rows and the place."""
-        parameters = self._arrays(self._model.key, keys)
+        parameters = self._arrays(self._model.identity, keys)
         return Statement(self._read_text, parameters, returns_rows=True)
 
     def update(
@@ -97,13 +97,13 @@ class ArrayStatements:
         """
         parameters = [
             *self._arrays(names, changes),
-            *self._arrays(self._model.key, keys),
+            *self._arrays(self._model.identity, keys),
         ]
         return Statement(self._update_text(names), parameters, returns_rows=True)
 
     def delete(self, keys: Sequence[Values]) -> Statement:
         """Delete the rows with any of *keys*; yields their keys and the place."""
-        parameters = self._arrays(self._model.key, keys)
+        parameters = self._arrays(self._model.identity, keys)
         return Statement(self._delete_text, parameters, returns_rows=True)
 
     # -- texts --------------------------------------------------------------------
@@ -123,7 +123,7 @@ class ArrayStatements:
         )
 
     def _make_update_text(self, names: tuple[str, ...]) -> str:
-        quote, key = POSTGRESQL.quote, self._model.key
+        quote, key = POSTGRESQL.quote, self._model.identity
         sets = ", ".join(f"{quote(name)} = g.v{n}" for n, name in enumerate(names))
         return (
             f"UPDATE {self._clauses.table} AS t SET {sets} "
@@ -146,8 +146,8 @@ class ArrayStatements:
         In the order of their keys: two statements that lock rows as they find them
         wait for each other, and the server ends one after a second.
         """
-        key = self._clauses.key
-        arrays = self._arrays_of(self._model.key, first)
+        key = self._clauses.identity
+        arrays = self._arrays_of(self._model.identity, first)
         return (
             f"(SELECT {key} FROM {self._clauses.table} "
             f"WHERE ({key}) IN (SELECT * FROM unnest({arrays})) "
@@ -156,12 +156,12 @@ class ArrayStatements:
 
     def _is_locked(self) -> str:
         """Return the condition that a row *t* of the table is one of *l*."""
-        quoted = map(POSTGRESQL.quote, self._model.key)
+        quoted = map(POSTGRESQL.quote, self._model.identity)
         return " AND ".join(f"t.{each} = l.{each}" for each in quoted)
 
     def _is_key(self) -> str:
         """Return the condition that a row *t* of the table has a key of *g*."""
-        key = enumerate(map(POSTGRESQL.quote, self._model.key))
+        key = enumerate(map(POSTGRESQL.quote, self._model.identity))
         return " AND ".join(f"t.{name} = g.k{n}" for n, name in key)
 
     def _arrays_of(self, names: Sequence[str], first: int = 1) -> str:

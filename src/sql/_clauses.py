@@ -27,6 +27,7 @@ class Clauses:
         table: The quoted name of the table.
         columns: Every column, as a list.
         key: The columns of the key, as a list.
+        identity: The columns that tell rows apart in the table, as a list.
     """
 
     def __init__(self, model: Model, dialect: Dialect) -> None:
@@ -34,6 +35,7 @@ class Clauses:
         self.table = dialect.quote(model.table)
         self.columns = self.listed(model.names)
         self.key = self.listed(model.key)
+        self.identity = self.listed(model.identity)
 
     def listed(self, names: Iterable[str]) -> str:
         """Return ``"a", "b"``."""

@@ -9,11 +9,12 @@ one-row INSERT costs 0.6 µs instead of 9 µs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from ..errors import TenantMismatchError
 from ..models import Model
 from ._arithmetic import Arithmetic, arithmetic_text
 from ._array_statements import ArrayStatements
@@ -24,7 +25,7 @@ from ._row import RowCodec
 from ._statement import Result, Statement
 from .filters import ALL, Compiler, Filter, Term, parse_order, references
 
-__all__ = ["CREATED", "Table", "table_of"]
+__all__ = ["CREATED", "Table"]
 
 CREATED: Final = "__created"
 """Name of the column that says whether an upsert inserted (PostgreSQL only)."""
@@ -33,12 +34,6 @@ Admit = Callable[[frozenset[str] | None, frozenset[str] | None], None]
 
 _SHAPES: Final = 512
 """Texts kept per table and kind of statement, as many as a driver prepares."""
-
-
-@cache
-def table_of(model: Model, dialect: Dialect) -> Table:
-    """Return the one table of *model* in *dialect*."""
-    return Table(model, dialect)
 
 
 class Table:
@@ -69,7 +64,7 @@ class Table:
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
         self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
-        is_key = f"WHERE {self._clauses.same(model.key)}"
+        is_key = f"WHERE {self._clauses.same(model.identity)}"
         self._read_text = f"{read} {is_key}"
         delete = f"DELETE FROM {self._clauses.table} {is_key}"
         self._delete_key_text = f"{delete} RETURNING {self._clauses.key}"
@@ -104,6 +99,9 @@ class Table:
     admit: Admit | None = None
     """Told which fields senders name for new rows, and for changes; may refuse."""
 
+    fixed: Mapping[str, Any] = {}
+    """What is the same in every row that statements made here are about."""
+
     reads_rows: bool = False
     """Whether terms depend on rows, so that none may be stored unseen."""
 
@@ -113,6 +111,18 @@ class Table:
     def cleared(self, statements: Sequence[Statement]) -> Sequence[Statement]:
         """Return statements made elsewhere, of rows that were looked at."""
         return statements
+
+    def stamped(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row with what is the same in all of them.
+
+        Raises:
+            TenantMismatchError: One says something else.
+        """
+        fixed = self.fixed
+        for name, value in fixed.items():
+            if values.get(name, value) != value:
+                raise TenantMismatchError(self.model.name, name)
+        return {**values, **fixed}
 
     # -- one row --------------------------------------------------------------
 
@@ -138,7 +148,7 @@ class Table:
 
     def _make_update_text(self, names: tuple[str, ...]) -> str:
         clauses = self._clauses
-        same = clauses.same(self.model.key, first=len(names) + 1)
+        same = clauses.same(self.model.identity, first=len(names) + 1)
         update = f"UPDATE {clauses.table} SET {clauses.sets(names)} WHERE {same}"
         return f"{update} RETURNING {clauses.columns}"
 
@@ -284,7 +294,7 @@ class Table:
         Args:
             columns: For each field of the key, in order, its value in every key.
         """
-        fields = [self._references[name] for name in self.model.key]
+        fields = [self._references[name] for name in self.model.identity]
         encoded = [
             column if field.encode is None else list(map(field.encode, column))
             for field, column in zip(fields, columns, strict=True)
@@ -299,17 +309,18 @@ class Table:
 
     def _make_delete_text(self) -> str:
         start, fields = f"DELETE FROM {self._clauses.table} WHERE", self._references
-        names = [fields[name].equal for name in self.model.key]
+        identity = self.model.identity
+        names = [fields[name].equal for name in identity]
         if self.dialect is POSTGRESQL:
             if len(names) == 1:
                 return f"{start} {names[0]} = ANY($1)"
             arrays = ", ".join(
                 f"${place}::{column_type(self.model.field(name).type, POSTGRESQL)}[]"
-                for place, name in enumerate(self.model.key, 1)
+                for place, name in enumerate(identity, 1)
             )
             key = ", ".join(names)
             return f"{start} ({key}) IN (SELECT * FROM unnest({arrays}))"
-        if len(names) == 1 and fields[self.model.key[0]].is_in_json:
+        if len(names) == 1 and fields[identity[0]].is_in_json:
             return f"{start} {names[0]} IN (SELECT value FROM json_each(?1))"
         same = [f"{name} = ?{place}" for place, name in enumerate(names, 1)]
         return f"{start} {' AND '.join(same)}"
@@ -398,6 +409,14 @@ class Table:
         encode = self._codec(tuple(names)).encode
         parameters = [encode(row) for row in rows]
         return Statement(text, parameters, returns_rows=returns_rows, many=True)
+
+    def select_each(
+        self, names: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    ) -> Statement:
+        """Select, for each of *rows*, the row that agrees with it in *names*."""
+        clauses = self._clauses
+        text = f"SELECT {clauses.columns} FROM {clauses.table} "
+        return self._many(f"{text}WHERE {clauses.same(names)}", names, rows)
 
     # -- generated keys -------------------------------------------------------
 

@@ -22,6 +22,7 @@ from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
 from ._source import read_source
 from ._specifier import Specifier
+from ._tenancy import TENANT, refuse_in_key, with_tenant, without_tenant
 
 __all__ = ["declare"]
 
@@ -52,8 +53,13 @@ def declare(cls: type) -> Model:
         check_group(name, declared_key, declared)
     fields, key = with_key(name, declared, declared_key)
     fields = _with_timestamps(name, fields, options)
+    if options.has_tenants:
+        refuse_in_key(name, key)
+        fields = with_tenant(name, fields)
     check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
+    if options.has_tenants:
+        indexes, uniques = without_tenant(name, indexes, uniques)
     return Model(
         name=name,
         table=_table(name, options),
@@ -66,6 +72,7 @@ def declare(cls: type) -> Model:
         options=options.given,
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
+        tenant_field=TENANT if options.has_tenants else None,
     )
 
 

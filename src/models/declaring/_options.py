@@ -15,9 +15,10 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    *("indexes", "primary_key", "protect", "table_name", "timestamps", "unique"),
+    *("indexes", "multi_tenant", "primary_key", "protect", "table_name"),
+    *("timestamps", "unique"),
 )
-_LATER: Final = ("audit_log", "multi_tenant", "soft_delete", "versioned")
+_LATER: Final = ("audit_log", "soft_delete", "versioned")
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
 
 
@@ -28,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         key: Names of the key fields; empty when it does not say.
         table: Name of the table, or None.
         has_timestamps: Whether both managed timestamps are added.
+        has_tenants: Whether each row belongs to a tenant.
         uniques: Groups of names that no two rows share.
         indexes: Indexes asked for.
         given: ``__dataflow__`` as written.
@@ -36,6 +38,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     key: tuple[str, ...] = ()
     table: str | None = None
     has_timestamps: bool = False
+    has_tenants: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[Index, ...] = ()
     given: Mapping[str, Any] = {}
@@ -58,6 +61,7 @@ def read_options(cls: type) -> Options:
         key=_names(model, "primary_key", given.get("primary_key", ())),
         table=_table(cls),
         has_timestamps=_flag(model, "timestamps", given.get("timestamps", False)),
+        has_tenants=_flag(model, "multi_tenant", given.get("multi_tenant", False)),
         uniques=tuple(_names(model, "unique", each) for each in uniques),
         indexes=tuple(_index(model, each) for each in indexes),
         given=MappingProxyType(given),

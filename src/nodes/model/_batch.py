@@ -23,6 +23,7 @@ from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
 from ._named import named_fields
 from ._row_node import RowNode
+from ._tenant import tenant_table
 
 __all__ = ["Batch", "Job", "batched"]
 
@@ -66,6 +67,8 @@ class Batch:
             ConnectionLostError: The messages are not answered.
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
+        if jobs:
+            table = tenant_table(table, jobs[0][0])
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
@@ -177,7 +180,8 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
         envelope, plan = job
-        shape: Hashable = node.shape(table, plan)
+        # Of another tenant, a message has another table.
+        shape: Hashable = node.shape(tenant_table(table, envelope), plan)
         terms: Terms | None = envelope.terms
         if shape is None or (terms is not None and not terms.is_static):
             batches.append([job])

@@ -9,10 +9,11 @@ from ...actors import Actor, Turn
 from ...drivers import Driver
 from ...errors import ConnectionLostError
 from ...messages import Envelope
-from ...sql import Terms, guarded, table_of
+from ...sql import Table, Terms, guarded, table_of
 from ._bulk_node import BulkNode
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
+from ._tenant import settle_tenant, tenant_table
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -60,19 +61,23 @@ class BulkActor(Actor):
     async def _serve(self, envelope: Envelope) -> None:
         node = self._node
         try:
-            plan = node.plan(dict(envelope.message.parameters), node.name)
+            parameters = dict(envelope.message.parameters)
+            if node.model.tenant_field is not None:
+                settle_tenant(node.model, envelope, parameters, keeps=node.keeps_tenant)
+            plan = node.plan(parameters, node.name)
             await self._prepare()
+            table = tenant_table(self._table, envelope)
             if envelope.terms is None:
-                reply = await node.work(self._driver, self._table, plan)
+                reply = await node.work(self._driver, table, plan)
             else:
-                reply = await self._work_under(envelope.terms, envelope, plan)
+                reply = await self._work_under(envelope.terms, table, envelope, plan)
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)
         else:
             envelope.reply(reply)
 
     async def _work_under(
-        self, terms: Terms, envelope: Envelope, plan: object
+        self, terms: Terms, table: Table, envelope: Envelope, plan: object
     ) -> dict[str, Any]:
         """Carry out a plan under terms: all of it or nothing, on one connection.
 
@@ -80,15 +85,15 @@ class BulkActor(Actor):
         """
         parameters = envelope.message.parameters
         named = named_fields(self._node.model, parameters)
-        table = guarded(self._table, terms, named)
+        own = guarded(table, terms, named)
         try:
             if terms.is_static:
-                return await self._node.work(self._driver, table, plan)
+                return await self._node.work(self._driver, own, plan)
             async with self._driver.acquire() as connection, connection.transaction():
                 alone = GuardedConnection(connection)
-                return await self._node.perform(alone, table, plan)
+                return await self._node.perform(alone, own, plan)
         except ConnectionLostError:
             raise
         except BaseException:
-            table.release()
+            own.release()
             raise

@@ -15,6 +15,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final, Self, final
 
+from msgspec.structs import replace
+
 from ...drivers import Connection
 from ...errors import ConstraintError, DriverError, DuplicateKeyError, ParameterError
 from ...sql import (
@@ -105,10 +107,13 @@ class Loader(ABC):
         reader: RowReader,
         everywhere: Mapping[str, Any] | None,
     ) -> None:
+        fixed = table.fixed
         self.table = table
-        self.manner = manner
+        # What tells whether a row is there holds for the tenant of the table.
+        self.manner = replace(manner, conflict=(*manner.conflict, *fixed))
         self._reader = reader
-        self._everywhere = everywhere
+        self._is_new = everywhere is not None
+        self._everywhere = {**(everywhere or {}), **fixed}
         self._packing: Packing | None = None
 
     # -- what a database says ---------------------------------------------------
@@ -267,7 +272,7 @@ class Loader(ABC):
                 batch.failures.append(Failure(index, error))
                 return None
             self._admit(frozenset(row.given))
-            return row.values, frozenset(row.given)
+            return self.table.stamped(row.values), frozenset(row.given)
 
         return check
 
@@ -277,7 +282,7 @@ class Loader(ABC):
         if admit is None:
             return
         manner = self.manner
-        is_new, may_change = self._everywhere is not None, manner.on_conflict != "error"
+        is_new, may_change = self._is_new, manner.on_conflict != "error"
         may_change = may_change and manner.on_conflict != "skip"
         changed = given.difference(manner.conflict)
         admit(given if is_new else None, changed if may_change else None)
@@ -321,8 +326,8 @@ class Loader(ABC):
     def _make_packing(self, *, is_reserving: bool = False) -> Packing:
         manner, packer = self.manner, packer_of(self.table.model, self.table.dialect)
         admit = self._admit if self.table.admit is not None else None
-        if self._everywhere is None:
-            return packer.changes(admit)
+        if not self._is_new:
+            return packer.changes(admit, self.table.fixed)
         required = () if manner.on_conflict == "error" else manner.conflict
         return packer.new(
             self._everywhere,
@@ -569,7 +574,7 @@ class _CopyLoader(Loader):
             return False
 
     def _keys(self, batch: Batch, places: Sequence[int]) -> Iterator[Any]:
-        everywhere = self._everywhere or {}
+        everywhere = self._everywhere
         names = [name for name in self.manner.conflict if name not in everywhere]
         if not names:  # the same in every row
             return iter([()] * len(places))

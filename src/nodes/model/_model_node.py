@@ -13,6 +13,7 @@ from ...models import Field, Kind, Model
 from ...sql import Table
 from .._database import Database
 from .._node import Node, Port
+from ._tenant import take_tenant
 
 __all__ = ["Arriving", "ModelNode", "field_port"]
 
@@ -40,6 +41,8 @@ class ModelNode(Node, Generic[PlanT]):
     operation: ClassVar[Operation]
     suffix: ClassVar[str]
     is_self_checking = True
+    keeps_tenant: ClassVar[bool] = False
+    """Whether `plan` wants to know for whom; every node takes it."""
 
     def __init__(self, model: Model, database: Database) -> None:
         self.model = model
@@ -48,6 +51,9 @@ class ModelNode(Node, Generic[PlanT]):
         self.name = f"{model.name}{self.suffix}"
         self.is_idempotent = not self.operation.is_write
         self._inputs = {port.name: port for port in self.ports()}
+        if model.tenant_field is not None:
+            name = model.tenant_field
+            self._inputs.setdefault(name, field_port(model.field(name)))
         self._outputs = {port.name: port for port in self.results()}
 
     def __repr__(self) -> str:
@@ -122,6 +128,7 @@ class ModelNode(Node, Generic[PlanT]):
         constants = {
             name: value for name, value in parameters.items() if name not in arriving
         }
+        take_tenant(self.model, constants, where)
         self.plan(constants, where, arriving)
 
     def refuse_unknown(self, names: Iterable[str], owner: str) -> None:

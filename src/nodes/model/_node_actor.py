@@ -13,6 +13,7 @@ from ...sql import table_of
 from ._batch import Batch, Job, batched
 from ._model_node import ModelNode
 from ._row_node import RowNode
+from ._tenant import settle_tenant
 
 __all__ = ["NodeActor"]
 
@@ -55,6 +56,7 @@ class NodeActor(Actor):
         self._driver = driver
         self._prepare = prepare
         self._is_prepared = False
+        self._has_tenants = node.model.tenant_field is not None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
         self.workers = driver.capacity(write=self._is_write)
@@ -104,6 +106,10 @@ class NodeActor(Actor):
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
+                if self._has_tenants:
+                    settle_tenant(
+                        node.model, envelope, parameters, keeps=node.keeps_tenant
+                    )
                 jobs.append((envelope, node.plan(parameters, node.name)))
             except Exception as error:  # noqa: BLE001  the sender's, not its neighbours'
                 envelope.fail(error)

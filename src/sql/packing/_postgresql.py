@@ -223,7 +223,7 @@ class Copying:
             standing: How the table may be loaded.
             rest: More rows of the same columns, packed while they are loaded.
         """
-        clauses, key = self._clauses, self._model.key
+        clauses, key = self._clauses, self._model.identity
         statements, stage = self._staged(packed, standing, rest)
         quoted = {name: POSTGRESQL.quote(name) for name in packed.columns}
         sets = [

@@ -111,7 +111,7 @@ class Running:
 
     def update(self, packed: Packed) -> Load:
         """Set the columns of the rows that agree in the key, one after the other."""
-        clauses, key = self._clauses, self._model.key
+        clauses, key = self._clauses, self._model.identity
         # The parameters are in the order of the columns, whatever their use.
         places = {name: SQLITE.place(n) for n, name in enumerate(packed.columns, 1)}
         pairs = {n: f"{SQLITE.quote(n)} = {place}" for n, place in places.items()}

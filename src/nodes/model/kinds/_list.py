@@ -15,6 +15,7 @@ from ....sql import ALL, And, Cursor, Filter, Statement, Table, Term, parse, par
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
 from .._options import as_list, came, flag, whole_number
+from .._tenant import take_tenant
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
 
@@ -54,6 +55,7 @@ class ListNode(ModelNode[Plan]):
 
     operation = Operation.LIST
     suffix = "ListNode"
+    keeps_tenant = True
 
     def ports(self) -> list[Port]:
         """Return filter, order, page and projection."""
@@ -86,6 +88,10 @@ class ListNode(ModelNode[Plan]):
         self.refuse_unknown(parameters, owner)
         given = parameters.get("filter")
         where = parse(given, self.model)
+        tenant = take_tenant(self.model, parameters, owner)
+        if tenant is not None:
+            # A cursor of one tenant means nothing to another.
+            given = {"filter": given, "tenant": tenant}
         order = _order(self.model, parameters, owner)
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):

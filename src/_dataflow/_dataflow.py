@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, dataclass_transform, final
@@ -15,12 +16,15 @@ from .._records import Records, ask
 from ..actors import Interceptor, Snapshot
 from ..drivers import parse_url
 from ..errors import DataFlowError
-from ..models import field
+from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
+from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
+from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
 from ._hosting import Hosting
+from ._protection import act, connection_name, pass_by, seconds
 from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
@@ -48,10 +52,17 @@ class DataFlow:
         echo: Log each statement's text, never its values.
         tdd_mode: For a test mode; this version refuses it.
         interceptors: Layers around every node actor, the first outermost; sealed
-            from here on.
+            from here on. The rules of *protection* are judged behind them.
+        protection: Rules for what is read and written: a `Policy`, the name of a
+            preset (``"production"``), a rule, or a list of rules.
+        approve: Says whether a message may be carried out that a rule wants approved.
+
+    Attributes:
+        protection: The rules in force: to change them, and to ask what they say.
 
     Raises:
         UrlError: The URL cannot be understood.
+        PolicyError: A rule cannot be used.
     """
 
     def __init__(
@@ -65,6 +76,8 @@ class DataFlow:
         echo: bool = False,
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
+        protection: Policy | Rule | Sequence[Rule] | str | None = None,
+        approve: Approve | None = None,
     ) -> None:
         del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
@@ -75,14 +88,19 @@ class DataFlow:
             msg = f"pool_size is at least 1, not {pool_size}"
             raise ValueError(msg)
         may_create = auto_migrate and not existing_schema_mode
+        url = parse_url(database_url or default_url())
+        self.protection = Protection(
+            protection, connection_name(url), url.dialect, approve=approve
+        )
+        self._tenancy = RawSqlTenancy()
         self._database = Database(
-            parse_url(database_url or default_url()),
+            url,
             pool_size=pool_size,
             echo=echo,
-            interceptors=interceptors,
+            interceptors=(*interceptors, self.protection.layer, self._tenancy),
             prepare=ensure_table if may_create else None,
         )
-        self._catalogue = Catalogue(self._database)
+        self._catalogue = Catalogue(self._database, self._accept)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
 
@@ -107,6 +125,10 @@ class DataFlow:
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask)
         return cls
+
+    def _accept(self, model: Model) -> None:
+        self.protection.declare(model)
+        self._tenancy.declare(model)
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]
@@ -140,6 +162,79 @@ class DataFlow:
         name = model if isinstance(model, str) else model.__name__
         records = self._records.get(name)
         return records or self._records[self._catalogue.model(name).name]
+
+    # -- protection --------------------------------------------------------------
+
+    def protect(self, *rules: Rule) -> Lift:
+        """Add rules for all messages from now on; as a block, until its end.
+
+        Raises:
+            PolicyError: A name in them means nothing, or an id is taken.
+        """
+        return self.protection.protect(*rules)
+
+    def read_only(
+        self, *, models: Sequence[str] = (), reason: str | None = None
+    ) -> Lift:
+        """Let nobody write from now on; as a block, until its end.
+
+        Runs that began before go on by the rules that were in force then.
+
+        Args:
+            models: To which models; to all, and by raw SQL, if empty.
+            reason: Told to whoever is refused.
+
+        Raises:
+            PolicyError: A model is not declared.
+        """
+        return self.protection.read_only(models=models, reason=reason)
+
+    def acting(
+        self,
+        principal: str | None = None,
+        *,
+        tenant: str | None = None,
+        **context: object,
+    ) -> AbstractContextManager[None]:
+        """Return a block in which direct calls and runs are made for somebody.
+
+        It holds for the task that enters it, and for those started inside.
+
+        Args:
+            principal: Who asks; as around the block if None.
+            tenant: For whom; likewise.
+            **context: What else rules may go by, as plain values.
+        """
+        return act(principal, tenant, context)
+
+    def override(
+        self,
+        rules: Sequence[str],
+        *,
+        reason: str,
+        ticket: str,
+        ttl: float | timedelta,
+        max_rows: int | None = None,
+    ) -> AbstractAsyncContextManager[Override]:
+        """Return a block in which calls pass by some rules; each is logged before.
+
+        It holds for the task that enters it, and for those started inside, until its
+        end or until its time is up.
+
+        Args:
+            rules: Ids of the rules; there is no way to name all of them.
+            reason: Why, for the log.
+            ticket: Where that is written down, for the log.
+            ttl: For how long at most; a number is of seconds.
+            max_rows: Rows that may be written by it altogether; None for any.
+
+        Raises:
+            PolicyError: A rule is not there, or reason or ticket is empty.
+        """
+        override = self.protection.override(
+            rules, reason=reason, ticket=ticket, ttl_s=seconds(ttl), max_rows=max_rows
+        )
+        return pass_by(override)
 
     # -- workflows ---------------------------------------------------------------
 
@@ -233,6 +328,7 @@ class DataFlow:
             DriverError: The database could not be reached, or refused.
             ClosedError: The DataFlow is closed.
         """
+        self.protection.check()
         models = tuple(self._catalogue.models.values())
         return await self._hosting.prepare(models)
 
@@ -246,9 +342,11 @@ class DataFlow:
 
         Raises:
             ClosedError: The DataFlow is closed.
+            PolicyError: A name in a protection rule means nothing.
             RuntimeError: It is entered on this event loop already.
         """
         self._database.check_open()
+        self.protection.check()
         await self._hosting.engines.enter()
         return self
 

@@ -18,7 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._base import DataFlowError, nearest
+from ._base import DataFlowError, hint, nearest
 from ._databases import (
     AuthenticationError,
     ConnectionLostError,
@@ -124,5 +124,6 @@ __all__ = [
     "WorkflowBuildError",
     "WorkflowError",
     "WriteBlockedError",
+    "hint",
     "nearest",
 ]

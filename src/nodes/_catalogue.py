@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, final
 
@@ -24,10 +24,14 @@ class Catalogue:
 
     Args:
         database: Where the rows are.
+        accept: Told each model before anything is made of it; may refuse it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, accept: Callable[[Model], None] | None = None
+    ) -> None:
         self._database = database
+        self._accept = accept
         self._models: dict[str, Model] = {}
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
@@ -54,6 +58,8 @@ class Catalogue:
         """
         self._database.check_open()
         model = declare(cls)
+        if self._accept is not None:
+            self._accept(model)
         nodes = [kind(model, self._database) for kind in KINDS]
         seal(cls, model)
         self._models[model.name] = model

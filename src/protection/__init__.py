@@ -2,6 +2,41 @@
 
 from __future__ import annotations
 
+from ._approval import Approval, Approve
+from ._explanation import Change, Explanation, NearMiss, Recorded
+from ._override import Override
+from ._protection import Lift, Protection
 from ._read_only import ReadOnly
+from ._write_levels import WriteLevels
+from .rules import (
+    Policy,
+    Rule,
+    Window,
+    allow,
+    audit,
+    deny,
+    require_approval,
+    warn,
+)
 
-__all__ = ["ReadOnly"]
+__all__ = [
+    "Approval",
+    "Approve",
+    "Change",
+    "Explanation",
+    "Lift",
+    "NearMiss",
+    "Override",
+    "Policy",
+    "Protection",
+    "ReadOnly",
+    "Recorded",
+    "Rule",
+    "Window",
+    "WriteLevels",
+    "allow",
+    "audit",
+    "deny",
+    "require_approval",
+    "warn",
+]

@@ -1,7 +1,8 @@
 """Which database raw SQL means: one of an open DataFlow, or another.
 
 No way around protection: whoever names the place of an open DataFlow's database gets
-its interceptors, also with another user, another spelling, or other options.
+its interceptors, also with another user, another spelling, or other options. Which
+DataFlow is open is looked up with every turn, for a workflow may be older than it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from threading import Lock
 from typing import Final, final
 
-from ...actors import Interceptor
+from ...actors import Handler, Interceptor, Turn, compose
 from ...drivers import DatabaseUrl, parse_url
 from ...sql import SQLITE
 from .._database import Database
@@ -37,7 +38,7 @@ class Databases:
         self.anywhere = SqlNode(None, self.node)
         self._lock = Lock()
         self._nodes: dict[Database, SqlNode] = {}
-        self._others: dict[tuple[DatabaseUrl, tuple[int, ...]], SqlNode] = {}
+        self._others: dict[DatabaseUrl, SqlNode] = {}
 
     def add(self, database: Database) -> SqlNode:
         """Make the database of a DataFlow known; its interceptors hold from now on."""
@@ -67,20 +68,37 @@ class Databases:
             for database in known:
                 if database.url == url:
                     return self._nodes[database]
-            place = _place(url)
-            near = next((each for each in known if _place(each.url) == place), None)
-            return self._other(url, () if near is None else near.interceptors)
+            return self._other(url)
 
-    def _other(
-        self, url: DatabaseUrl, interceptors: tuple[Interceptor, ...]
-    ) -> SqlNode:
-        # By identity: an interceptor need not be hashable, and the node keeps it.
-        key = url, tuple(map(id, interceptors))
-        node = self._others.get(key)
+    def interceptors(self, url: DatabaseUrl) -> tuple[Interceptor, ...]:
+        """Return those of the DataFlow that is open where a URL leads, if one is."""
+        place = _place(url)
+        with self._lock:
+            for database in reversed(self._nodes):
+                if database.url == url or _place(database.url) == place:
+                    return database.interceptors
+        return ()
+
+    def _other(self, url: DatabaseUrl) -> SqlNode:
+        node = self._others.get(url)
         if node is None:
-            database = Database(url, pool_size=_POOL_SIZE, interceptors=interceptors)
-            node = self._others[key] = SqlNode(database, self.node)
+            layer = _Current(self, url)
+            database = Database(url, pool_size=_POOL_SIZE, interceptors=(layer,))
+            node = self._others[url] = SqlNode(database, self.node)
         return node
+
+
+@final
+class _Current:
+    """The interceptors of whichever DataFlow is open at a place now."""
+
+    def __init__(self, known: Databases, url: DatabaseUrl) -> None:
+        self._known = known
+        self._url = url
+
+    async def __call__(self, turn: Turn, call_next: Handler) -> None:
+        """Handle a turn by way of these."""
+        await compose(self._known.interceptors(self._url), call_next)(turn)
 
 
 def _place(url: DatabaseUrl) -> tuple[object, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 
-from ...actors import Actor
+from ...actors import Actor, Turn
 from ...drivers import Driver
-from ...errors import FieldValueError
+from ...errors import ConnectionLostError, FieldValueError
 from ...messages import Request
-from ...sql import raw_statement
+from ...sql import POSTGRESQL, Ledger, Result, Statement, Terms, raw_statement
 from ._administrative import refuse_administrative
 from ._sql_node import NAME
+from ._tables import check_tables
 
 __all__ = ["SqlActor"]
 
@@ -27,25 +28,65 @@ class SqlActor(Actor):
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def receive(self, message: Request) -> dict[str, Any]:
+    async def handle(self, turn: Turn) -> None:
+        """Run the statement of each message under its terms."""
+        for envelope in turn.taken:
+            if envelope.is_done or envelope.is_abandoned:
+                continue
+            try:
+                reply = await self._run(envelope.message, envelope.terms)
+            except Exception as error:  # noqa: BLE001  the sender's to handle
+                envelope.fail(error)
+            else:
+                envelope.reply(reply)
+
+    async def _run(self, message: Request, terms: Terms | None) -> dict[str, Any]:
         """Run the statement; it commits by itself.
 
         Raises:
             ParameterError: The parameters are not what the node takes.
             DriverError: The database refused.
+            BlockedError: The terms do not allow it; nothing was done.
         """
         given = message.parameters
         text = _query(given.get("query"))
         refuse_administrative(given, NAME)
         statement = raw_statement(text, _values(given), self._driver.dialect)
-        async with self._driver.acquire() as connection:
-            (result,) = await connection.run((statement,))
+        if terms is None:
+            async with self._driver.acquire() as connection:
+                (result,) = await connection.run((statement,))
+        else:
+            result = await self._run_under(terms, statement)
         columns = list(result.columns)
         return {
             "data": [dict(zip(columns, row, strict=True)) for row in result.rows],
             "row_count": result.count,
             "columns": columns,
         }
+
+    async def _run_under(self, terms: Terms, statement: Statement) -> Result:
+        """Run a statement so that it keeps to terms, or is undone."""
+        reads, ledger = terms.is_read_only, Ledger(terms.caps)
+        try:
+            async with (
+                self._driver.acquire(write=not reads) as connection,
+                connection.transaction(),
+            ):
+                if reads and self._driver.dialect is POSTGRESQL:
+                    # On SQLite it is a reader, which refuses writes.
+                    await connection.run((_READ_ONLY,))
+                await check_tables(connection, self._driver.dialect, terms)
+                (result,) = await connection.run((statement,))
+                ledger.add(result.count)
+                return result
+        except ConnectionLostError:
+            raise  # whether it was done is unknown
+        except BaseException:
+            ledger.release()
+            raise
+
+
+_READ_ONLY: Final = Statement("SET TRANSACTION READ ONLY")
 
 
 def _query(query: object) -> str:

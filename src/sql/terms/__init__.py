@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._guarded import Guarded, Probe, RacedError, clear
 from ._guarded_table import GuardedTable, guarded
+from ._ledger import Ledger
 from ._partial import UndecidedError, decide, names_in
 from ._terms import NEW, OLD, Budget, Cap, Guard, Leave, Mask, Terms
 
@@ -16,6 +17,7 @@ __all__ = [
     "Guarded",
     "GuardedTable",
     "Leave",
+    "Ledger",
     "Mask",
     "Probe",
     "RacedError",

@@ -39,6 +39,7 @@ from ..filters import (
 from ._guarded import Guarded, Probe, RacedError, clear
 from ._guarded_arrays import GuardedArrays
 from ._images import Guards, check
+from ._ledger import Ledger
 from ._masked import mask_many, mask_one
 from ._partial import UndecidedError, decide, names_in
 from ._row_images import RowImages
@@ -81,7 +82,7 @@ class GuardedTable(Table):
         self._guards = Guards(base.model, terms.guards)
         self._visible = terms.visible
         self._is_visible = matcher(terms.visible)
-        self._count = 0
+        self._ledger = Ledger(terms.caps)
         self.admit = self._admit
         self.reads_rows = terms.visible is not ALL or not self._guards.are_static
         self.arrays = GuardedArrays(base.arrays, self._check_fields)
@@ -114,21 +115,11 @@ class GuardedTable(Table):
         Raises:
             Exception: What a cap says.
         """
-        self._count += count
-        for cap in self._terms.caps:
-            if cap.budget is not None:
-                cap.budget.used += count
-        for cap in self._terms.caps:
-            total = self._count if cap.budget is None else cap.budget.used
-            if total > cap.limit and (error := cap.hit(total)) is not None:
-                raise error
+        self._ledger.add(count)
 
     def release(self) -> None:
         """Give back what counted of a message whose writes were undone."""
-        for cap in self._terms.caps:
-            if cap.budget is not None:
-                cap.budget.used -= self._count
-        self._count = 0
+        self._ledger.release()
 
     def cleared(self, statements: Sequence[Statement]) -> Sequence[Statement]:
         """Return statements made elsewhere, of rows that `admit` was told of."""

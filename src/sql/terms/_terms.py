@@ -118,6 +118,8 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         unasked: Returns what to raise when a filter or an order asks for one of those.
         caps: How much it may write.
         is_read_only: Whether the database is to see to it that nothing is written.
+        tables: Names that must be tables of their own: no views, no partitions.
+        not_a_table: Returns what to raise if one is not.
     """
 
     visible: Filter = ALL
@@ -127,6 +129,8 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     unasked: Callable[[str], Exception] = PermissionError
     caps: tuple[Cap, ...] = ()
     is_read_only: bool = False
+    tables: tuple[str, ...] = ()
+    not_a_table: Callable[[], Exception] = PermissionError
 
     @property
     def is_static(self) -> bool:
@@ -151,4 +155,6 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             unasked=self.unasked if self.masks else other.unasked,
             caps=(*self.caps, *other.caps),
             is_read_only=self.is_read_only or other.is_read_only,
+            tables=(*self.tables, *other.tables),
+            not_a_table=self.not_a_table if self.tables else other.not_a_table,
         )

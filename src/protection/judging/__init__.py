@@ -1,0 +1,30 @@
+"""Judging: what the rules in force say of one message."""
+
+from __future__ import annotations
+
+from ._case import Applied, Case
+from ._decision import (
+    ALLOWED,
+    DEFAULT,
+    Asker,
+    Decision,
+    approval_required,
+    blocked,
+    over_limit,
+)
+from ._snapshot import Snapshot
+from ._term_maker import Held
+
+__all__ = [
+    "ALLOWED",
+    "DEFAULT",
+    "Applied",
+    "Asker",
+    "Case",
+    "Decision",
+    "Held",
+    "Snapshot",
+    "approval_required",
+    "blocked",
+    "over_limit",
+]

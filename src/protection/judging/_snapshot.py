@@ -1,0 +1,377 @@
+"""A policy and the models it is for, made ready to judge messages; never changed.
+
+A change of either makes another snapshot, so whoever holds one is judged by it to the
+end, whatever happens meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from typing import Any, Final, final
+
+import msgspec
+
+from ...errors import PolicyError, hint
+from ...messages import Operation, Request
+from ...models import Model
+from ...sql import Filter, names_in
+from ..rules import (
+    ASKED,
+    Policy,
+    Rule,
+    actions_of,
+    condition,
+    is_about_rows,
+    read_rules,
+)
+from ._case import Applied, Case
+from ._decision import Decision
+from ._marked import marked
+
+__all__ = ["Snapshot"]
+
+_UPSERTS: Final = frozenset({"create", "update"})
+_DIGEST: Final = 8
+"""Bytes that tell policies apart in a log."""
+
+
+@final
+class Snapshot:
+    """What is judged by.
+
+    Args:
+        policy: The rules for all models.
+        models: Those declared so far.
+        connection: Of which database, see `Rule.connections`.
+        number: How many there were before of the same DataFlow.
+
+    Attributes:
+        policy: As given, with what models say of themselves.
+        version: Tells it from others: its number, and a digest of the rules.
+        models: By name.
+
+    Raises:
+        PolicyError: A rule names a field that its model has not, or says something
+            that cannot be done.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        models: Mapping[str, Model],
+        connection: str,
+        number: int,
+    ) -> None:
+        own = [rule for model in models.values() for rule in _rules_of(model)]
+        self.policy = policy.with_rules(own)
+        self.models = dict(models)
+        self.version = f"{number}-{_digest(self.policy)}"
+        self._connection = connection
+        self._is_closed = policy.default == "deny"
+        self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]
+        self._marked = {model.name: tuple(marked(model)) for model in models.values()}
+        self._conditions = self._read_conditions()
+        self._is_checked = False
+        self._problem: PolicyError | None = None
+        self._cases: dict[tuple[str, Operation, bool], Case] = {}
+        self._raw: dict[tuple[str, str], Case] = {}
+        self.is_empty = not (
+            self._rules or self._is_closed or any(map(_has_marks, models.values()))
+        )
+        """Whether it lets everything pass as it is."""
+
+    def _is_here(self, rule: Rule) -> bool:
+        here = self._connection.casefold()
+        patterns = rule.connections
+        return not patterns or any(
+            fnmatchcase(here, each.casefold()) for each in patterns
+        )
+
+    # -- what rules name ----------------------------------------------------------
+
+    def check_once(self) -> None:
+        """Do what `check` does, the first time; afterwards only say it again.
+
+        Raises:
+            PolicyError: A name in a rule means nothing.
+        """
+        if not self._is_checked:
+            self._is_checked = True
+            try:
+                self.check()
+            except PolicyError as error:
+                self._problem = error
+        if self._problem is not None:
+            raise self._problem
+
+    def check(self) -> None:
+        """Check that every name in the rules means something, now that it starts.
+
+        Raises:
+            PolicyError: One does not; the nearest that does is told.
+        """
+        names = tuple(self.models)
+        for rule in self.policy.rules:
+            for name in rule.models:
+                if name not in self.models:
+                    problem = f"there is no model {name!r}: {hint(name, names)}"
+                    raise PolicyError(rule.id, problem)
+            self._check_fields(rule)
+
+    def _check_fields(self, rule: Rule) -> None:
+        models = [self.models[each] for each in rule.models or self.models]
+        if not models:
+            return
+        known = tuple(dict.fromkeys(name for each in models for name in each.names))
+        for name in rule.fields:
+            if name not in known:
+                problem = f"no model it is about has {name!r}: {hint(name, known)}"
+                raise PolicyError(rule.id, problem)
+        if rule.when is not None and not any(
+            (rule, each.name) in self._conditions for each in models
+        ):
+            condition(rule.id, rule.when, models[0])
+
+    def _read_conditions(self) -> dict[tuple[Rule, str], Filter]:
+        """Return the condition of each rule for each model it can be about.
+
+        Raises:
+            PolicyError: One cannot be read for a model that its rule names.
+        """
+        found: dict[tuple[Rule, str], Filter] = {}
+        for rule in self._rules:
+            for name in rule.models:
+                if name in self.models:
+                    _check_own_fields(rule, self.models[name])
+            if rule.when is None:
+                continue
+            for model in self.models.values():
+                if rule.models and model.name not in rule.models:
+                    continue
+                try:
+                    tree = condition(rule.id, rule.when, model)
+                except PolicyError:
+                    if rule.models:
+                        raise
+                    continue  # the rule is about the models that have these fields
+                _check_rows(rule, tree)
+                found[rule, model.name] = tree
+        return found
+
+    # -- cases ----------------------------------------------------------------------
+
+    def case(self, request: Request) -> Case:
+        """Return what the rules say of a request for a model's node."""
+        operation = request.operation
+        upserts = operation is Operation.BULK_CREATE and request.parameters.get(
+            "conflict_resolution", "error"
+        ) not in ("error", "skip")
+        key = request.model, operation, upserts
+        case = self._cases.get(key)
+        if case is None:
+            actions = _UPSERTS if upserts else actions_of(operation)
+            case = self._cases[key] = self._make(request.model, operation, actions)
+        return case
+
+    def raw_case(self, model: str, action: str) -> Case:
+        """Return what the rules say of raw SQL that does one thing to a table.
+
+        Args:
+            model: Whose table; ``*`` if it is no model's.
+            action: One of `ACTIONS`.
+        """
+        case = self._raw.get((model, action))
+        if case is None:
+            actions = frozenset({action})
+            case = self._raw[model, action] = self._make(model, Operation.SQL, actions)
+        return case
+
+    def standing(self, model: str, action: str) -> Decision:
+        """Return what the rules say of one action whoever asks, and whenever."""
+        actions = frozenset({action})
+        found = self.models[model]
+        seen = actions | {"read"}
+        applied = [
+            each
+            for each in self._applied(model, found, Operation.SQL, actions, seen)
+            if each.rule.window is None
+            and each.rule.rate is None
+            and not each.rule.is_cap
+            and (each.when is None or names_in(each.when).isdisjoint(ASKED))
+        ]
+        is_closed = self._is_closed and not self._is_open_for_some(model, action)
+        return Case(
+            found, Operation.SQL, actions, applied, is_closed=is_closed
+        ).standing()
+
+    def _is_open_for_some(self, model: str, action: str) -> bool:
+        """Whether a rule lets somebody do it, sometimes."""
+        return any(
+            rule.effect != "deny"
+            and (not rule.models or model in rule.models)
+            and rule.covers(Operation.SQL.value, action)
+            for rule in self._rules
+        )
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Ids of the rules that fields bring along."""
+        ids = [each.rule.id for some in self._marked.values() for each in some]
+        masks = [
+            f"mask:{model.name}.{field.name}"
+            for model in self.models.values()
+            for field in model.fields
+            if field.marks.mask is not None
+        ]
+        return tuple(dict.fromkeys((*ids, *masks)))
+
+    def _make(self, name: str, operation: Operation, actions: frozenset[str]) -> Case:
+        model = self.models.get(name)
+        seen = actions | {"read", "unmask"}
+        return Case(
+            model,
+            operation,
+            actions,
+            list(self._applied(name, model, operation, actions, seen)),
+            marked=self._marked.get(name, ()),
+            is_closed=self._is_closed,
+        )
+
+    def _applied(
+        self,
+        name: str,
+        model: Model | None,
+        operation: Operation,
+        actions: frozenset[str],
+        seen: frozenset[str],
+    ) -> Iterator[Applied]:
+        for rule in self._rules:
+            if rule.models and name not in rule.models:
+                continue
+            if model is not None and rule.fields:
+                fields = frozenset(rule.fields).intersection(model.names)
+                if not fields:
+                    continue
+            covered = frozenset(
+                each
+                for each in seen
+                if rule.covers(operation.value, each, is_asked=each in actions)
+            )
+            if not covered:
+                continue
+            when = self._conditions.get((rule, name))
+            if when is None and rule.when is not None:
+                when = _without_rows(rule)
+                if when is None:
+                    if model is not None:
+                        continue  # it is about fields that this model has not
+                    rule = _always(rule)  # noqa: PLW2901  # rows that nobody knows
+            if covered.isdisjoint(actions) and not _is_about_sight(rule, when):
+                continue
+            yield Applied(rule, covered, when)
+
+
+def _is_about_sight(rule: Rule, when: Filter | None) -> bool:
+    """Whether a rule about reading limits what writers get to see.
+
+    One that refuses all reading does not: a writer gets back what it wrote.
+    """
+    is_about_rows_ = when is not None and is_about_rows(when)
+    return is_about_rows_ or bool(rule.fields) or "unmask" in rule.operations
+
+
+def _without_rows(rule: Rule) -> Filter | None:
+    """Return a condition that speaks of no rows; None if it does."""
+    try:
+        return condition(rule.id, rule.when or {}, None)
+    except PolicyError:
+        return None
+
+
+def _always(rule: Rule) -> Rule:
+    """Return a rule about rows as it counts where these cannot be looked at."""
+    return (
+        msgspec.structs.replace(rule, when=None) if rule.effect != "allow" else _NEVER
+    )
+
+
+_NEVER: Final = Rule("audit", ("unmask",), id="never")
+
+
+def _check_own_fields(rule: Rule, model: Model) -> None:
+    if len(rule.models) == 1:
+        for name in rule.fields:
+            if name not in model.names:
+                problem = f"{model.name} has no {name!r}: {hint(name, model.names)}"
+                raise PolicyError(rule.id, problem)
+
+
+def _check_rows(rule: Rule, tree: Filter) -> None:
+    if not is_about_rows(tree):
+        return
+    if rule.is_cap:
+        problem = "a limit counts all rows of a write: leave old and new out"
+        raise PolicyError(rule.id, problem)
+    if "unmask" in rule.operations:
+        problem = "who may see masked fields goes by who asks: leave old and new out"
+        raise PolicyError(rule.id, problem)
+
+
+def _has_marks(model: Model) -> bool:
+    return any(
+        each.marks.mask is not None
+        or each.marks.is_immutable
+        or each.marks.is_write_once
+        or each.marks.is_never_null
+        for each in model.fields
+    )
+
+
+_APPEND_ONLY: Final = ("update", "delete", "schema")
+
+
+def _rules_of(model: Model) -> Iterator[Rule]:
+    """Yield the rules in ``__dataflow__ = {"protect": ...}`` of a model."""
+    given: Any = model.options.get("protect")
+    if given is None or given is False:
+        return
+    name = model.name
+    if given == "append_only":
+        yield Rule("deny", _APPEND_ONLY, name, id=f"append-only:{name}")
+        return
+    if given == "read_only":
+        yield Rule("deny", ("write",), name, id=f"read-only:{name}")
+        return
+    if isinstance(given, str):
+        known = ("append_only", "read_only")
+        problem = f"there is no protection {given!r}: {hint(given, known)}"
+        raise PolicyError(f"{name}.protect", problem)
+    rules = given.rules if isinstance(given, Policy) else read_rules(given)
+    for rule in rules:
+        if rule.models not in ((), (name,)):
+            problem = f"a rule of {name} is about {name}: leave out models"
+            raise PolicyError(rule.id, problem)
+        id_ = rule.id if rule.models else f"{rule.id}:{name}"
+        yield msgspec.structs.replace(rule, models=(name,), id=id_)
+
+
+def _digest(policy: Policy) -> str:
+    """Return what tells a policy from others, without its order."""
+    rules = sorted(repr(_facts(rule)) for rule in policy.rules)
+    text = "\n".join((policy.default, *rules))
+    return blake2b(text.encode(), digest_size=_DIGEST // 2).hexdigest()
+
+
+def _facts(rule: Rule) -> tuple[object, ...]:
+    window = rule.window
+    parts = [
+        getattr(rule, name)
+        for name in rule.__struct_fields__
+        if name not in ("window", "measured")
+    ]
+    if window is not None:
+        parts += [window.zone, tuple(window.days), window.start, window.end]
+        parts += [window.since, window.until, window.is_outside]
+    return tuple(parts)

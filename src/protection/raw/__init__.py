@@ -1,0 +1,8 @@
+"""Raw SQL: what a statement does, and what the rules say of that."""
+
+from __future__ import annotations
+
+from ._judge import judge_raw
+from ._statement import Access, Reading, read_statement
+
+__all__ = ["Access", "Reading", "judge_raw", "read_statement"]

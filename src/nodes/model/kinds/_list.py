@@ -96,7 +96,11 @@ class ListNode(ModelNode[Plan]):
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
-        page = ALL if cursor is None else Cursor.filter(cursor, order, given)
+        # Whose cursor it has to be is not known before it runs.
+        is_open = (
+            tenant is None and bool(self.model.tenant_field) and arriving is not None
+        )
+        page = ALL if cursor is None or is_open else Cursor.filter(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:
             expected = "either a cursor or an offset"

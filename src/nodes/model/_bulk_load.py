@@ -37,7 +37,7 @@ from ...sql import (
 )
 from ._key import key_value
 from ._repair import insert_again
-from ._rows import Failure, RowReader
+from ._rows import Failure, Row, RowReader
 from ._store import Manner, Store
 from ._tally import Tally
 
@@ -244,6 +244,8 @@ class Loader(ABC):
         rows, batch.failures = self._reader.read_each(
             batch.rows, batch.start, keep_going=self.manner.keep_going
         )
+        if self.table.fixed:
+            rows = [_with(row, self.table.stamped(row.values)) for row in rows]
         for given in {row.given for row in rows}:
             self._admit(frozenset(given))
         store = Store(connection, self.table, self.manner)
@@ -358,6 +360,10 @@ def loader_of(
     """Return what stores batches in the database of *table*, see `Loader`."""
     kind = _CopyLoader if table.dialect is POSTGRESQL else _RunLoader
     return kind(table, manner, reader, everywhere)
+
+
+def _with(row: Row, values: dict[str, Any]) -> Row:
+    return Row(row.index, values, row.given)
 
 
 class _GoSlowly(Exception):  # noqa: N818  # no error: another way

@@ -28,6 +28,14 @@ class AllTenants(Table):
     def __init__(self, base: Table) -> None:
         self.__dict__.update(base.__dict__)
         self.merges = False
+        self.admit = self._admit
+
+    def _admit(
+        self, new: frozenset[str] | None, changed: frozenset[str] | None
+    ) -> None:
+        """Refuse rows of a load: each belongs to one tenant."""
+        del new, changed
+        self._refuse()
 
     def _refuse(self) -> NoReturn:
         raise TenantScopeError(self.model.name, _PROBLEM)
@@ -71,15 +79,15 @@ class AllTenants(Table):
         """Refuse: a row belongs to one tenant."""
         self._refuse()
 
-    def upsert_many(self, *_: object) -> list[Statement]:
+    def upsert_many(self, *_: object, **__: object) -> list[Statement]:
         """Refuse: a row belongs to one tenant."""
         self._refuse()
 
-    def update_many(self, *_: object) -> Statement:
+    def update_many(self, *_: object, **__: object) -> Statement:
         """Refuse: a key belongs to one tenant."""
         self._refuse()
 
-    def select_each(self, *_: object) -> Statement:
+    def select_each(self, *_: object, **__: object) -> Statement:
         """Refuse: what is unique is so for one tenant."""
         self._refuse()
 

@@ -158,7 +158,7 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
             if name not in given:
                 described = self.model.field(name).describe()
                 raise MissingFieldError(where, name, described)
-        if len(given) == len(self.model.key):
+        if set(self.model.identity).issuperset(given):
             raise MissingFieldError(where, "fields", "at least one field to change")
         return changed_values(self.model, given, where)
 

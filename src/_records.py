@@ -15,6 +15,7 @@ from collections.abc import (
 )
 from typing import Any, Final, Protocol, TypeAlias, final
 
+from .errors import UnknownNodeError
 from .messages import Operation
 from .models import Model
 from .nodes import Host, ModelNode
@@ -114,6 +115,23 @@ class Records:
         """Delete one row and return its key, with ``deleted``."""
         return await self._do(Operation.DELETE, _with_key(record_id, named))
 
+    async def restore(
+        self, record_id: object = None, /, **named: object
+    ) -> dict[str, Any]:
+        """Let a deleted row be there again and return it, with ``restored``.
+
+        Only of models with ``soft_delete``.
+
+        Raises:
+            UnknownNodeError: The model does not keep deleted rows.
+        """
+        if Operation.RESTORE not in self._nodes:
+            name = f"{self.model.name}RestoreNode"
+            raise UnknownNodeError(
+                name, tuple(each.name for each in self._nodes.values())
+            )
+        return await self._do(Operation.RESTORE, _with_key(record_id, named))
+
     async def list(self, **parameters: object) -> dict[str, Any]:
         """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
         return await self._do(Operation.LIST, parameters)
@@ -121,9 +139,10 @@ class Records:
     async def count(
         self,
         filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
+        **named: object,
     ) -> int:
         """Return the number of rows a filter lets through."""
-        result = await self._do(Operation.COUNT, {"filter": filter})
+        result = await self._do(Operation.COUNT, {"filter": filter, **named})
         return int(result["count"])
 
     async def upsert(self, **parameters: object) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Operation(StrEnum):
     BULK_UPDATE = "bulk_update"
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
+    RESTORE = "restore"
     SQL = "sql"
 
     @property

@@ -56,6 +56,7 @@ from ._rows import (
     RecordNotFoundError,
     StoredValueError,
     TooManyFailuresError,
+    VersionConflictError,
 )
 from ._tenancy import (
     TenancyError,
@@ -121,6 +122,7 @@ __all__ = [
     "UnknownModelError",
     "UnknownNodeError",
     "UrlError",
+    "VersionConflictError",
     "WorkflowBuildError",
     "WorkflowError",
     "WriteBlockedError",

@@ -45,6 +45,10 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         updated_field: Name of the managed time of the last change, or None.
         names: Names of the fields, in their order.
         tenant_field: Name of the field with the tenant, or None.
+        deleted_field: Name of the managed time of deletion, or None where rows are
+            deleted for good.
+        version_field: Name of the managed count of changes, or None.
+        owned: Names of the fields that only nodes write.
         identity: Names of the fields that tell rows apart in the table: the key and,
             behind it, the tenant.
     """
@@ -62,6 +66,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     updated_field: str | None = None
     names: tuple[str, ...] = ()
     tenant_field: str | None = None
+    deleted_field: str | None = None
+    version_field: str | None = None
+    owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     _by_name: Mapping[str, Field] = {}
 
@@ -69,6 +76,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         by_name = {field.name: field for field in self.fields}
         force_setattr(self, "names", tuple(by_name))
         force_setattr(self, "_by_name", by_name)
+        owned = (self.deleted_field, self.version_field)
+        force_setattr(self, "owned", frozenset(filter(None, owned)))
         force_setattr(self, "identity", self.with_tenant(self.key))
 
     def __repr__(self) -> str:

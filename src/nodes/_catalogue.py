@@ -60,7 +60,7 @@ class Catalogue:
         model = declare(cls)
         if self._accept is not None:
             self._accept(model)
-        nodes = [kind(model, self._database) for kind in KINDS]
+        nodes = [kind(model, self._database) for kind in KINDS if kind.suits(model)]
         seal(cls, model)
         self._models[model.name] = model
         self._nodes.update((node.name, node) for node in nodes)

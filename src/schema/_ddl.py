@@ -111,12 +111,18 @@ def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
 
 
 def _constrained(model: Model) -> list[tuple[str, ...]]:
+    """Return the unique groups that are constraints of the table."""
+    groups = [] if model.deleted_field is not None else _unnamed(model)
+    if model.tenant_field is not None and model.generated_key is not None:
+        # For foreign keys, which name the tenant too.
+        groups.insert(0, _per_tenant(model, model.key))
+    return groups
+
+
+def _unnamed(model: Model) -> list[tuple[str, ...]]:
     """Return the unique groups that have no unique index named by the user."""
     named = {each.fields for each in model.indexes if each.is_unique and each.name}
-    groups = [fields for fields in model.uniques if fields not in named]
-    if model.tenant_field is not None and model.generated_key is not None:
-        groups.insert(0, model.key)  # for foreign keys, which name the tenant too
-    return [_per_tenant(model, fields) for fields in groups]
+    return [_per_tenant(model, each) for each in model.uniques if each not in named]
 
 
 def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
@@ -125,9 +131,25 @@ def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
-        fields = _per_tenant(model, index.fields) if index.is_unique else index.fields
-        columns = [table.c[field] for field in fields]
-        yield sa.Index(name, *columns, unique=index.is_unique)
+        if index.is_unique:
+            yield _unique_index(model, table, name, _per_tenant(model, index.fields))
+        else:
+            yield sa.Index(name, *(table.c[field] for field in index.fields))
+    if model.deleted_field is not None:
+        for fields, name in _names(model, _unnamed(model), "key").items():
+            yield _unique_index(model, table, name, fields)
+
+
+def _unique_index(
+    model: Model, table: sa.Table, name: quoted_name, fields: Iterable[str]
+) -> sa.Index:
+    """Return an index that keeps rows apart, as long as they are not deleted."""
+    deleted = model.deleted_field
+    where = None if deleted is None else table.c[deleted].is_(None)
+    columns = [table.c[field] for field in fields]
+    return sa.Index(
+        name, *columns, unique=True, postgresql_where=where, sqlite_where=where
+    )
 
 
 def _names(

@@ -18,6 +18,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -54,10 +55,17 @@ class ArrayStatements:
         read = f"SELECT {self._own(model.names)}, g.place"
         rows = f"{self._clauses.table} AS t"
         keys, is_key = self._given((), model.identity), self._is_key()
-        self._read_text = f"{read} FROM {rows} JOIN {keys} ON {is_key}"
+        alive = self._clauses.alive(table="t")
+        self._read_text = f"{read} FROM {rows} JOIN {keys} ON {is_key}{alive}"
+        given = f"{keys}, {self._locked(1, 'UPDATE')}"
+        place = POSTGRESQL.place(len(model.identity) + 1)
+        sets = self._clauses.deletion(place, "t")
         self._delete_text = (
-            f"DELETE FROM {rows} USING {keys}, {self._locked(1, 'UPDATE')} "
-            f"WHERE {is_key} AND {self._is_locked()} "
+            f"DELETE FROM {rows} USING {given} "
+            if sets is None
+            else f"UPDATE {rows} SET {sets} FROM {given} "
+        ) + (
+            f"WHERE {is_key} AND {self._is_locked()}{alive} "
             f"RETURNING {self._own(model.key)}, g.place"
         )
 
@@ -103,7 +111,10 @@ class ArrayStatements:
 
     def delete(self, keys: Sequence[Values]) -> Statement:
         """Delete the rows with any of *keys*; yields their keys and the place."""
-        parameters = self._arrays(self._model.identity, keys)
+        parameters: list[Any] = self._arrays(self._model.identity, keys)
+        deleted = self._model.deleted_field
+        if deleted is not None:
+            parameters += self._codec((deleted,)).encode({deleted: datetime.now(UTC)})
         return Statement(self._delete_text, parameters, returns_rows=True)
 
     # -- texts --------------------------------------------------------------------
@@ -125,11 +136,13 @@ class ArrayStatements:
     def _make_update_text(self, names: tuple[str, ...]) -> str:
         quote, key = POSTGRESQL.quote, self._model.identity
         sets = ", ".join(f"{quote(name)} = g.v{n}" for n, name in enumerate(names))
+        sets = self._clauses.counted(sets, "t")
         return (
             f"UPDATE {self._clauses.table} AS t SET {sets} "
             f"FROM {self._given(names, key)}, "
             f"{self._locked(len(names) + 1, 'NO KEY UPDATE')} "
-            f"WHERE {self._is_key()} AND {self._is_locked()} "
+            f"WHERE {self._is_key()} AND {self._is_locked()}"
+            f"{self._clauses.alive(table='t')} "
             f"RETURNING {self._own(self._model.names)}, g.place"
         )
 

@@ -18,6 +18,7 @@ from ..types._type import FieldType
 from ._annotation import AnnotationError, read_annotation
 from ._index import check_group, collect_indexes
 from ._key import with_key
+from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
 from ._source import read_source
@@ -56,6 +57,7 @@ def declare(cls: type) -> Model:
     if options.has_tenants:
         refuse_in_key(name, key)
         fields = with_tenant(name, fields)
+    fields = with_life(name, fields, options)
     check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
     if options.has_tenants:
@@ -73,6 +75,8 @@ def declare(cls: type) -> Model:
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
         tenant_field=TENANT if options.has_tenants else None,
+        deleted_field=DELETED if options.keeps_deleted else None,
+        version_field=VERSION if options.is_versioned else None,
     )
 
 

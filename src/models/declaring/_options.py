@@ -15,10 +15,10 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    *("indexes", "multi_tenant", "primary_key", "protect", "table_name"),
-    *("timestamps", "unique"),
+    *("indexes", "multi_tenant", "primary_key", "protect", "soft_delete"),
+    *("table_name", "timestamps", "unique", "versioned"),
 )
-_LATER: Final = ("audit_log", "soft_delete", "versioned")
+_LATER: Final = ("audit_log",)
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
 
 
@@ -30,6 +30,8 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         table: Name of the table, or None.
         has_timestamps: Whether both managed timestamps are added.
         has_tenants: Whether each row belongs to a tenant.
+        keeps_deleted: Whether deleted rows are kept, and marked.
+        is_versioned: Whether changes of a row are counted.
         uniques: Groups of names that no two rows share.
         indexes: Indexes asked for.
         given: ``__dataflow__`` as written.
@@ -39,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     table: str | None = None
     has_timestamps: bool = False
     has_tenants: bool = False
+    keeps_deleted: bool = False
+    is_versioned: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[Index, ...] = ()
     given: Mapping[str, Any] = {}
@@ -61,6 +65,8 @@ def read_options(cls: type) -> Options:
         key=_names(model, "primary_key", given.get("primary_key", ())),
         table=_table(cls),
         has_timestamps=_flag(model, "timestamps", given.get("timestamps", False)),
+        keeps_deleted=_flag(model, "soft_delete", given.get("soft_delete", False)),
+        is_versioned=_flag(model, "versioned", given.get("versioned", False)),
         has_tenants=_flag(model, "multi_tenant", given.get("multi_tenant", False)),
         uniques=tuple(_names(model, "unique", each) for each in uniques),
         indexes=tuple(_index(model, each) for each in indexes),

@@ -23,7 +23,7 @@ from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
 from ._named import named_fields
 from ._row_node import RowNode
-from ._tenant import tenant_table
+from ._view import view_of
 
 __all__ = ["Batch", "Job", "batched"]
 
@@ -68,7 +68,7 @@ class Batch:
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
         if jobs:
-            table = tenant_table(table, jobs[0][0])
+            table = view_of(table, jobs[0][0])
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
@@ -180,17 +180,17 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
         envelope, plan = job
-        # Of another tenant, a message has another table.
-        shape: Hashable = node.shape(tenant_table(table, envelope), plan)
+        view = view_of(table, envelope)
+        shape: Hashable = node.shape(view, plan)
         terms: Terms | None = envelope.terms
         if shape is None or (terms is not None and not terms.is_static):
             batches.append([job])
             continue
         # One by one in a transaction, statements need not be alike.
-        kind: Hashable = (envelope.tenant, shape if table.merges else None)
+        kind: Hashable = (envelope.tenant, view, shape if view.merges else None)
         if terms is not None:
             kind = (kind, terms, _named(node, envelope) if terms.guards else None)
-        identity = node.identity(table, plan) if table.merges else None
+        identity = node.identity(view, plan) if view.merges else None
         batch, taken = growing.get(kind, (None, None))
         if batch is None or taken is None or identity in taken:
             batch, taken = growing[kind] = ([], set())

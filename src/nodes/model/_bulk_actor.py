@@ -13,7 +13,7 @@ from ...sql import Table, Terms, guarded, table_of
 from ._bulk_node import BulkNode
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
-from ._tenant import settle_tenant, tenant_table
+from ._view import settle, view_of
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -62,11 +62,10 @@ class BulkActor(Actor):
         node = self._node
         try:
             parameters = dict(envelope.message.parameters)
-            if node.model.tenant_field is not None:
-                settle_tenant(node.model, envelope, parameters, keeps=node.keeps_tenant)
+            settle(node.model, envelope, parameters, keeps_tenant=node.keeps_tenant)
             plan = node.plan(parameters, node.name)
             await self._prepare()
-            table = tenant_table(self._table, envelope)
+            table = view_of(self._table, envelope)
             if envelope.terms is None:
                 reply = await node.work(self._driver, table, plan)
             else:

@@ -295,7 +295,7 @@ class Loader(ABC):
         """Load packed rows, all or nothing."""
         parts: list[tuple[Packed, Load]] = []
         for packed in groups:
-            loads = self._loads(packed, batch)
+            loads = None if self._is_checked(packed) else self._loads(packed, batch)
             if loads is None:
                 raise _GoSlowly
             parts += loads
@@ -304,6 +304,11 @@ class Loader(ABC):
             return Tally()
         results = await connection.run(self.table.cleared(statements))
         return self._read(parts, results)
+
+    def _is_checked(self, packed: Packed) -> bool:
+        """Whether rows say which version is to be changed: then one by one."""
+        is_change = self.manner.on_conflict == "change"
+        return is_change and self.table.model.version_field in packed.columns
 
     def _read(
         self, parts: Sequence[tuple[Packed | _Run, Load]], results: Sequence[Result]
@@ -495,6 +500,8 @@ class _CopyLoader(Loader):
         first = next(batch.feed, None)
         while first is not None:
             run = _Run(first, batch)
+            if self._is_checked(first):
+                raise _GoSlowly
             load = self._feed_load(first, run)
             results = await connection.run(self.table.cleared(load.statements))
             tally += self._read([(run, load)], results)

@@ -13,7 +13,7 @@ from ...sql import table_of
 from ._batch import Batch, Job, batched
 from ._model_node import ModelNode
 from ._row_node import RowNode
-from ._tenant import settle_tenant
+from ._view import settle
 
 __all__ = ["NodeActor"]
 
@@ -56,7 +56,8 @@ class NodeActor(Actor):
         self._driver = driver
         self._prepare = prepare
         self._is_prepared = False
-        self._has_tenants = node.model.tenant_field is not None
+        model = node.model
+        self._has_views = bool(model.tenant_field or model.deleted_field)
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
         self.workers = driver.capacity(write=self._is_write)
@@ -106,9 +107,12 @@ class NodeActor(Actor):
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
-                if self._has_tenants:
-                    settle_tenant(
-                        node.model, envelope, parameters, keeps=node.keeps_tenant
+                if self._has_views:
+                    settle(
+                        node.model,
+                        envelope,
+                        parameters,
+                        keeps_tenant=node.keeps_tenant,
                     )
                 jobs.append((envelope, node.plan(parameters, node.name)))
             except Exception as error:  # noqa: BLE001  the sender's, not its neighbours'

@@ -302,6 +302,8 @@ class Packing:
 
     def _make_form(self, names: frozenset[str]) -> _Form | None:
         said = names.union(self._everywhere)
+        if not said.isdisjoint(self._model.owned):
+            return None
         if not said.issubset(self._model.names) or len(said) != len(names) + len(
             self._everywhere
         ):

@@ -90,7 +90,7 @@ class Running:
             skipping = self._many(text, packed, returns_rows=with_keys)
             return Load([skipping], _read_inserts if with_keys else _read_count)
         sets = [name for name in packed.columns if name in changed]
-        action = f"UPDATE SET {clauses.excluded(sets or conflict[:1])}"
+        action = clauses.upsertion(clauses.excluded(sets), conflict)
         # The note is taken for rows that are changed only: nothing else tells them
         # from new ones. It costs 1 to 5 %, a second statement for each row 40 %.
         action += " WHERE dataflow_note()"
@@ -99,6 +99,7 @@ class Running:
         if with_keys:
             same = clauses.same(conflict)
             look = f"SELECT {clauses.key} FROM {clauses.table} WHERE {same}"
+            look += clauses.alive_in(conflict)
             rows = packed.picked(conflict)
             statements.append(Statement(look, rows, returns_rows=True, many=True))
 
@@ -117,7 +118,8 @@ class Running:
         pairs = {n: f"{SQLITE.quote(n)} = {place}" for n, place in places.items()}
         sets = ", ".join(pairs[name] for name in packed.columns if name not in key)
         same = " AND ".join(pairs[name] for name in key)
-        text = f"UPDATE {clauses.table} SET {sets} WHERE {same}"
+        text = f"UPDATE {clauses.table} SET {clauses.counted(sets)} WHERE {same}"
+        text += clauses.alive()
         return Load(
             [self._many(text, packed)],
             lambda results: Loaded(updated=results[0].count),

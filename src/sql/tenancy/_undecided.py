@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NoReturn, final
 
 from ...errors import TenantRequiredError
@@ -37,6 +37,12 @@ class Undecided(Table):
         self._base = base
         self.of = lru_cache(_TENANTS)(self._make)
         self.of_all = AllTenants(base)
+
+    @cached_property
+    def stored(self) -> Undecided:
+        """The same with deleted rows in it."""
+        stored = self._base.stored
+        return self if stored is self._base else Undecided(stored)
 
     def _make(self, tenant: str) -> TenantTable:
         """Return the table as it is for one tenant."""

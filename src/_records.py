@@ -133,7 +133,11 @@ class Records:
         return await self._do(Operation.RESTORE, _with_key(record_id, named))
 
     async def list(self, **parameters: object) -> dict[str, Any]:
-        """Return a page: filter, order_by, limit, offset, cursor, fields, count."""
+        """Return a page of records: see `docs/lists.md`.
+
+        Which: filter, distinct. In which order: order_by. From where and how many:
+        cursor or offset, limit, count. What of them: fields or exclude.
+        """
         return await self._do(Operation.LIST, parameters)
 
     async def count(
@@ -144,6 +148,41 @@ class Records:
         """Return the number of rows a filter lets through."""
         result = await self._do(Operation.COUNT, {"filter": filter, **named})
         return int(result["count"])
+
+    async def aggregate(
+        self,
+        aggregates: Mapping[str, Mapping[str, str]],
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
+        group_by: str | Sequence[str] | None = None,
+        having: Mapping[str, Any] | None = None,
+        order_by: object = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Return ``groups`` of rows with what is computed of each, and their ``count``.
+
+        Args:
+            aggregates: By the name in the result: ``{"total": {"$sum": "price"}}``.
+            filter: Which rows.
+            group_by: What the rows of a group agree in; one group of all if None.
+            having: Which groups, as a filter of their fields and aggregates.
+            order_by: As for `list`, by fields and aggregates; then by `group_by`.
+            limit: Groups at most; all if None.
+            offset: Groups left out before the first.
+        """
+        return await self._do(
+            Operation.AGGREGATE,
+            {
+                "aggregates": aggregates,
+                "filter": filter,
+                "group_by": group_by,
+                "having": having,
+                "order_by": order_by,
+                "limit": limit,
+                "offset": offset,
+            },
+        )
 
     async def upsert(self, **parameters: object) -> dict[str, Any]:
         """Create or change one row: where, create, update, conflict_on."""
@@ -175,6 +214,8 @@ class Records:
         *,
         order_by: object = None,
         fields: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        distinct: bool | Sequence[str] = False,
         page: int = _PAGE,
     ) -> AsyncIterator[dict[str, Any]]:
         """Return an iterator over all records a filter lets through, in order.
@@ -187,13 +228,22 @@ class Records:
             filter: Which rows.
             order_by: As for `list`; by key if None.
             fields: Names of the columns wanted; all if None.
+            exclude: Names of those that are not.
+            distinct: Each combination of values once, as for `list`.
             page: Records per page, at least one.
         """
         if page < 1:
             msg = f"a page holds at least one record, not {page}"
             raise ValueError(msg)
         return self._pages(
-            {"filter": filter, "order_by": order_by, "fields": fields, "limit": page}
+            {
+                "filter": filter,
+                "order_by": order_by,
+                "fields": fields,
+                "exclude": exclude,
+                "distinct": distinct,
+                "limit": page,
+            }
         )
 
     async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:

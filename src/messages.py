@@ -36,6 +36,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     LIST = "list"
     COUNT = "count"
+    AGGREGATE = "aggregate"
     UPSERT = "upsert"
     BULK_CREATE = "bulk_create"
     BULK_UPDATE = "bulk_update"
@@ -50,7 +51,9 @@ class Operation(StrEnum):
         return self not in _READS
 
 
-_READS = frozenset({Operation.READ, Operation.LIST, Operation.COUNT})
+_READS = frozenset(
+    {Operation.READ, Operation.LIST, Operation.COUNT, Operation.AGGREGATE}
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False):

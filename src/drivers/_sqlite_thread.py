@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import DriverError, TransactionConflictError
 from ..models import Digits, FieldType, Kind, MismatchError
-from ..sql import Result, Statement, json_at
+from ..sql import DecimalSum, Result, Statement, decimal_mean, decimal_of, json_at
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_shortcut import Shortcut
 
@@ -394,7 +394,9 @@ def _register(connection: sqlite3.Connection) -> None:
     ``COLLATE DECIMAL`` orders decimal numbers kept as text by their value; what is no
     number comes after them. ``decimal_add(a, b, precision, scale)`` and ``decimal_mul``
     calculate with them, exactly; NULL where the result is none for a field of that
-    size. ``dataflow_note()`` is true, and counts its calls;
+    size. ``decimal_sum(text)``, ``decimal_of(high, low, scale, is_whole)`` and
+    ``decimal_mean(total, count)`` are for sums and averages; see `sql.aggregates`.
+    ``dataflow_note()`` is true, and counts its calls;
     ``dataflow_noted()`` tells the count and starts anew.
     """
     notes = _Notes()
@@ -406,6 +408,10 @@ def _register(connection: sqlite3.Connection) -> None:
     for name, calculate in (("add", _EXACT.add), ("mul", _EXACT.multiply)):
         function = partial(_calculate, calculate)
         connection.create_function(f"decimal_{name}", 4, function, deterministic=True)
+    decimal_sum: Any = DecimalSum  # typeshed knows aggregates of ints only
+    connection.create_aggregate("decimal_sum", 1, decimal_sum)
+    connection.create_function("decimal_of", 4, decimal_of, deterministic=True)
+    connection.create_function("decimal_mean", 2, decimal_mean, deterministic=True)
 
 
 @final

@@ -18,7 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._base import DataFlowError, hint, nearest
+from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
     ConnectionLostError,
@@ -126,6 +126,5 @@ __all__ = [
     "WorkflowBuildError",
     "WorkflowError",
     "WriteBlockedError",
-    "hint",
     "nearest",
 ]

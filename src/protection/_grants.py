@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..models import Model
 from ..sql import ALL, POSTGRESQL, Terms, table_of
@@ -95,13 +95,27 @@ def _policies(snapshot: Snapshot, model: Model, table: str, role: str) -> Iterat
 
 def _literal(value: Any) -> str:  # noqa: ANN401  # as the client takes it
     """Return a value of a rule as a literal."""
-    if value is None or isinstance(value, bool):
-        return str(value if value is not None else "NULL").upper()
+    if value is None:
+        return "NULL"
     if isinstance(value, list | tuple):
-        items: Sequence[Any] = value
-        return f"ARRAY[{', '.join(map(_literal, items))}]"
-    if isinstance(value, bytes):
-        return f"'\\x{value.hex()}'"
-    text = str(value.value if isinstance(value, Enum) else value)
+        items = map(_quoted, cast("Sequence[Any]", value))
+        text = "{" + ", ".join(items) + "}"
+    else:
+        text = _text(value)
+    # Without a type of its own it takes that of what it is compared with.
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
+
+
+def _quoted(value: object) -> str:
+    """Return an element of an array in PostgreSQL's own text of arrays."""
+    if value is None:
+        return "NULL"
+    escaped = _text(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return str(value.value if isinstance(value, Enum) else value)

@@ -11,7 +11,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self, final
 
-from ..errors import PolicyError, hint
+from ..errors import PolicyError
 from ..messages import Envelope, Operation, Request, Scope
 from ..models import Model
 from ..sql import POSTGRESQL, Dialect
@@ -19,6 +19,7 @@ from ..telemetry import get_log
 from ._approval import Approve
 from ._explanation import Change, Explanation, Recorded, explain, simulate
 from ._grants import grants
+from ._hint import hint
 from ._override import Override
 from ._sender import Surroundings
 from ._write_levels import WriteLevels

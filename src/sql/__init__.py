@@ -11,6 +11,15 @@ from ._raw import raw_statement
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table
+from .aggregates import (
+    FUNCTIONS,
+    Aggregate,
+    DecimalSum,
+    Groups,
+    decimal_mean,
+    decimal_of,
+    parse_aggregates,
+)
 from .filters import (
     ALL,
     NOTHING,
@@ -85,12 +94,14 @@ from .terms import (
 __all__ = [
     "ALL",
     "FEED_STRIDE",
+    "FUNCTIONS",
     "NEW",
     "NOTHING",
     "OLD",
     "OPERATORS",
     "POSTGRESQL",
     "SQLITE",
+    "Aggregate",
     "And",
     "AnyElement",
     "Arithmetic",
@@ -108,9 +119,11 @@ __all__ = [
     "Condition",
     "Copying",
     "Cursor",
+    "DecimalSum",
     "Derived",
     "Dialect",
     "Filter",
+    "Groups",
     "Guard",
     "Guarded",
     "GuardedTable",
@@ -150,6 +163,8 @@ __all__ = [
     "columns",
     "conjunction",
     "decide",
+    "decimal_mean",
+    "decimal_of",
     "disjunction",
     "evaluate",
     "guarded",
@@ -162,6 +177,7 @@ __all__ = [
     "operators",
     "packer_of",
     "parse",
+    "parse_aggregates",
     "parse_order",
     "raw_statement",
     "table_of",

@@ -24,6 +24,7 @@ from ._column import column_type
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
 from ._statement import Result, Statement
+from .aggregates import Groups, count_groups, select_groups
 from .filters import (
     ALL,
     Compare,
@@ -266,11 +267,7 @@ class Table:
         columns = clauses.columns if names is None else clauses.listed(names)
         text = f"SELECT {columns} FROM {clauses.table}"
         text += compiler.where(self._alive(where))
-        text += compiler.order_by(order)
-        if limit is not None or offset:
-            text += f" LIMIT {compiler.place(_NO_LIMIT if limit is None else limit)}"
-        if offset:
-            text += f" OFFSET {compiler.place(offset)}"
+        text += compiler.order_by(order) + compiler.page(limit, offset)
         decode = self.decoder(names).decode_many if decoded else None
         return Statement(text, compiler.parameters, returns_rows=True, decode=decode)
 
@@ -280,6 +277,36 @@ class Table:
         where = self._alive(where)
         text = f"SELECT count(*) FROM {self._clauses.table}{compiler.where(where)}"
         return Statement(text, compiler.parameters, returns_rows=True)
+
+    def select_groups(
+        self,
+        groups: Groups,
+        where: Filter = ALL,
+        *,
+        having: Filter = ALL,
+        order: Sequence[Term] = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Statement:
+        """Select groups of the rows a filter lets through, as values by name."""
+        # Groups of nothing but fields are decoded as rows are, by code written for it.
+        plain = None if groups.aggregates else self.decoder(groups.result.key)
+        return select_groups(
+            groups,
+            self._references,
+            self.dialect,
+            self._alive(where),
+            having=having,
+            order=order,
+            limit=limit,
+            offset=offset,
+            decode=None if plain is None else plain.decode_many,
+        )
+
+    def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:
+        """Count the groups of the rows a filter lets through."""
+        references = self._references
+        return count_groups(groups, references, self.dialect, self._alive(where))
 
     def update(
         self, where: Filter, changes: Mapping[str, Any], *, returning: bool = False
@@ -512,7 +539,3 @@ class Table:
 
 def _brief(text: str, parameters: Sequence[Any]) -> Statement:
     return Statement(text, parameters, returns_rows=True, is_brief=True)
-
-
-# SQLite has no OFFSET without LIMIT; this is the most rows either can hold.
-_NO_LIMIT: Final = 2**63 - 1

@@ -186,6 +186,24 @@ async def rows() -> None:
     assert_type(await orders.delete(1), dict[str, Any])
     assert_type(await orders.list(limit=3, order_by=["-id"]), dict[str, Any])
     assert_type(await orders.count({"total": {"$gt": 1}}), int)
+    assert_type(
+        await orders.list(distinct=["status"], exclude=["total"]), dict[str, Any]
+    )
+    assert_type(
+        await orders.aggregate(
+            {"n": {"$count": "*"}, "sum": {"$sum": "total"}},
+            filter={"total": {"$gt": 1}},
+            group_by=["status"],
+            having={"n": {"$gt": 1}},
+            order_by="-sum",
+            limit=3,
+            offset=1,
+        ),
+        dict[str, Any],
+    )
+    await orders.aggregate({"n": {"$count": "*"}}, group_by="status")
+    async for record in orders.stream(distinct=("status",), exclude=None):
+        assert_type(record, dict[str, Any])
     assert_type(await orders.upsert(where={"id": 1}), dict[str, Any])
     assert_type(await orders.bulk_create([{"customer_id": 1}]), dict[str, Any])
     assert_type(await orders.bulk_update(data=[{"id": 1}]), dict[str, Any])

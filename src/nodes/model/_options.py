@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 from ...errors import FieldValueError
+from ...models import Field, Model
 
 __all__ = [
     "as_list",
@@ -14,6 +15,7 @@ __all__ = [
     "flag",
     "is_mapping",
     "maybe_flag",
+    "single_fields",
     "whole_number",
 ]
 
@@ -49,6 +51,24 @@ def maybe_flag(parameters: dict[str, Any], name: str, owner: str) -> bool | None
         parameters.pop(name, None)
         return None
     return flag(parameters, name, owner, default=False)
+
+
+def single_fields(
+    model: Model, names: Sequence[object], owner: str, parameter: str
+) -> tuple[Field, ...]:
+    """Return fields by their names, each once; one of many values is refused.
+
+    Raises:
+        UnknownFieldError: There is none of a name.
+        FieldValueError: One holds lists or JSON, which are not compared as a whole.
+    """
+    fields = {name: model.field(name, owner) for name in map(str, names)}
+    for name, field in fields.items():
+        if field.type.is_compound:
+            problem = f"{name!r}, which is {field.type.describe()}"
+            expected = "fields of single values"
+            raise FieldValueError(owner, parameter, problem, expected)
+    return tuple(fields.values())
 
 
 def whole_number(

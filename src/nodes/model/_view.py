@@ -23,6 +23,7 @@ _WISHES: Final = {
     Operation.READ: _INCLUDE,
     Operation.LIST: _INCLUDE,
     Operation.COUNT: _INCLUDE,
+    Operation.AGGREGATE: _INCLUDE,
     Operation.DELETE: _PERMANENT,
     Operation.BULK_DELETE: _PERMANENT,
 }

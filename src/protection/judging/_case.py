@@ -11,13 +11,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
 import msgspec
 
 from ...messages import Operation
-from ...models import Model
+from ...models import Field, Model
 from ...sql import ALL, NOTHING, Filter, decide, matcher
 from ..rules import SEVERITY, Effect, Rule, is_about_rows, row_columns
 from ._decision import ALLOWED, DEFAULT, Asker, Decision
@@ -71,7 +71,7 @@ class Case:
         self.actions = actions
         self.applied = tuple(applied)
         self._is_closed = is_closed
-        self._columns = {} if model is None else row_columns(model)
+        self._columns: Mapping[str, Field] = {} if model is None else row_columns(model)
         self._tests = {
             each: matcher(each.when)
             for each in applied
@@ -114,8 +114,7 @@ class Case:
         if refusing:
             return Decision(effect="deny", rules=tuple(refusing), waived=tuple(waived))
         terms = self._maker.make(held, asker, waived, is_closed=self._is_closed)
-        effects = [each.effect for each in decided]
-        effect: Effect = max(effects, key=SEVERITY.__getitem__, default="allow")
+        effect = _most_severe(each.effect for each in decided)
         return Decision(
             effect=effect,
             rules=tuple(each.rule for each in decided if each.effect == effect),
@@ -173,6 +172,14 @@ class Case:
         if test is not None:
             return ALL if test(asker.known) else NOTHING
         return decide(each.when, asker.known, self._columns)
+
+
+def _most_severe(effects: Iterable[Effect]) -> Effect:
+    worst: Effect = "allow"
+    for each in effects:
+        if SEVERITY[each] > SEVERITY[worst]:
+            worst = each
+    return worst
 
 
 def _holds_by_rate(rule: Rule, asker: Asker) -> bool:

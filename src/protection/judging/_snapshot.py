@@ -13,10 +13,11 @@ from typing import Any, Final, final
 
 import msgspec
 
-from ...errors import PolicyError, hint
+from ...errors import PolicyError
 from ...messages import Operation, Request
 from ...models import Model
 from ...sql import Filter, names_in
+from .._hint import hint
 from ..rules import (
     ASKED,
     Policy,

@@ -62,13 +62,14 @@ class _RawCase:
         """
         if reading.problem is not None:
             self._judge_unknown(reading.problem)
+            if self._caps:
+                raise _not_understood(reading.problem)
             return self._decision(is_read_only=False)
         others: set[str] = set()
         for access in reading.accesses:
             self._judge_access(access, others)
         if self._caps and not reading.is_simple:
             problem = "the rows it writes cannot be counted"
-            self._judge_unknown(problem)
             raise _not_understood(problem)
         is_read_only = all(each.action == "read" for each in reading.accesses)
         return self._decision(is_read_only=is_read_only, tables=others)

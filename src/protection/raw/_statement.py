@@ -69,7 +69,7 @@ _MAX_NAME_BYTES: Final = 63
 _READABLE: Final = 512
 """Statements whose reading is kept."""
 
-_ALL_WRITES: Final = ("create", "update", "delete", "schema")
+_ALL_WRITES: Final = ("delete", "schema", "update", "create")
 
 
 @lru_cache(_READABLE)
@@ -135,8 +135,9 @@ class _Reader:
         """
         exp, root = self._exp, self._root
         if isinstance(root, self._schema):
+            self._check_schema()
             return Reading(tuple(self._all_of_it()), is_simple=False)
-        if not isinstance(root, (*self._changes, exp.Query)):
+        if not isinstance(root, (*self._changes, exp.Query, exp.Values)):
             kind = type(root).__name__.upper()
             msg = f"it is of the kind {kind}, of which nothing is known"
             raise _UnclearError(msg)
@@ -163,11 +164,21 @@ class _Reader:
                 msg = "it calls a function that is not known to be harmless"
                 raise _UnclearError(msg)
 
+    def _check_schema(self) -> None:
+        """Check that a change of the schema is of tables, and of these alone."""
+        root = self._root
+        kind = str(root.args.get("kind") or "TABLE").upper()
+        is_index = kind == "INDEX" and isinstance(root, self._exp.Create)
+        cascades = root.args.get("cascade") or root.args.get("option") == "CASCADE"
+        if cascades or not (kind == "TABLE" or is_index):
+            msg = "it changes the schema, and does not tell of which tables"
+            raise _UnclearError(msg)
+
     def _all_of_it(self) -> Iterator[Access]:
         """Yield what a change of the schema may do: anything to the tables it names."""
         names = {self._name(each) for each in self._root.find_all(self._exp.Table)}
         if not names or any(self._root.find_all(self._exp.Command)):
-            msg = "it changes the schema, and does not tell of which table"
+            msg = "it changes the schema, and does not tell of which tables"
             raise _UnclearError(msg)
         for name in sorted(names):
             for action in (*_ALL_WRITES, "read"):
@@ -256,8 +267,8 @@ class _Reader:
         """Return the columns that are set; None if some cannot be told."""
         names: set[str] = set()
         for each in change.expressions:
-            target = each.this if isinstance(each, self._exp.EQ) else None
-            if not isinstance(target, self._exp.Column):
+            is_plain = isinstance(each, self._exp.EQ)
+            if not is_plain or not isinstance(each.this, self._exp.Column):
                 return None
-            names.add(str(target.name).casefold())
+            names.add(str(each.this.name).casefold())
         return frozenset(names)

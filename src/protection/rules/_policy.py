@@ -7,7 +7,8 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from ...errors import PolicyError, hint
+from ...errors import PolicyError
+from .._hint import hint
 from ._rule import Rule
 from ._window import Window
 
@@ -145,12 +146,13 @@ def read_rules(given: object) -> tuple[Rule, ...]:
     """
     if isinstance(given, Rule):
         return (given,)
+    kind = type(given).__name__
     if isinstance(given, list | tuple):
         rules = tuple(cast("Sequence[object]", given))
         if all(isinstance(each, Rule) for each in rules):
             return cast("tuple[Rule, ...]", rules)
     problem = (
         f"it is a policy, a preset ({', '.join(PRESETS)}), a rule or a list of rules, "
-        f"not {type(given).__name__}"
+        f"not {kind}"
     )
     raise PolicyError("protection", problem)

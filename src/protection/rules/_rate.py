@@ -9,7 +9,8 @@ from typing import Final, final
 
 import msgspec
 
-from ...errors import PolicyError, nearest
+from ...errors import PolicyError
+from .._hint import hint
 
 __all__ = ["Rate", "RateMeter", "read_rate"]
 
@@ -43,9 +44,8 @@ def read_rate(text: object, rule: str) -> Rate:
         raise PolicyError(rule, "a rate is written like '100/minute'")
     seconds = _UNITS.get(form[2])
     if seconds is None:
-        near = nearest(form[2], tuple(_UNITS))
-        hint = f"did you mean {near!r}?" if near else f"one of {', '.join(_UNITS)}"
-        raise PolicyError(rule, f"a rate knows no unit {form[2]!r}: {hint}")
+        instead = hint(form[2], tuple(_UNITS))
+        raise PolicyError(rule, f"a rate knows no unit {form[2]!r}: {instead}")
     return Rate(int(form[1]), seconds)
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, cast
 import msgspec
 from msgspec.structs import force_setattr
 
-from ...errors import PolicyError, hint
+from ...errors import PolicyError
 from ...messages import Operation
+from .._hint import hint
 from ._rate import Rate, read_rate
 from ._window import Window
 

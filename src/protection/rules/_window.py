@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from ...errors import PolicyError, nearest
+from .._hint import hint
 
 __all__ = ["DAYS", "Window"]
 
@@ -93,8 +94,8 @@ def _zone(name: object) -> ZoneInfo:
         )
         raise PolicyError(_WHERE, problem)
     near = nearest(str(name), zones)
-    hint = f"did you mean {near!r}?" if near else "use a name such as 'Europe/Zurich'"
-    raise PolicyError(_WHERE, f"there is no time zone {name!r}: {hint}")
+    then = f"did you mean {near!r}?" if near else "use a name such as 'Europe/Zurich'"
+    raise PolicyError(_WHERE, f"there is no time zone {name!r}: {then}")
 
 
 def _time(text: object) -> time:
@@ -110,7 +111,5 @@ def _time(text: object) -> time:
 def _day(name: object) -> int:
     short = str(name).casefold()[:3]
     if short not in DAYS:
-        near = nearest(str(name), DAYS)
-        hint = f"did you mean {near!r}?" if near else f"one of {', '.join(DAYS)}"
-        raise PolicyError(_WHERE, f"there is no day {name!r}: {hint}")
+        raise PolicyError(_WHERE, f"there is no day {name!r}: {hint(str(name), DAYS)}")
     return DAYS.index(short)

@@ -32,7 +32,7 @@ from ._filter import (
 from ._json_at import json_at
 from ._order import Term, parse_order
 from ._parse import OPERATORS, parse
-from ._reference import references
+from ._reference import Reference, reference, references
 
 __all__ = [
     "ALL",
@@ -59,6 +59,7 @@ __all__ = [
     "OneOf",
     "Or",
     "Reading",
+    "Reference",
     "Term",
     "columns",
     "conjunction",
@@ -69,5 +70,6 @@ __all__ = [
     "negation",
     "parse",
     "parse_order",
+    "reference",
     "references",
 ]

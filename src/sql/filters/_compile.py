@@ -51,6 +51,9 @@ _SPELLED_OUT: Final = 3
 _GROUP: Final = 8
 """Members of a chain without brackets."""
 
+# SQLite has no OFFSET without LIMIT; this is the most rows either can hold.
+_NO_LIMIT: Final = 2**63 - 1
+
 
 class Compiler:
     """Compiles what one statement asks for; parameters are numbered through.
@@ -98,7 +101,10 @@ class Compiler:
         return f" WHERE {self.condition(part)}"
 
     def order_by(self, terms: Sequence[Term]) -> str:
-        """Return `` ORDER BY ...``, or nothing without terms; NULL is the least."""
+        """Return `` ORDER BY ...``, or nothing without terms; NULL is the least.
+
+        Unless a term says where it wants NULL.
+        """
         if not terms:
             return ""
         return f" ORDER BY {', '.join(map(self._term, terms))}"
@@ -109,7 +115,16 @@ class Compiler:
         if not term.field.is_nullable:
             # Saying NULLS FIRST here would keep PostgreSQL from using a plain index.
             return column + direction
-        return f"{column}{direction} NULLS {'LAST' if term.is_descending else 'FIRST'}"
+        return f"{column}{direction} NULLS {'LAST' if term.has_nulls_last else 'FIRST'}"
+
+    def page(self, limit: int | None, offset: int) -> str:
+        """Return `` LIMIT ... OFFSET ...``, or what of it is needed."""
+        text = ""
+        if limit is not None or offset:
+            text += f" LIMIT {self.place(_NO_LIMIT if limit is None else limit)}"
+        if offset:
+            text += f" OFFSET {self.place(offset)}"
+        return text
 
     # -- conditions -----------------------------------------------------------
 

@@ -95,18 +95,21 @@ def after(terms: Sequence[Term], values: Sequence[Any]) -> Filter:
 def _beyond(term: Term, value: object) -> Filter:
     is_null = Compare(term.field, Comparison.EQ, None)
     if value is None:
-        return NOTHING if term.is_descending else negation(is_null)
-    if not term.is_descending:
-        return Compare(term.field, Comparison.GT, value)
-    below = Compare(term.field, Comparison.LT, value)
-    return disjunction((below, is_null)) if term.field.is_nullable else below
+        return NOTHING if term.has_nulls_last else negation(is_null)
+    comparison = Comparison.LT if term.is_descending else Comparison.GT
+    beyond = Compare(term.field, comparison, value)
+    has_null_beyond = term.has_nulls_last and term.field.is_nullable
+    return disjunction((beyond, is_null)) if has_null_beyond else beyond
 
 
 # -- as text ----------------------------------------------------------------------
 
 
 def _mark(terms: Sequence[Term], given: object) -> str:
-    order = [(each.field.model, each.field.name, each.is_descending) for each in terms]
+    order = [
+        (each.field.model, each.field.name, each.is_descending, each.has_nulls_last)
+        for each in terms
+    ]
     text = repr((order, _canonical({} if given is None else given))).encode(
         "utf-8", "surrogatepass"
     )

@@ -18,6 +18,7 @@ from ...errors import FieldValueError
 from .._array_statements import ArrayStatements
 from .._statement import Statement
 from .._table import Table
+from ..aggregates import Groups
 from ..filters import ALL, Compare, Comparison, Filter, Term, conjunction
 from ._tenant_arrays import TenantArrays
 
@@ -161,6 +162,30 @@ class TenantTable(Table):
     def count(self, where: Filter = ALL) -> Statement:
         """Count rows of the tenant."""
         return self._base.count(self._mine(where))
+
+    def select_groups(
+        self,
+        groups: Groups,
+        where: Filter = ALL,
+        *,
+        having: Filter = ALL,
+        order: Sequence[Term] = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Statement:
+        """Select groups of rows of the tenant."""
+        return self._base.select_groups(
+            groups,
+            self._mine(where),
+            having=having,
+            order=order,
+            limit=limit,
+            offset=offset,
+        )
+
+    def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:
+        """Count groups of rows of the tenant."""
+        return self._base.count_groups(groups, self._mine(where))
 
     def update(
         self, where: Filter, changes: Values, *, returning: bool = False

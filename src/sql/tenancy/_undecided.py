@@ -17,7 +17,16 @@ _TENANTS: Final = 1024
 """Tables kept for tenants that were served last; one takes 1 µs to make."""
 
 STATEMENTS: Final = (
-    *("count", "delete", "delete_key", "delete_keys", "insert", "insert_many"),
+    *(
+        "count",
+        "count_groups",
+        "select_groups",
+        "delete",
+        "delete_key",
+        "delete_keys",
+        "insert",
+        "insert_many",
+    ),
     *("read", "read_key", "repair_key", "select", "select_each", "update"),
     *("update_key", "update_many", "upsert", "upsert_many"),
 )

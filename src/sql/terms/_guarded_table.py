@@ -24,6 +24,7 @@ from .._dialect import POSTGRESQL
 from .._row import RowCodec
 from .._statement import Result, Statement
 from .._table import Table
+from ..aggregates import Groups
 from ..filters import (
     ALL,
     Compare,
@@ -230,6 +231,41 @@ class GuardedTable(Table):
         """Count rows that are visible."""
         self._check_asked(where)
         return clear(self._base.count(conjunction((where, self._visible))))
+
+    def select_groups(
+        self,
+        groups: Groups,
+        where: Filter = ALL,
+        *,
+        having: Filter = ALL,
+        order: Sequence[Term] = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Statement:
+        """Select groups of rows that are visible, by fields that are not masked."""
+        self._check_groups(groups, where)
+        return clear(
+            self._base.select_groups(
+                groups,
+                conjunction((where, self._visible)),
+                having=having,
+                order=order,
+                limit=limit,
+                offset=offset,
+            )
+        )
+
+    def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:
+        """Count groups of rows that are visible, by fields that are not masked."""
+        self._check_groups(groups, where)
+        where = conjunction((where, self._visible))
+        return clear(self._base.count_groups(groups, where))
+
+    def _check_groups(self, groups: Groups, where: Filter) -> None:
+        self._check_asked(where)
+        computed = (each.field for each in groups.aggregates)
+        fields = (*groups.fields, *filter(None, computed))
+        self._refuse_masked(field.name for field in fields)
 
     # -- one new row ------------------------------------------------------------
 

@@ -23,6 +23,10 @@ CALLS: dict[Operation, tuple[Call, dict[str, Any]]] = {
     Operation.DELETE: (lambda rows: rows.delete(1), {"id": 1}),
     Operation.LIST: (lambda rows: rows.list(), {}),
     Operation.COUNT: (lambda rows: rows.count(), {}),
+    Operation.AGGREGATE: (
+        lambda rows: rows.aggregate({"n": {"$count": "*"}}),
+        {"aggregates": {"n": {"$count": "*"}}},
+    ),
     Operation.UPSERT: (
         lambda rows: rows.upsert(where={"id": 1}, create={"name": "d"}),
         {"where": {"id": 1}, "create": {"name": "d"}},

@@ -21,8 +21,10 @@ from dataflow.sql import (
     Comparison,
     Cursor,
     Filter,
+    Groups,
     Or,
     parse,
+    parse_aggregates,
     parse_order,
     raw_statement,
     table_of,
@@ -176,6 +178,28 @@ async def test_a_filter_of_the_largest_shape_runs_on_both(
         found.append(await keys(driver, And((where, rest))))
 
     assert found[:2] == found[2:]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_groups_of_and_behind_a_filter_of_the_largest_shape_are_alike(
+    drivers: tuple[Driver, Driver], shape: str
+) -> None:
+    fields = [SAMPLE.field(name) for name in ("number", "text", "real")]
+    counts = parse_aggregates({"n": {"$count": "*"}}, SAMPLE, ())
+    groups = Groups(SAMPLE, fields, counts)
+    where, having = parse(SHAPES[shape], SAMPLE), groups.having(SHAPES[shape])
+    order = groups.order("text, -n")
+    found: list[Sequence[Any]] = []
+    for driver in drivers:
+        await store(driver, [{"number": each % 4, "real": None} for each in range(9)])
+        statement = table_of(SAMPLE, driver.dialect).select_groups(
+            groups, where, having=having, order=order
+        )
+        async with driver.acquire(write=False) as connection:
+            (result,) = await connection.run([statement])
+        found.append(result.rows)
+
+    assert found[0] == found[1]
 
 
 async def test_a_thousand_pairs_of_values_run_on_both(

@@ -105,10 +105,13 @@ def _rows() -> list[dict[str, Any]]:
 
 ROWS = _rows()
 ORDERS = st.lists(
-    st.tuples(st.sampled_from(ITEM.names), st.sampled_from([1, -1])),
+    st.fixed_dictionaries(
+        {"field": st.sampled_from(ITEM.names), "order": st.sampled_from([1, -1])},
+        optional={"nulls": st.sampled_from(["first", "last"])},
+    ),
     max_size=4,
-    unique_by=lambda pair: pair[0],
-).map(lambda pairs: tuple({name: direction} for name, direction in pairs))
+    unique_by=lambda term: term["field"],
+)
 SETTINGS = settings(
     max_examples=150,
     deadline=None,
@@ -123,6 +126,9 @@ def ordered(terms: Sequence[Term]) -> list[int]:
         rows.sort(
             key=lambda row: _least(row[term.field.name]), reverse=term.is_descending
         )
+        if term.nulls_last is not None:
+            last = term.nulls_last
+            rows.sort(key=lambda row: (row[term.field.name] is None) is last)
     return [row["id"] for row in rows]
 
 
@@ -155,7 +161,7 @@ async def page(
 @SETTINGS
 @given(order=ORDERS)
 async def test_null_is_least_and_text_goes_by_code_point(
-    filled: tuple[Driver, Driver], order: tuple[dict[str, int], ...]
+    filled: tuple[Driver, Driver], order: list[dict[str, Any]]
 ) -> None:
     terms = parse_order(order, ITEM)
     for driver in filled:
@@ -168,7 +174,7 @@ async def test_null_is_least_and_text_goes_by_code_point(
 @given(order=ORDERS, size=st.integers(1, 45), least=st.integers(0, 9))
 async def test_pages_of_any_size_make_up_the_whole_list(
     filled: tuple[Driver, Driver],
-    order: tuple[dict[str, int], ...],
+    order: list[dict[str, Any]],
     size: int,
     least: int,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .._model_node import ModelNode
+from ._aggregate import AggregateNode
 from ._bulk_create import BulkCreateNode
 from ._bulk_delete import BulkDeleteNode
 from ._bulk_update import BulkUpdateNode
@@ -31,6 +32,7 @@ KINDS: Final[tuple[type[ModelNode[Any]], ...]] = (
     BulkDeleteNode,
     BulkUpsertNode,
     CountNode,
+    AggregateNode,
     UpsertNode,
     RestoreNode,
 )

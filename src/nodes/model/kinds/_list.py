@@ -11,10 +11,22 @@ from ....drivers import Connection
 from ....errors import FieldValueError
 from ....messages import Operation
 from ....models import Model
-from ....sql import ALL, And, Cursor, Filter, Statement, Table, Term, parse, parse_order
+from ....sql import (
+    ALL,
+    And,
+    Cursor,
+    Filter,
+    Groups,
+    Statement,
+    Table,
+    Term,
+    parse,
+    parse_order,
+)
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
-from .._options import as_list, came, flag, whole_number
+from .._options import came, flag, whole_number
+from .._projection import projection
 from .._tenant import take_tenant
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
@@ -33,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     offset: int
     page: Filter
     names: tuple[str, ...] | None
+    groups: Groups | None
     with_total: bool
 
     @property
@@ -50,7 +63,8 @@ class ListNode(ModelNode[Plan]):
     """Replies with a page of records, and the cursor of the next one.
 
     ``count`` in the result is the number of records in the page; ``count=True``
-    adds ``total``, the number of all records the filter lets through.
+    adds ``total``, the number of all records the filter lets through. ``distinct``
+    asks for each combination of some fields once: then these are the records.
     """
 
     operation = Operation.LIST
@@ -67,6 +81,8 @@ class ListNode(ModelNode[Plan]):
             Port("offset", int),
             Port("cursor", str | None),
             Port("fields", list | tuple | None),
+            Port("exclude", list | tuple | None),
+            Port("distinct", bool | list | tuple | None),
             Port("count", bool),
         ]
 
@@ -92,7 +108,8 @@ class ListNode(ModelNode[Plan]):
         if tenant is not None:
             # A cursor of one tenant means nothing to another.
             given = {"filter": given, "tenant": tenant}
-        order = _order(self.model, parameters, owner)
+        wanted = projection(self.model, parameters, owner, arriving)
+        order = _order(self.model, wanted.groups, parameters, owner)
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
@@ -112,7 +129,8 @@ class ListNode(ModelNode[Plan]):
             limit=_limit(parameters, owner),
             offset=offset,
             page=page,
-            names=_names(self.model, parameters.get("fields"), owner),
+            names=wanted.names,
+            groups=wanted.groups,
             with_total=flag(parameters, "count", owner, default=False),
         )
 
@@ -122,7 +140,7 @@ class ListNode(ModelNode[Plan]):
         """Select the page, and count all rows if asked, in one transaction."""
         statements = [_select(table, plan)]
         if plan.with_total:
-            statements.append(table.count(plan.where))
+            statements.append(_count(table, plan))
         results = await connection.run(statements)
         result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
         if plan.with_total:
@@ -132,14 +150,30 @@ class ListNode(ModelNode[Plan]):
 
 def _select(table: Table, plan: Plan) -> Statement:
     """Select one row more than the page has: it says whether there is a next one."""
+    limit = None if plan.limit is None else min(plan.limit + 1, 2**63 - 1)
+    if plan.groups is not None:
+        return table.select_groups(
+            plan.groups,
+            plan.where,
+            having=plan.page,
+            order=plan.order,
+            limit=limit,
+            offset=plan.offset,
+        )
     return table.select(
         plan.where if plan.page is ALL else And((plan.where, plan.page)),
         order=plan.order,
-        limit=None if plan.limit is None else min(plan.limit + 1, 2**63 - 1),
+        limit=limit,
         offset=plan.offset,
         names=plan.columns,
         decoded=True,
     )
+
+
+def _count(table: Table, plan: Plan) -> Statement:
+    if plan.groups is not None:
+        return table.count_groups(plan.groups, plan.where)
+    return table.count(plan.where)
 
 
 def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
@@ -160,21 +194,14 @@ def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
     }
 
 
-def _names(model: Model, given: object, owner: str) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    fields = as_list(given)
-    if not fields:
-        raise FieldValueError(owner, "fields", came(given), "a list of field names")
-    names = map(str, fields)
-    return tuple(dict.fromkeys(model.field(name, owner).name for name in names))
-
-
-def _order(model: Model, parameters: dict[str, Any], owner: str) -> tuple[Term, ...]:
+def _order(
+    model: Model, groups: Groups | None, parameters: dict[str, Any], owner: str
+) -> tuple[Term, ...]:
     order_by, sort = parameters.get("order_by"), parameters.get("sort")
     if order_by is not None and sort is not None:
         raise FieldValueError(owner, "sort", "both", "either order_by or sort")
-    return parse_order(sort if order_by is None else order_by, model)
+    given = sort if order_by is None else order_by
+    return parse_order(given, model) if groups is None else groups.order(given)
 
 
 def _limit(parameters: dict[str, Any], owner: str) -> int | None:

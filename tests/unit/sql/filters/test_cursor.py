@@ -61,7 +61,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-def after(order: str, row: dict[str, Any]) -> tuple[str, list[Any]]:
+def after(order: object, row: dict[str, Any]) -> tuple[str, list[Any]]:
     terms = parse_order(order, SAMPLE)
     text = Cursor.of(terms, None, row).text()
     where = Cursor.filter(text, terms, None)
@@ -101,6 +101,20 @@ def test_what_comes_after_null_is_everything_else_or_nothing() -> None:
         '"number" IS NOT NULL OR "number" IS NULL AND "id" > ?1'
     )
     assert after("-number", row)[0] == '"number" IS NULL AND "id" > ?1'
+
+
+def test_null_comes_after_a_value_where_it_is_last() -> None:
+    row, null = {**VALUES, "number": 5, "id": 7}, {**VALUES, "number": None, "id": 7}
+    upwards = {"field": "number", "nulls": "last"}
+    downwards = {"field": "number", "order": "desc", "nulls": "first"}
+    same = '"number" = ?1 AND "id" > ?2 OR'
+
+    assert after(upwards, row)[0] == f'{same} "number" > ?3 OR "number" IS NULL'
+    assert after(upwards, null)[0] == '"number" IS NULL AND "id" > ?1'
+    assert after(downwards, row)[0] == f'{same} "number" < ?3'
+    assert after(downwards, null)[0] == (
+        '"number" IS NOT NULL OR "number" IS NULL AND "id" > ?1'
+    )
 
 
 def test_a_key_downwards_has_no_null_to_come_after_it() -> None:
@@ -178,6 +192,10 @@ def test_a_cursor_belongs_to_one_order_filter_and_model() -> None:
     others: list[tuple[Any, object]] = [
         (parse_order("-number, text", SAMPLE), {"number": 1}),
         (parse_order("text, number", SAMPLE), {"number": 1}),
+        (
+            parse_order([{"field": "number", "nulls": "last"}, "text"], SAMPLE),
+            {"number": 1},
+        ),
         (TERMS, {"number": 2}),
         (TERMS, {"number": True}),
         (TERMS, {"number": 1, "text": None}),

@@ -32,7 +32,11 @@ USER, ODD, LINE = declare(User), declare(Odd), declare(Line)
 
 def order(given: object) -> str:
     terms = parse_order(given, USER)
-    return " ".join(f"{'-' * term.is_descending}{term.field.name}" for term in terms)
+    signs = {None: "", False: "!first", True: "!last"}
+    return " ".join(
+        f"{'-' * term.is_descending}{term.field.name}{signs[term.nulls_last]}"
+        for term in terms
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,9 @@ def order(given: object) -> str:
         ([{"age": -1}, {"name": "asc"}, "-id"], "-age name -id"),
         ([{"field": "age", "order": "desc"}], "-age id"),
         ({"field": "age"}, "age id"),
+        ({"field": "age", "nulls": "last"}, "age!last id"),
+        ([{"field": "age", "order": -1, "nulls": "FIRST"}], "-age!first id"),
+        ({"field": "age", "order": "asc", "nulls": None}, "age id"),
         ("id, name", "id name"),
         ("age, -age", "age id"),
     ],
@@ -98,6 +105,8 @@ def test_columns_may_be_called_field_and_order() -> None:
         ({"age": [1]}, "a direction is"),
         ({"field": "age", "order": "down"}, "a direction is"),
         ({"field": "age", "dir": "desc"}, "a direction is"),
+        ({"field": "age", "nulls": "least"}, "NULL comes 'first' or 'last'"),
+        ({"field": "age", "nulls": True}, "NULL comes 'first' or 'last'"),
         (5, "takes names, a list or a mapping, not int"),
         ([None], "takes names, a list or a mapping, not None"),
         ([["age"]], "takes names, a list or a mapping, not list"),

@@ -1,0 +1,342 @@
+"""Rules before messages, without a database: what is decided, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflow.errors import PolicyError
+from dataflow.models import declare
+from dataflow.protection import (
+    Policy,
+    Protection,
+    Rule,
+    Window,
+    allow,
+    audit,
+    deny,
+    require_approval,
+    warn,
+)
+from dataflow.sql import POSTGRESQL
+
+Make = Callable[..., Protection]
+
+
+class Item:
+    name: str
+    status: str = "open"
+
+
+class Plain:
+    name: str
+
+
+ITEM, PLAIN = declare(Item), declare(Plain)
+
+
+def test_nothing_is_said_without_rules(make: Make) -> None:
+    assert make(None).explain(model="Plain", operation="delete").effect == "allow"
+
+
+def test_the_most_severe_effect_decides_whatever_the_order(make: Make) -> None:
+    rules = [
+        allow("delete"),
+        audit("delete"),
+        warn("delete"),
+        require_approval("delete"),
+        deny("delete"),
+    ]
+    effects: list[str] = []
+    while rules:
+        said = make(rules).explain(model="Plain", operation="delete")
+        turned = make(rules[::-1]).explain(model="Plain", operation="delete")
+        assert turned.effect == said.effect
+        effects.append(said.effect)
+        rules = [each for each in rules if each.effect != said.effect]
+
+    assert effects == ["deny", "require_approval", "warn", "audit", "allow"]
+
+
+RULES = st.builds(
+    Rule,
+    st.sampled_from(["deny", "require_approval", "warn", "audit", "allow"]),
+    st.lists(
+        st.sampled_from(["write", "read", "create", "update", "bulk_delete", "list"]),
+        max_size=2,
+    ),
+    st.lists(st.sampled_from(["Item", "Plain"]), max_size=2),
+    st.lists(st.just("name"), max_size=1),
+    when=st.sampled_from(
+        [
+            None,
+            {"principal": "ada"},
+            {"context.role": {"$ne": "clerk"}},
+            {"old.name": "x"},
+            {"new.name": {"$field": "old.name"}},
+        ]
+    ),
+)
+ASKED = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["Item", "Plain"]),
+        "operation": st.sampled_from(
+            ["create", "update", "delete", "list", "upsert", "bulk_delete"]
+        ),
+        "principal": st.sampled_from([None, "ada", "bob"]),
+        "context": st.sampled_from([{}, {"role": "clerk"}]),
+    }
+)
+SEVERE = {
+    "allow": 0,
+    "audit": 1,
+    "warn": 2,
+    "conditional": 3,
+    "require_approval": 4,
+    "deny": 5,
+}
+
+
+def numbered(rules: list[Rule]) -> list[Rule]:
+    return [
+        Rule(
+            each.effect,
+            each.operations,
+            each.models,
+            each.fields,
+            when=each.when,
+            id=str(number),
+        )
+        for number, each in enumerate(rules)
+    ]
+
+
+def protection_of(rules: list[Rule], default: Any) -> Protection:
+    protection = Protection(Policy(tuple(rules), default), "shop.db", POSTGRESQL)
+    protection.declare(ITEM)
+    protection.declare(PLAIN)
+    return protection
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(RULES, max_size=5),
+    ASKED,
+    st.randoms(use_true_random=False),
+    st.sampled_from(["allow", "deny"]),
+)
+def test_shuffling_rules_never_changes_a_decision(
+    rules: list[Rule], asked: dict[str, Any], random: Any, default: str
+) -> None:
+    rules = numbered(rules)
+    before = protection_of(rules, default).explain(**asked)
+    random.shuffle(rules)
+    after = protection_of(rules, default).explain(**asked)
+
+    assert after.effect == before.effect
+    assert {*after.rules} == {*before.rules}
+    assert {*after.conditional} == {*before.conditional}
+
+
+@settings(max_examples=150)
+@given(st.lists(RULES, max_size=4), RULES, ASKED, st.sampled_from(["allow", "deny"]))
+def test_adding_a_denial_never_allows(
+    rules: list[Rule], more: Rule, asked: dict[str, Any], default: str
+) -> None:
+    rules = numbered(rules)
+    denial = Rule(
+        "deny", more.operations, more.models, more.fields, when=more.when, id="more"
+    )
+    before = protection_of(rules, default).explain(**asked)
+    after = protection_of([*rules, denial], default).explain(**asked)
+
+    assert SEVERE[after.effect] >= SEVERE[before.effect]
+
+
+def test_what_no_rule_allows_is_refused_under_production(make: Make) -> None:
+    protection = make(Policy.production(allow("create", models="Plain")))
+
+    assert protection.explain(model="Plain", operation="create").effect == "allow"
+    assert protection.explain(model="Plain", operation="list").effect == "allow"
+    for operation in ("update", "upsert", "bulk_upsert"):
+        said = protection.explain(model="Plain", operation=operation)
+        assert (said.effect, said.rules) == ("deny", ("default",))
+
+
+def test_an_upsert_is_a_create_and_an_update(make: Make) -> None:
+    protection = make(deny("update"))
+    upserting = {"conflict_resolution": "upsert"}
+
+    def effect(operation: str, **parameters: Any) -> str:
+        return protection.explain(
+            model="Plain", operation=operation, parameters=parameters
+        ).effect
+
+    assert effect("upsert") == effect("bulk_upsert") == "deny"
+    assert effect("bulk_create", **upserting) == "deny"
+    assert effect("bulk_create") == effect("create") == "allow"
+
+
+def test_a_rule_is_for_the_databases_it_names(make: Make) -> None:
+    rule = deny("write", connections="prod-*:5432/*")
+
+    for connection, effect in (("PROD-1:5432/shop", "deny"), ("dev:5432/a", "allow")):
+        protection = make(rule, connection=connection)
+        assert protection.explain(model="Plain", operation="create").effect == effect
+
+
+def test_a_rule_holds_in_its_window_and_says_so_outside(make: Make, clock: Any) -> None:
+    protection = make(Policy.business_hours(zone="Europe/Zurich"))
+    inside = protection.explain(model="Plain", operation="create")
+    clock.at += timedelta(hours=12)
+    outside = protection.explain(model="Plain", operation="create")
+
+    assert (inside.effect, outside.effect) == ("allow", "deny")
+    assert inside.near_misses[0].why == "it holds at another time"
+
+
+def test_near_misses_say_why_a_rule_does_not_hold(make: Make) -> None:
+    protection = make(
+        [
+            deny("delete", when={"principal": "bob"}, id="bob"),
+            deny("delete", rate="1/hour", id="often"),
+            warn("delete", id="warned"),
+            require_approval("delete", id="asked"),
+        ]
+    )
+    said = protection.explain(model="Plain", operation="delete", principal="ada")
+
+    assert said.effect == "require_approval"
+    assert {each.rule: each.why for each in said.near_misses} == {
+        "bob": "its condition does not hold",
+        "often": "the rate of 1/hour decides",
+    }
+
+
+def test_a_milder_rule_is_told_as_a_near_miss(make: Make) -> None:
+    protection = make([deny("delete", id="no"), allow("delete", id="yes")])
+    said = protection.explain(model="Plain", operation="delete")
+
+    assert [(each.rule, each.why) for each in said.near_misses] == [
+        ("yes", "another rule is more severe")
+    ]
+
+
+def test_a_condition_that_fails_denies(make: Make, ask: Any) -> None:
+    class Broken(dict[str, Any]):
+        def get(self, *_: object) -> Any:
+            raise RuntimeError
+
+        def __getitem__(self, name: str) -> Any:
+            raise RuntimeError
+
+        def __contains__(self, name: object) -> bool:
+            raise RuntimeError
+
+    protection = make([deny("delete", when={"context.role": "x"})])
+    closed = make(Policy((allow("delete", when={"context.role": "x"}),), "deny"))
+    message = ask("delete", "Plain")
+    message.scope.context = Broken(role="y")
+
+    assert protection.explain(message).effect == "deny"
+    assert closed.explain(message).effect == "deny"
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (deny(models="Itme"), "did you mean 'Item'"),
+        (deny(fields="statsu"), "did you mean 'status'"),
+        (deny(fields="statsu", models=("Item", "Plain")), "did you mean 'status'"),
+        (deny(when={"principle": "x"}), "did you mean 'principal'"),
+        (deny(when={"old.statsu": "x"}), "old.status"),
+    ],
+)
+def test_a_typo_in_a_rule_is_found_at_the_start(
+    make: Make, rule: Rule, problem: str
+) -> None:
+    protection = make(rule)
+
+    for _ in range(2):
+        with pytest.raises(PolicyError, match=problem):
+            protection.check()
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (deny(fields="statsu", models="Item"), "did you mean 'status'"),
+        (deny(models="Item", when={"old.statsu": "x"}), "old.status"),
+        (deny(models="Item", when={"old.price": "x"}), "its condition cannot"),
+        (deny(models="Item", when={"old.price": 1}, max_rows=3), "leave old and new"),
+        (allow("unmask", models="Item", when={"old.price": 1}), "leave old and new"),
+    ],
+)
+def test_a_wrong_name_for_a_known_model_is_refused_when_it_is_declared(
+    make: Make, rule: Rule, problem: str
+) -> None:
+    with pytest.raises(PolicyError, match=problem):
+        make(rule)
+
+
+def test_a_rule_about_rows_is_for_the_models_that_have_these_fields(
+    make: Make,
+) -> None:
+    protection = make(deny("update", when={"old.status": "closed"}))
+    protection.check()
+
+    assert protection.explain(model="Item", operation="update").conditional[0] == (
+        "deny-update"
+    )
+    assert protection.explain(model="Plain", operation="update").effect == "allow"
+
+
+def test_what_the_database_is_told_is_told(make: Make) -> None:
+    protection = make(deny("read", models="Item", when={"old.status": "hidden"}))
+    said = protection.explain(model="Item", operation="list")
+
+    assert said.effect == "conditional"
+    assert said.pushed_down == ('WHERE ("status" = ?1) IS NOT TRUE',)
+
+
+def test_raw_sql_is_explained(make: Make) -> None:
+    protection = make([deny("delete", models="Item", id="no"), audit("read")])
+    denied = protection.explain(parameters={"query": "DELETE FROM items"})
+    read = protection.explain(parameters={"query": "SELECT name FROM items"})
+    written = protection.explain(parameters={"query": "UPDATE plains SET name = '1'"})
+
+    assert (denied.effect, denied.rules) == ("deny", ("no",))
+    assert denied.reason is not None
+    assert "items" not in denied.reason
+    assert read.pushed_down == ("a read-only transaction",)
+    assert written.pushed_down == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"operation": "remove"}, "there is no operation"),
+        ({"model": "Itme"}, "did you mean 'Item'"),
+    ],
+)
+def test_only_what_there_is_can_be_explained(
+    make: Make, asked: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(PolicyError, match=problem):
+        make(None).explain(**asked)
+
+
+def test_the_version_tells_policies_apart_whatever_their_order(make: Make) -> None:
+    rules = [deny("delete", window=Window()), warn("read")]
+    one, other = make(rules), make(rules[::-1])
+    third = make(rules[:1])
+
+    assert one.version == other.version
+    assert one.version != third.version
+    assert "deny-delete" in repr(one)
+    assert "no rules" in repr(make(None))

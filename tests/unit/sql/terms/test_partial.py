@@ -1,0 +1,168 @@
+"""What is left of a condition lets the same rows through as the whole of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from dataflow.models import Model, declare
+from dataflow.sql import (
+    ALL,
+    NEW,
+    NOTHING,
+    OLD,
+    UndecidedError,
+    decide,
+    matcher,
+    names_in,
+    parse,
+)
+
+
+class Thing:
+    number: int | None
+    other: int | None
+    text: str | None
+    tags: list[str] | None
+    meta: dict[str, Any] | None
+
+
+THING: Model = declare(Thing)
+SPOKEN = Model(
+    name="rule",
+    table="rule",
+    fields=tuple(
+        replace(field, name=f"{prefix}{field.name}", is_nullable=True)
+        for field in THING.fields
+        for prefix in (OLD, NEW)
+    ),
+    key=("id",),
+    python_type=object,
+)
+PREFIXES = st.sampled_from([OLD, NEW])
+NUMBERS = st.none() | st.integers(-2, 2)
+TEXTS = st.none() | st.sampled_from(["", "a", "b", "ab"])
+LEAVES = st.one_of(
+    st.builds(
+        lambda prefix, name, operator, value: {f"{prefix}{name}": {operator: value}},
+        PREFIXES,
+        st.sampled_from(["number", "other"]),
+        st.sampled_from(["$eq", "$ne", "$gt", "$lte"]),
+        st.integers(-2, 2),
+    ),
+    st.builds(lambda prefix: {f"{prefix}text": None}, PREFIXES),
+    st.builds(
+        lambda prefix, value: {f"{prefix}text": {"$contains": value}},
+        PREFIXES,
+        st.sampled_from(["a", "b"]),
+    ),
+    st.builds(
+        lambda prefix, value: {f"{prefix}tags": {"$elemMatch": {"$eq": value}}},
+        PREFIXES,
+        st.sampled_from(["a", "b"]),
+    ),
+    st.builds(
+        lambda prefix, a, b: {
+            f"{prefix}tags": {
+                "$elemMatch": {"$not": {"$eq": a}, "$in": [a, b]},
+            }
+        },
+        PREFIXES,
+        st.sampled_from(["a", "b"]),
+        st.sampled_from(["a", "b"]),
+    ),
+    st.builds(
+        lambda prefix, value: {f"{prefix}meta.color": value},
+        PREFIXES,
+        st.sampled_from(["red", 1]),
+    ),
+    st.builds(
+        lambda left, right, operator, other: {
+            f"{left}number": {operator: {"$field": f"{right}{other}"}}
+        },
+        PREFIXES,
+        PREFIXES,
+        st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]),
+        st.sampled_from(["number", "other"]),
+    ),
+)
+FILTERS = st.recursive(
+    LEAVES,
+    lambda parts: st.one_of(
+        st.builds(lambda some: {"$and": some}, st.lists(parts, max_size=3)),
+        st.builds(lambda some: {"$or": some}, st.lists(parts, max_size=3)),
+        st.builds(lambda some: {"$not": some}, parts),
+    ),
+    max_leaves=6,
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "id": st.just(1),
+        "number": NUMBERS,
+        "other": NUMBERS,
+        "text": TEXTS,
+        "tags": st.none() | st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "meta": st.none() | st.sampled_from([{}, {"color": "red"}, {"color": 1}]),
+    }
+)
+
+
+@given(FILTERS, ROWS, ROWS, st.sets(st.sampled_from(THING.names)))
+def test_what_is_left_means_the_same(
+    written: dict[str, Any], old: dict[str, Any], new: dict[str, Any], changed: set[str]
+) -> None:
+    after = {name: new[name] if name in changed else old[name] for name in old}
+    whole = {f"{OLD}{name}": value for name, value in old.items()}
+    whole.update((f"{NEW}{name}", value) for name, value in after.items())
+    known = {f"{NEW}{name}": new[name] for name in changed}
+    columns = {f"{OLD}{field.name}": field for field in THING.fields}
+    columns.update(
+        (f"{NEW}{field.name}", field)
+        for field in THING.fields
+        if field.name not in changed
+    )
+    tree = parse(written, SPOKEN)
+
+    assert matcher(decide(tree, known, columns))(old) is matcher(tree)(whole)
+
+
+def test_what_is_known_wholly_is_decided() -> None:
+    known = {f"{NEW}number": 1, f"{OLD}number": None}
+
+    assert decide(parse({f"{NEW}number": 1}, SPOKEN), known, {}) is ALL
+    assert decide(parse({f"{NEW}number": 2}, SPOKEN), known, {}) is NOTHING
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {f"{NEW}number": 1},
+        {f"{NEW}number": {"$gt": {"$field": f"{OLD}number"}}},
+        {f"{NEW}tags": {"$elemMatch": {"$eq": "a"}}},
+        {f"{NEW}meta.color": "red"},
+    ],
+)
+def test_what_only_the_database_will_know_is_undecided(written: dict[str, Any]) -> None:
+    columns = {f"{OLD}number": THING.field("number")}
+
+    with pytest.raises(UndecidedError):
+        decide(parse(written, SPOKEN), {}, columns)
+
+
+def test_a_condition_tells_the_names_it_speaks_of() -> None:
+    written = {
+        f"{OLD}number": 1,
+        "$not": {f"{NEW}text": {"$eq": {"$field": f"{OLD}text"}}},
+        "$or": [{f"{NEW}tags": {"$elemMatch": {"$eq": "a"}}}],
+    }
+
+    assert names_in(parse(written, SPOKEN)) == {
+        f"{OLD}number",
+        f"{NEW}text",
+        f"{OLD}text",
+        f"{NEW}tags",
+    }

@@ -22,6 +22,8 @@ import hop
 import lists
 import memory
 import on_trio
+import pages
+import relations
 import single
 import startup
 import throughput
@@ -50,6 +52,8 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *pages.NAMES,
+    *relations.NAMES,
     *memory.NAMES,
 )
 
@@ -102,7 +106,7 @@ def _jobs(
             yield from hop.jobs("asyncio", effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists):
+        for family in (single, callers, bulk, lists, pages, relations):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
-from .models import Digits, field
+from .models import Digits, References, field
+from .sql import Column, Condition
 from .workflow import (
     PARAMETER,
     AsyncLocalRuntime,
@@ -17,10 +18,13 @@ from .workflow import (
 __all__ = [
     "PARAMETER",
     "AsyncLocalRuntime",
+    "Column",
+    "Condition",
     "DataFlow",
     "Digits",
     "LocalRuntime",
     "Records",
+    "References",
     "Workflow",
     "WorkflowBuilder",
     "errors",

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
     Mapping,
     Sequence,
 )
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 from .errors import UnknownNodeError
 from .messages import Operation
 from .models import Model
-from .nodes import Host, ModelNode
+from .nodes import BATCH_SIZE, IDLE_S, Call, Channel, Host, ModelNode, RecordStream
+from .sql import Explanation
 
 __all__ = ["Records", "ask"]
-
-_PAGE: Final = 1_000
-"""Records a stream asks for at once."""
 
 
 class Arrow(Protocol):
@@ -69,9 +65,10 @@ class Records:
     """
 
     def __init__(
-        self, model: Model, nodes: Mapping[Operation, _Node], ask: Ask
+        self, model: Model, nodes: Mapping[Operation, _Node], ask: Ask, call: Call
     ) -> None:
         self.model = model
+        self._call = call
         self._nodes = nodes
         self._ask = ask
 
@@ -96,6 +93,8 @@ class Records:
         **named: object,
     ) -> dict[str, Any]:
         """Return one row by its key, or by ``filter=``, with ``found``.
+
+        ``include=["customer"]`` puts the related rows of these names into it.
 
         Raises:
             RecordNotFoundError: It is not there.
@@ -136,9 +135,25 @@ class Records:
         """Return a page of records: see `docs/lists.md`.
 
         Which: filter, distinct. In which order: order_by. From where and how many:
-        cursor or offset, limit, count. What of them: fields or exclude.
+        cursor or offset, limit, count. What of them: fields or exclude. What else: include.
         """
         return await self._do(Operation.LIST, parameters)
+
+    async def explain(
+        self, *, analyze: bool = False, **parameters: object
+    ) -> Explanation:
+        """Return how the database goes about a list, and which index would help.
+
+        Nothing is executed, unless asked.
+
+        Args:
+            analyze: Execute it as well, and tell the rows and the time it took.
+            **parameters: Those of `list`.
+        """
+        parameters["analyze"] = analyze
+        result = await self._do(Operation.EXPLAIN, parameters)
+        explanation: Explanation = result["explanation"]
+        return explanation
 
     async def count(
         self,
@@ -216,13 +231,20 @@ class Records:
         fields: Sequence[str] | None = None,
         exclude: Sequence[str] | None = None,
         distinct: bool | Sequence[str] = False,
-        page: int = _PAGE,
-    ) -> AsyncIterator[dict[str, Any]]:
+        include: Sequence[str] | None = None,
+        batch_size: int = BATCH_SIZE,
+        page: int | None = None,
+        idle_s: float = IDLE_S,
+    ) -> RecordStream:
         """Return an iterator over all records a filter lets through, in order.
 
-        It asks for page after page and holds one of them, and no connection while
-        the caller works. Each page sees the rows of its moment: a row that is
-        changed meanwhile comes once or, if it moved back in the order, not again.
+        It is one query, as of one moment: what is changed meanwhile does not show. The
+        database keeps its place, and at most three batches are in memory, however many
+        records there are. From the first record to the last it holds a connection of
+        the pool; who leaves the loop before lets go of it, see `RecordStream`.
+
+        With one connection only, as for SQLite in memory or ``pool_size=1``, it asks
+        for page after page, each as of its own moment, and holds none in between.
 
         Args:
             filter: Which rows.
@@ -230,31 +252,31 @@ class Records:
             fields: Names of the columns wanted; all if None.
             exclude: Names of those that are not.
             distinct: Each combination of values once, as for `list`.
-            page: Records per page, at least one.
+            include: Names of relations whose rows come with each record.
+            batch_size: Records that are fetched together, at least one.
+            page: The same by its former name.
+            idle_s: Seconds without a record taken, after which the connection goes
+                back and the stream ends with `StreamIdleError`.
         """
-        if page < 1:
-            msg = f"a page holds at least one record, not {page}"
+        size = batch_size if page is None else page
+        if size < 1:
+            msg = f"a batch holds at least one record, not {size}"
             raise ValueError(msg)
-        return self._pages(
-            {
-                "filter": filter,
-                "order_by": order_by,
-                "fields": fields,
-                "exclude": exclude,
-                "distinct": distinct,
-                "limit": page,
-            }
-        )
+        given: dict[str, Any] = {
+            "filter": filter,
+            "order_by": order_by,
+            "fields": fields,
+            "exclude": exclude,
+            "distinct": distinct,
+            "include": include,
+            "batch_size": size,
+            "idle_s": idle_s,
+        }
 
-    async def _pages(self, given: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        cursor = None
-        while True:
-            page = await self.list(**given, cursor=cursor)
-            for record in page["records"]:
-                yield record
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
+        def begin(channel: Channel) -> Awaitable[object]:
+            return self._do(Operation.STREAM, given | {"channel": channel})
+
+        return RecordStream(begin, self._call)
 
 
 def _with_key(record_id: object, named: dict[str, object]) -> dict[str, object]:

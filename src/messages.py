@@ -43,6 +43,8 @@ class Operation(StrEnum):
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
     RESTORE = "restore"
+    STREAM = "stream"
+    EXPLAIN = "explain"
     SQL = "sql"
 
     @property
@@ -52,7 +54,14 @@ class Operation(StrEnum):
 
 
 _READS = frozenset(
-    {Operation.READ, Operation.LIST, Operation.COUNT, Operation.AGGREGATE}
+    {
+        Operation.READ,
+        Operation.LIST,
+        Operation.COUNT,
+        Operation.AGGREGATE,
+        Operation.STREAM,
+        Operation.EXPLAIN,
+    }
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._cursor_key import key_of_cursors
 from ._default_url import default_url
 from ._hosting import Hosting
 from ._protection import act, connection_name, pass_by, seconds
@@ -30,6 +31,7 @@ from ._tenants import across_tenants, as_tenant
 __all__ = ["DataFlow"]
 
 ModelT = TypeVar("ModelT")
+T = TypeVar("T")
 
 
 @final
@@ -56,6 +58,9 @@ class DataFlow:
         protection: Rules for what is read and written: a `Policy`, the name of a
             preset (``"production"``), a rule, or a list of rules.
         approve: Says whether a message may be carried out that a rule wants approved.
+        cursor_key: Signs the cursors of lists, at least 16 bytes; without it
+            ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
+            the process; several that serve the same pages need a common key.
 
     Attributes:
         protection: The rules in force: to change them, and to ask what they say.
@@ -63,6 +68,7 @@ class DataFlow:
     Raises:
         UrlError: The URL cannot be understood.
         PolicyError: A rule cannot be used.
+        ValueError: The key is too short.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class DataFlow:
         interceptors: Sequence[Interceptor] = (),
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
+        cursor_key: str | bytes | None = None,
     ) -> None:
         del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
@@ -98,6 +105,7 @@ class DataFlow:
             pool_size=pool_size,
             echo=echo,
             interceptors=(*interceptors, self.protection.layer, self._tenancy),
+            cursor_key=key_of_cursors(cursor_key),
             prepare=ensure_table if may_create else None,
         )
         self._catalogue = Catalogue(self._database, self._accept)
@@ -123,12 +131,17 @@ class DataFlow:
             ClosedError: The DataFlow is closed.
         """
         model, nodes = self._catalogue.add(cls)
-        self._records[model.name] = Records(model, nodes, self._ask)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
 
     def _accept(self, model: Model) -> None:
         self.protection.declare(model)
         self._tenancy.declare(model)
+
+    def _call(
+        self, function: Callable[[Host, T], Awaitable[object]], value: T, /
+    ) -> Awaitable[Any]:
+        return self._hosting.call(function, value)
 
     def _ask(
         self, node: ModelNode[Any], given: dict[str, Any]

@@ -76,6 +76,16 @@ class Bridge:
             return function(*args)
         return _cross(_started(function(*args), self._loop))
 
+    def poster(self) -> Callable[[Callable[[], object]], object]:
+        """Return what has a function called soon on this event loop, by any thread.
+
+        What is returned raises a RuntimeError once the event loop is closed.
+        """
+        import asyncio  # noqa: PLC0415  see above
+
+        loop = asyncio.get_running_loop() if self._loop is None else self._loop
+        return loop.call_soon_threadsafe
+
     async def finish(
         self,
         give_up: Callable[[], None],

@@ -69,7 +69,9 @@ class Connection(Protocol):
         """
         ...
 
-    def stream(self, statement: Statement, *, batch: int = 1000) -> RowStream:
+    def stream(
+        self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
+    ) -> RowStream:
         """Return an iterator over batches of rows, which keeps one batch in memory.
 
         Outside a transaction it opens one of its own: committed when it was read to
@@ -78,7 +80,10 @@ class Connection(Protocol):
 
         Args:
             statement: What to run; without *many*.
-            batch: Rows per step, at least one; the last may be shorter.
+            batch: Rows per step, at least one; the last may be shorter. With
+                `Statement.decode` a batch is what that made of them.
+            snapshot: Whether the transaction of its own only reads, and sees the
+                database as it was when it began.
         """
         ...
 

@@ -38,7 +38,7 @@ from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
 from ._pool import Lease, Pool, PoolStatistics
 from ._refusals import ENDED, STALE_STATEMENT, postgres_errors, postgres_refusal
-from ._session import FAILED_TRANSACTION, Cursor, Row, Session
+from ._session import FAILED_TRANSACTION, Cursor, Decode, Row, Session
 from ._url import DatabaseUrl
 
 __all__ = ["PostgresDriver"]
@@ -425,6 +425,9 @@ class PostgresConnection(Session):
     async def _begin(self, savepoint: str | None) -> None:
         await self._command(f"SAVEPOINT {savepoint}" if savepoint else "BEGIN")
 
+    async def _begin_snapshot(self) -> None:
+        await self._command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
     async def _commit(self, savepoint: str | None) -> None:
         if savepoint:
             await self._command(f"RELEASE {savepoint}")
@@ -454,19 +457,23 @@ class PostgresConnection(Session):
     async def _open_cursor(self, statement: Statement) -> Cursor:
         text, parameters = statement.text, statement.parameters
         portal = await _call(self._bridge, self._client.cursor, text, *parameters)
-        return _PostgresCursor(portal, self._bridge)
+        return _PostgresCursor(portal, self._bridge, statement.decode)
 
 
 @final
 class _PostgresCursor:
     """A portal on the server."""
 
-    def __init__(self, portal: _Portal, bridge: Bridge) -> None:
+    def __init__(
+        self, portal: _Portal, bridge: Bridge, decode: Decode | None = None
+    ) -> None:
         self._portal = portal
         self._bridge = bridge
+        self._decode = decode
 
     async def fetch(self, count: int) -> Sequence[Row]:
-        return await _call(self._bridge, self._portal.fetch, count)
+        rows = await _call(self._bridge, self._portal.fetch, count)
+        return rows if self._decode is None else self._decode(rows)
 
     async def aclose(self) -> None:
         """Close the portal, which would live until the end of the transaction."""

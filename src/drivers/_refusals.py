@@ -21,6 +21,7 @@ from ..errors import (
     DatabaseUnreachableError,
     DriverError,
     DuplicateKeyError,
+    ForeignKeyError,
     OutOfRangeError,
     QueryError,
     TransactionConflictError,
@@ -89,6 +90,10 @@ SQLITE_CODES: Final[Mapping[str, type[DriverError]]] = {
     "SQLITE_RANGE": QueryError,
 }
 
+# RESTRICT is a trigger inside. Source: SQLite, src/fkey.c, fkActionTrigger.
+_SQLITE_TRIGGER: Final = "SQLITE_CONSTRAINT_TRIGGER"
+_SQLITE_FOREIGN_KEY: Final = "FOREIGN KEY constraint failed"
+
 _SQLITE_OUT_OF_RANGE: Final = "integer overflow"
 # SQLite says SQLITE_ERROR both for bad SQL and for what goes wrong as it runs.
 _SQLITE_AT_RUN_TIME = re.compile(r"user-defined function raised|malformed JSON")
@@ -124,7 +129,8 @@ def postgres_refusal(error: Exception) -> DriverError:
     if kind is not None:
         fields = _postgres_fields(facts.column_name, facts.detail)
         facts.detail = None
-        return _constraint(kind, facts.table_name or "", fields, code)
+        name = getattr(facts, "constraint_name", None) or ""
+        return _constraint(kind, facts.table_name or "", fields, code, name)
     facts.detail = None
     if type(error).__name__ == "InvalidCachedStatementError":
         message = "a table changed after the statement was prepared: send it again"
@@ -192,6 +198,8 @@ def sqlite_refusal(error: Exception, text: str = "") -> DriverError:
     code: str = getattr(error, "sqlite_errorname", "")
     message = str(error)
     kind = SQLITE_KINDS.get(code)
+    if code == _SQLITE_TRIGGER and message == _SQLITE_FOREIGN_KEY:
+        kind = "foreign_key"
     if kind is not None:
         table, fields = _sqlite_place(message.partition(": ")[2], text)
         if kind not in ("unique", "not_null"):
@@ -236,8 +244,10 @@ def _target(text: str) -> str:
 
 
 def _constraint(
-    kind: str, table: str, fields: tuple[str, ...], code: str
+    kind: str, table: str, fields: tuple[str, ...], code: str, name: str = ""
 ) -> ConstraintError:
     if kind == "unique":
         return DuplicateKeyError(table, fields, code)
+    if kind == "foreign_key":
+        return ForeignKeyError(table, fields, code, name)
     return ConstraintError(kind, table, fields, code)

@@ -27,10 +27,13 @@ from ..sql import Result, Statement
 from ..telemetry import get_log
 from ._bridge import GRACE_S, Bridge
 
-__all__ = ["Cursor", "Row", "RowStream", "Session", "Transaction"]
+__all__ = ["Cursor", "Decode", "Row", "RowStream", "Session", "Transaction"]
 
 Row: TypeAlias = Sequence[Any]
 """One row, in column order: a tuple, or a client's record."""
+
+Decode: TypeAlias = Callable[[Sequence[Any]], Sequence[Any]]
+"""Makes of some rows, in order, as many of what is wanted instead."""
 
 FAILED_TRANSACTION = "25P02"
 """Source: PostgreSQL, Appendix A, `in_failed_sql_transaction`."""
@@ -96,12 +99,14 @@ class Session(ABC):
         """Return a block that commits at its end; one inside it is a savepoint."""
         return Transaction(self)
 
-    def stream(self, statement: Statement, *, batch: int = 1000) -> RowStream:
+    def stream(
+        self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
+    ) -> RowStream:
         """Return an iterator over batches of rows, which keeps one batch in memory."""
         if batch < 1:
             msg = f"a batch holds at least one row, not {batch}"
             raise ValueError(msg)
-        return RowStream(self, statement, batch)
+        return RowStream(self, statement, batch, is_snapshot=snapshot)
 
     # -- for the pool -----------------------------------------------------------
 
@@ -154,6 +159,10 @@ class Session(ABC):
     async def _begin(self, savepoint: str | None) -> None:
         """Begin a transaction, or set *savepoint*."""
 
+    async def _begin_snapshot(self) -> None:
+        """Begin a transaction that only reads, all of it as of one moment."""
+        await self._begin(None)
+
     @abstractmethod
     async def _commit(self, savepoint: str | None) -> None:
         """Commit, or release *savepoint*; no open transaction outlives a commit."""
@@ -200,11 +209,14 @@ class Session(ABC):
         # SQLite rolls back everything on some errors, savepoint or not.
         self._failed = self._depth > 0 and not self._is_in_transaction
 
-    async def _open_level(self) -> None:
+    async def _open_level(self, *, is_snapshot: bool = False) -> None:
         if self._depth:
             self._check_usable()
         try:
-            await self._begin(self._savepoint())
+            if is_snapshot:
+                await self._begin_snapshot()
+            else:
+                await self._begin(self._savepoint())
         except BaseException:
             self._failed = self._depth > 0
             if not self._depth:
@@ -259,7 +271,7 @@ class Session(ABC):
             await self._own_stream.supersede()
         is_own = not self._depth
         if is_own:
-            await self._open_level()
+            await self._open_level(is_snapshot=stream.is_snapshot)
         self._check_usable()
         try:
             cursor = await self._open_cursor(statement)
@@ -332,8 +344,16 @@ class RowStream:
     ends its transaction or lease closes it too.
     """
 
-    def __init__(self, session: Session, statement: Statement, batch: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        statement: Statement,
+        batch: int,
+        *,
+        is_snapshot: bool = False,
+    ) -> None:
         self.depth = 0
+        self.is_snapshot = is_snapshot
         self._session = session
         self._statement = statement
         self._batch = batch

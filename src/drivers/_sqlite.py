@@ -30,7 +30,7 @@ from ..sql import SQLITE, Dialect, Result, Statement
 from ._bridge import GRACE_S, Bridge
 from ._pool import Lease, Pool, PoolStatistics
 from ._refusals import sqlite_refusal
-from ._session import Cursor, Row, Session
+from ._session import Cursor, Decode, Row, Session
 from ._sqlite_thread import SqliteThread
 from ._url import DatabaseUrl
 
@@ -324,11 +324,13 @@ class SqliteConnection(Session):
 
     async def _open_cursor(self, statement: Statement) -> Cursor:
         cursor = await self._hop(self._thread.open_cursor, statement)
-        return _SqliteCursor(self, cursor)
+        return _SqliteCursor(self, cursor, statement.decode)
 
-    async def fetch(self, cursor: sqlite3.Cursor, count: int) -> Sequence[Row]:
+    async def fetch(
+        self, cursor: sqlite3.Cursor, count: int, decode: Decode | None
+    ) -> Sequence[Row]:
         """Fetch from an open query."""
-        return await self._hop(self._thread.fetch, cursor, count)
+        return await self._hop(self._thread.fetch, cursor, count, decode)
 
     async def close_cursor(self, cursor: sqlite3.Cursor) -> None:
         """Release an open query."""
@@ -343,12 +345,18 @@ def _are_brief(groups: Sequence[Sequence[Statement]]) -> bool:
 class _SqliteCursor:
     """A query that is stepped through."""
 
-    def __init__(self, connection: SqliteConnection, cursor: sqlite3.Cursor) -> None:
+    def __init__(
+        self,
+        connection: SqliteConnection,
+        cursor: sqlite3.Cursor,
+        decode: Decode | None,
+    ) -> None:
         self._connection = connection
         self._cursor = cursor
+        self._decode = decode
 
     async def fetch(self, count: int) -> Sequence[Row]:
-        return await self._connection.fetch(self._cursor, count)
+        return await self._connection.fetch(self._cursor, count, self._decode)
 
     async def aclose(self) -> None:
         await self._connection.close_cursor(self._cursor)

@@ -345,14 +345,20 @@ class SqliteThread:
             raise sqlite_refusal(error, statement.text) from error
         return self._unfetched
 
-    def fetch(self, cursor: sqlite3.Cursor, count: int) -> list[Any]:
-        """Return the next rows of an open query."""
+    def fetch(
+        self,
+        cursor: sqlite3.Cursor,
+        count: int,
+        decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None,
+    ) -> Sequence[Any]:
+        """Return the next rows of an open query, or what *decode* makes of them."""
         self._unfetched = None
         try:
             self._check_stop()
-            return cursor.fetchmany(count)
+            rows = cursor.fetchmany(count)
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
+        return rows if decode is None else decode(rows)
 
     # -- within -----------------------------------------------------------------
 

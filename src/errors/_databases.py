@@ -11,6 +11,7 @@ __all__ = [
     "DatabaseUnreachableError",
     "DriverError",
     "DuplicateKeyError",
+    "ForeignKeyError",
     "OutOfRangeError",
     "QueryError",
     "TransactionConflictError",
@@ -140,4 +141,51 @@ class DuplicateKeyError(ConstraintError):
         return (
             f"{self.table} has a row with the same {', '.join(self.fields) or 'key'}; "
             "nothing was stored: update that row, or upsert"
+        )
+
+
+class ForeignKeyError(ConstraintError):
+    """A row refers to none, or others refer to one that was to go; nothing was stored.
+
+    Attributes:
+        table: Name of the table with the foreign key.
+        fields: Columns of the foreign key, empty when it is not known which.
+        constraint: Its name, empty when the database does not say.
+        target: Name of the table referred to, empty when it is not known.
+        is_referenced: Whether a row of *target* was to be deleted, or its key changed,
+            to which rows of *table* refer; False if a row of *table* refers to none;
+            None when it is not known.
+    """
+
+    def __init__(  # noqa: PLR0917  # as many facts as args hold
+        self,
+        table: str,
+        fields: tuple[str, ...],
+        code: str = "",
+        constraint: str = "",
+        target: str = "",
+        is_referenced: bool | None = None,  # noqa: FBT001  # likewise
+    ) -> None:
+        super().__init__("foreign_key", table, fields, code)
+        self.args = (table, fields, code, constraint, target, is_referenced)
+        self.constraint = constraint
+        self.target = target
+        self.is_referenced = is_referenced
+
+    def __str__(self) -> str:
+        place = f"{self.table}({', '.join(self.fields)})"
+        if self.is_referenced is None:
+            return (
+                f"{place} refers to a row that is not there, or would no longer be; "
+                "nothing was stored: store that row first, or keep it"
+            )
+        if self.is_referenced:
+            return (
+                f"{place} still refers to the row of {self.target} that was to go; "
+                "nothing was changed: delete or change those rows first, or declare "
+                "on_delete"
+            )
+        return (
+            f"{place} refers to a row of {self.target} that is not there; nothing was "
+            "stored: store that row first"
         )

@@ -10,6 +10,7 @@ __all__ = [
     "AmbiguousFilterError",
     "PartlyStoredError",
     "RecordNotFoundError",
+    "RelationNotLoadedError",
     "StoredValueError",
     "TooManyFailuresError",
     "VersionConflictError",
@@ -103,6 +104,26 @@ class VersionConflictError(DataFlowError):
         return (
             f"a {self.model} was changed meanwhile: version {self.expected} was "
             f"expected, and it has {self.found}; read it again, and decide anew"
+        )
+
+
+class RelationNotLoadedError(DataFlowError, LookupError):
+    """A filter in Python asks for related rows that a row was read without.
+
+    Attributes:
+        model: Name of the model.
+        relation: Name of the relation.
+    """
+
+    def __init__(self, model: str, relation: str) -> None:
+        super().__init__(model, relation)
+        self.model = model
+        self.relation = relation
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.model} was read without its {self.relation!r}: read it with "
+            f"include=[{self.relation!r}]"
         )
 
 

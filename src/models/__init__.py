@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from ._family import Family
 from ._field import Default, Field, Marks
-from ._model import Index, Model
-from .declaring import InstanceError, declare, field, seal
+from ._foreign_key import Action, ForeignKey
+from ._model import Index, Model, Relation
+from .declaring import (
+    FieldAttribute,
+    InstanceError,
+    References,
+    declare,
+    field,
+    seal,
+    written_in,
+)
 from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
 
 __all__ = [
+    "Action",
     "Default",
     "Digits",
+    "Family",
     "Field",
+    "FieldAttribute",
     "FieldType",
+    "ForeignKey",
     "Index",
     "InstanceError",
     "Kind",
     "Marks",
     "MismatchError",
     "Model",
+    "References",
+    "Relation",
     "declare",
     "encode_json",
     "field",
     "is_template",
     "seal",
+    "written_in",
 ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from ..errors import UnknownFieldError
 from ._field import Field
+from ._foreign_key import ForeignKey
 
-__all__ = ["Index", "Model"]
+__all__ = ["Index", "Model", "Relation", "Relatives"]
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -26,6 +27,54 @@ class Index(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     name: str | None = None
     is_unique: bool = False
+
+
+class Relation(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
+    """Which rows of another model belong to a row: those with the same values.
+
+    A row that has None in one of the fields belongs to nothing.
+
+    Attributes:
+        name: What the related rows are called; no field has this name.
+        source: Whose rows have it.
+        target: What the related rows are.
+        pairs: A field of *source* and the one of *target* it is equal to.
+        is_many: Whether there may be more than one related row.
+        is_own: Whether the foreign key is of *source*, rather than of *target*.
+        foreign_key: What it is made of.
+    """
+
+    name: str
+    source: Model
+    target: Model
+    pairs: tuple[tuple[Field, Field], ...]
+    is_many: bool
+    is_own: bool
+    foreign_key: ForeignKey
+
+    def __repr__(self) -> str:
+        return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
+
+
+class Relatives(Protocol):
+    """The models among which those are that a model refers to; see `Family`."""
+
+    @property
+    def generation(self) -> int:
+        """A number that changes whenever a model joins."""
+        ...
+
+    def relations(self, model: Model) -> Mapping[str, Relation]:
+        """Return the relations of *model* by name."""
+        ...
+
+    def own(self, model: Model) -> tuple[Relation, ...]:
+        """Return the relations that the foreign keys of *model* make."""
+        ...
+
+    def connected(self, model: Model) -> tuple[Model, ...]:
+        """Return *model* and all that relations lead to."""
+        ...
 
 
 class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
@@ -44,6 +93,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         created_field: Name of the managed time of creation, or None.
         updated_field: Name of the managed time of the last change, or None.
         names: Names of the fields, in their order.
+        foreign_keys: What its fields refer to.
+        family: The models among which those are; None for a model by itself.
         tenant_field: Name of the field with the tenant, or None.
         deleted_field: Name of the managed time of deletion, or None where rows are
             deleted for good.
@@ -65,6 +116,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     created_field: str | None = None
     updated_field: str | None = None
     names: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    family: Relatives | None = None
     tenant_field: str | None = None
     deleted_field: str | None = None
     version_field: str | None = None
@@ -102,3 +155,45 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
             return self._by_name[name]
         except KeyError:
             raise UnknownFieldError(owner or self.name, name, self.names) from None
+
+    def has_field(self, name: str) -> bool:
+        """Whether there is a field called *name*."""
+        return name in self._by_name
+
+    # -- relations --------------------------------------------------------------
+
+    @property
+    def relations(self) -> Mapping[str, Relation]:
+        """The relations of its rows by name, those that foreign keys elsewhere make too.
+
+        Looked up when asked for: models declared later add to them.
+
+        Raises:
+            ModelError: A foreign key refers to nothing there is, or two relations
+                would have the same name.
+        """
+        return {} if self.family is None else self.family.relations(self)
+
+    @property
+    def own_relations(self) -> tuple[Relation, ...]:
+        """Those that its own foreign keys make.
+
+        Raises:
+            ModelError: One of them refers to nothing there is.
+        """
+        return () if self.family is None else self.family.own(self)
+
+    @property
+    def connected(self) -> tuple[Model, ...]:
+        """Itself and all models that relations lead to, however far.
+
+        Raises:
+            ModelError: A foreign key, its own or of what it refers to, refers to
+                nothing there is.
+        """
+        return (self,) if self.family is None else self.family.connected(self)
+
+    @property
+    def generation(self) -> int:
+        """A number that changes whenever there may be more relations."""
+        return 0 if self.family is None else self.family.generation

@@ -11,10 +11,15 @@ from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
+from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
 
 __all__ = [
+    "BATCH_SIZE",
+    "IDLE_S",
     "KINDS",
+    "Call",
     "Catalogue",
+    "Channel",
     "Database",
     "Engine",
     "Engines",
@@ -25,6 +30,7 @@ __all__ = [
     "NodeRegistry",
     "Port",
     "Prepare",
+    "RecordStream",
     "SqlNode",
     "databases",
     "registry",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
-from ..models import Model, declare, seal
+from ..models import Family, Model, declare, seal
+from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ModelNode
+from .model import KINDS, ExplainNode, ModelNode
 from .raw import databases
+from .streams import StreamNode
 
 __all__ = ["Catalogue"]
+
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
+"""Kinds that serve direct calls only: no workflow finds them."""
 
 
 @final
@@ -32,14 +37,14 @@ class Catalogue:
     ) -> None:
         self._database = database
         self._accept = accept
-        self._models: dict[str, Model] = {}
+        self._family = Family()
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
 
     @property
     def models(self) -> Mapping[str, Model]:
         """The models by name, in the order they were declared."""
-        return MappingProxyType(self._models)
+        return self._family.models
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -53,19 +58,21 @@ class Catalogue:
         keep them.
 
         Raises:
-            ModelError: The class cannot be mapped.
+            ModelError: The class cannot be mapped, or refers to what does not fit.
             ClosedError: The database is closed.
         """
         self._database.check_open()
-        model = declare(cls)
+        model = declare(cls, self._family)
         if self._accept is not None:
             self._accept(model)
         nodes = [kind(model, self._database) for kind in KINDS if kind.suits(model)]
+        self._family.add(model)
         seal(cls, model)
-        self._models[model.name] = model
+        attach_columns(cls, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        return model, {node.operation: node for node in nodes}
+        direct = [kind(model, self._database) for kind in _DIRECT]
+        return model, {node.operation: node for node in (*nodes, *direct)}
 
     def model(self, name: str) -> Model:
         """Return the model of this name.
@@ -74,9 +81,9 @@ class Catalogue:
             UnknownModelError: There is none; the nearest name is told.
         """
         try:
-            return self._models[name]
+            return self.models[name]
         except KeyError:
-            raise UnknownModelError(name, tuple(self._models)) from None
+            raise UnknownModelError(name, tuple(self.models)) from None
 
     def node(self, name: str) -> Node:
         """Return the node of this name.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
-from typing import final
+from typing import Final, final
 
 from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
@@ -12,6 +13,9 @@ from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
 
 __all__ = ["Database", "Prepare"]
+
+_PROCESS_KEY: Final = os.urandom(32)
+"""Signs cursors where no key is given: they end with the process."""
 
 Prepare = Callable[[Driver, Model], Awaitable[object]]
 """Makes the table of a model ready before its first use."""
@@ -29,6 +33,8 @@ class Database:
         pool_size: Connections an engine may hold.
         echo: Whether to log each statement's text.
         interceptors: Layers around every node actor, sealed from here on.
+        cursor_key: Signs the cursors of lists; without it a random one, the same for
+            all databases of the process.
         prepare: Runs once per engine and model before its first message; None
             leaves the schema alone.
 
@@ -44,12 +50,14 @@ class Database:
         pool_size: int = 20,
         echo: bool = False,
         interceptors: Sequence[Interceptor] = (),
+        cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
         self.echo = echo
         self.interceptors = tuple(interceptors)
+        self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.is_closed = False
         self.name = f"the database {url.safe}"

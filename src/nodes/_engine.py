@@ -26,6 +26,7 @@ from ._node import Node
 from ._place import Place
 from .model import ModelNode
 from .raw import SqlNode
+from .streams import Channels
 
 __all__ = ["Engine"]
 
@@ -71,6 +72,9 @@ class Engine(AsyncContextManagerMixin):
                     self._functions = _function_pool(system, new_signal)
                     self._is_open = True
                     yield self
+                    # A stream that nobody reads on would take the whole grace.
+                    for place in self._places.values():
+                        place.channels.close()
             finally:
                 self._is_open = False
                 self._refs.clear()
@@ -142,7 +146,8 @@ class Engine(AsyncContextManagerMixin):
         except BaseException:
             database.let_go(self)
             raise
-        return Place(database, driver, supervisor)
+        channels = Channels(self._bridge.poster())
+        return Place(database, driver, supervisor, channels)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -172,6 +177,7 @@ class Engine(AsyncContextManagerMixin):
         with anyio.CancelScope(shield=True):
             for node in [each for each in self._refs if each.owner is database]:
                 del self._refs[node]
+            place.channels.close()
             await self._system.stop(place.supervisor)
             await self._close(place)
 

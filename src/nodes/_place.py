@@ -15,6 +15,7 @@ from ._actor_pool import ActorPool
 from ._database import Database
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
+from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
 
 __all__ = ["Place"]
 
@@ -35,30 +36,37 @@ class Place:
         database: Which.
         driver: The engine's connections to it.
         supervisor: Under which its actors live.
+        channels: The streams that are being read.
     """
 
     def __init__(
-        self, database: Database, driver: Driver, supervisor: SupervisorRef
+        self,
+        database: Database,
+        driver: Driver,
+        supervisor: SupervisorRef,
+        channels: Channels,
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
-        self._ready: set[Model] = set()
+        self.channels = channels
+        self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
 
     async def prepare(self, model: Model) -> None:
-        """See to it once that the table of *model* is there.
+        """See to it once that the table of *model* is there, and related ones.
 
-        If cancelled or if it fails, the next call does it again.
+        If cancelled or if it fails, the next call does it again; so does the first one
+        after another model was declared, which may be related.
         """
-        prepare = self.database.prepare
-        if prepare is None or model in self._ready:
+        prepare, generation = self.database.prepare, model.generation
+        if prepare is None or self._ready.get(model) == generation:
             return
         async with self._lock:
-            if model not in self._ready:
+            if self._ready.get(model) != generation:
                 await prepare(self.driver, model)
-                self._ready.add(model)
+                self._ready[model] = generation
 
     def address(self, node: ModelNode[Any] | SqlNode) -> ActorRef:
         """Make what serves *node* and return its address."""
@@ -74,6 +82,13 @@ class Place:
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
+                interceptors=self.database.interceptors,
+            )
+        if isinstance(node, StreamNode):
+            return self.supervisor.spawn(
+                partial(StreamActor, node, self.driver, prepare, self.channels),
+                name,
+                mailbox_size=STREAM_MAILBOX,
                 interceptors=self.database.interceptors,
             )
         return self.supervisor.spawn(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._table import ensure_table, table_statements
+from ._table import ensure_table, table_statements, tables_statements
 
-__all__ = ["ensure_table", "table_statements"]
+__all__ = ["ensure_table", "table_statements", "tables_statements"]

@@ -6,22 +6,22 @@ SQLAlchemy takes about 0.3 s to import.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from sqlalchemy.sql.ddl import ExecutableDDLElement
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from ..models import Field, Kind, Model
+from ..models import Action, Field, Kind, Model, Relation
 from ..sql import Dialect, Statement, column_type, is_scaled
 
-__all__ = ["create_table"]
+__all__ = ["create_table", "create_tables"]
 
 _MAX_BYTES: Final = 63  # of a name: PostgreSQL, NAMEDATALEN - 1
 _DIGEST: Final = 8
@@ -47,12 +47,105 @@ class _Named(UserDefinedType[Any]):
 
 
 def create_table(model: Model, dialect: Dialect) -> list[Statement]:
-    """Return the statements that create the table of *model*, in order."""
-    table = _table(model, dialect)
-    elements: list[ExecutableDDLElement] = [CreateTable(table, if_not_exists=True)]
-    elements += map(CreateIndex, _indexes(model, table))
-    written = [element.compile(dialect=_DIALECTS[dialect.name]) for element in elements]
+    """Return the statements that create the table of *model*, in order.
+
+    Tables that it refers to must be there, on PostgreSQL.
+    """
+    return create_tables([model], dialect)
+
+
+def create_tables(models: Sequence[Model], dialect: Dialect) -> list[Statement]:
+    """Return the statements that create the tables of *models*, in order.
+
+    A table comes behind those that it refers to. Where they refer to each other in a
+    circle, PostgreSQL gets the foreign keys that close it afterwards; SQLite does not
+    look at a foreign key before a row is written.
+    """
+    elements: list[ExecutableDDLElement] = []
+    late: list[ExecutableDDLElement] = []
+    missing = {model.table for model in models}
+    for model in _ordered(models):
+        missing.discard(model.table)
+        table = _table(model, dialect)
+        keys = _foreign_keys(model)
+        table_keys = [table_key for _, table_key in keys]
+        for table_key in table_keys:
+            table.append_constraint(table_key)
+        after = [
+            table_key
+            for relation, table_key in keys
+            if dialect.name == "postgresql" and _must_wait(relation, missing)
+        ]
+        inline = [each for each in table_keys if each not in after]
+        create = CreateTable(
+            table, include_foreign_key_constraints=inline, if_not_exists=True
+        )
+        elements += [create, *map(CreateIndex, _indexes(model, table, dialect))]
+        late += map(AddConstraint, after)
+    written = [
+        element.compile(dialect=_DIALECTS[dialect.name])
+        for element in (*elements, *late)
+    ]
     return [Statement(str(text).strip()) for text in written]
+
+
+def _must_wait(relation: Relation, missing: Collection[str]) -> bool:
+    """Whether what a foreign key needs is created after its table."""
+    if relation.target is relation.source:
+        # A unique index with a name of its own comes behind the table.
+        return {theirs.name for _, theirs in relation.pairs} != {*relation.target.key}
+    return relation.target.table in missing
+
+
+def _ordered(models: Collection[Model]) -> list[Model]:
+    """Return *models* with each behind those it refers to, as far as that can be."""
+    ordered: dict[Model, None] = {}
+    begun: set[Model] = set()
+
+    def visit(model: Model) -> None:
+        if model not in begun:
+            begun.add(model)
+            for relation in model.own_relations:
+                if relation.target in models:
+                    visit(relation.target)
+            ordered[model] = None
+
+    for model in models:
+        visit(model)
+    return list(ordered)
+
+
+def _foreign_keys(model: Model) -> list[tuple[Relation, sa.ForeignKeyConstraint]]:
+    """Return what a model refers to, and the constraints for it."""
+    own = model.own_relations
+    names = _names(model, (each.foreign_key.fields for each in own), "fkey")
+    return [
+        (relation, _foreign_key(relation, names[relation.foreign_key.fields]))
+        for relation in own
+    ]
+
+
+def _foreign_key(relation: Relation, name: quoted_name) -> sa.ForeignKeyConstraint:
+    fields, target = relation.foreign_key, relation.target
+    columns: list[sa.Column[Any]] = [
+        sa.Column(_quoted(theirs.column)) for _, theirs in relation.pairs
+    ]
+    sa.Table(_quoted(target.table), sa.MetaData(), *columns)  # for its name alone
+    return sa.ForeignKeyConstraint(
+        [_quoted(own.column) for own, _ in relation.pairs],
+        columns,
+        name=name,
+        ondelete=_ACTIONS[fields.on_delete],
+        onupdate=_ACTIONS[fields.on_update],
+    )
+
+
+_ACTIONS: Final = {
+    Action.NO_ACTION: None,  # what both databases do when nothing is said
+    Action.RESTRICT: "RESTRICT",
+    Action.CASCADE: "CASCADE",
+    Action.SET_NULL: "SET NULL",
+}
 
 
 def _table(model: Model, dialect: Dialect) -> sa.Table:
@@ -125,31 +218,48 @@ def _unnamed(model: Model) -> list[tuple[str, ...]]:
     return [_per_tenant(model, each) for each in model.uniques if each not in named]
 
 
-def _indexes(model: Model, table: sa.Table) -> Iterator[sa.Index]:
+def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Index]:
     names = _names(model, (each.fields for each in model.indexes), "idx")
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
         if index.is_unique:
-            yield _unique_index(model, table, name, _per_tenant(model, index.fields))
+            yield _unique_index(
+                model, table, dialect, name, _per_tenant(model, index.fields)
+            )
         else:
-            yield sa.Index(name, *(table.c[field] for field in index.fields))
+            columns = [_least_first(table.c[field], dialect) for field in index.fields]
+            yield sa.Index(name, *columns)
     if model.deleted_field is not None:
         for fields, name in _names(model, _unnamed(model), "key").items():
-            yield _unique_index(model, table, name, fields)
+            yield _unique_index(model, table, dialect, name, fields)
 
 
 def _unique_index(
-    model: Model, table: sa.Table, name: quoted_name, fields: Iterable[str]
+    model: Model,
+    table: sa.Table,
+    dialect: Dialect,
+    name: quoted_name,
+    fields: Iterable[str],
 ) -> sa.Index:
     """Return an index that keeps rows apart, as long as they are not deleted."""
     deleted = model.deleted_field
     where = None if deleted is None else table.c[deleted].is_(None)
-    columns = [table.c[field] for field in fields]
+    columns = [_least_first(table.c[field], dialect) for field in fields]
     return sa.Index(
         name, *columns, unique=True, postgresql_where=where, sqlite_where=where
     )
+
+
+def _least_first(column: sa.Column[Any], dialect: Dialect) -> sa.ColumnElement[Any]:
+    """Return a column of an index in the order of lists, where NULL is the least.
+
+    PostgreSQL's own way is the other one, and an index serves only its own order.
+    """
+    if column.nullable and dialect.name == "postgresql":
+        return column.asc().nulls_first()
+    return column
 
 
 def _names(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from anyio import to_thread
@@ -10,7 +11,7 @@ from ..drivers import Driver
 from ..models import Model
 from ..sql import Dialect, Result, Statement
 
-__all__ = ["ensure_table", "table_statements"]
+__all__ = ["ensure_table", "table_statements", "tables_statements"]
 
 _LOOK: Final = {
     # By itself to_regclass() may still answer from the cache of before the lock;
@@ -37,31 +38,57 @@ def table_statements(model: Model, dialect: Dialect) -> list[Statement]:
     return create_table(model, dialect)
 
 
+def tables_statements(models: Sequence[Model], dialect: Dialect) -> list[Statement]:
+    """Return the statements that create the tables of several models, in order.
+
+    Raises:
+        ModelError: A foreign key cannot be resolved.
+    """
+    from ._ddl import create_tables  # noqa: PLC0415  # imports SQLAlchemy, 0.3 s
+
+    return create_tables(models, dialect)
+
+
 async def ensure_table(driver: Driver, model: Model) -> bool:
     """Create the table of *model* with its indexes, unless there is one.
 
+    The tables of all models that relations lead to are created with it: a foreign key
+    needs the table it refers to, and a filter may ask for related rows.
+
     A table or view of that name is left as it is, whatever its columns. Many tasks
     and processes may call this at once: one creates, the others wait for it. If
-    cancelled, either all of the table is there or nothing.
+    cancelled, either all that was missing is there or nothing.
 
     Returns:
-        Whether this call created it.
+        Whether this call created the table of *model*.
 
     Raises:
+        ModelError: A foreign key, its own or of a related model, cannot be resolved.
         DriverError: The database refused, or could not be reached.
     """
     dialect = driver.dialect
-    look = _look(model, dialect)
+    by_table: dict[str, Model] = {}
+    for each in model.connected:  # a model that was declared anew is there twice
+        by_table.setdefault(each.table, each)
+    # Whoever creates tables takes their locks in this order: none waits in a circle.
+    models = [by_table[table] for table in sorted(by_table)]
+    looks = [_look(each, dialect) for each in models]
     async with driver.acquire(write=False) as connection:
-        if _is_there(await connection.run([look])):
+        if not _missing(models, await connection.run(looks)):
             return False
     # In a thread, so that importing SQLAlchemy does not hold up the event loop.
-    statements = await to_thread.run_sync(table_statements, model, dialect)
+    await to_thread.run_sync(_import_ddl)
+    locks = [lock for each in models for lock in _locks(each, dialect)]
     async with driver.acquire() as connection, connection.transaction():
-        if _is_there(await connection.run([*_locks(model, dialect), look])):
-            return False
-        await connection.run(statements)
-    return True
+        results = await connection.run([*locks, *looks])
+        missing = _missing(models, results[len(locks) :])
+        if missing:
+            await connection.run(tables_statements(missing, dialect))
+    return model in missing
+
+
+def _import_ddl() -> None:
+    pass  # imports SQLAlchemy, 0.3 s
 
 
 def _look(model: Model, dialect: Dialect) -> Statement:
@@ -76,5 +103,8 @@ def _locks(model: Model, dialect: Dialect) -> list[Statement]:
     return [Statement(_LOCK, (f"dataflow table {model.table}",), returns_rows=True)]
 
 
-def _is_there(results: list[Result]) -> bool:
-    return bool(results[-1].rows[0][0])
+def _missing(models: Sequence[Model], looks: Sequence[Result]) -> list[Model]:
+    """Return the models whose tables a look has not found."""
+    return [
+        model for model, look in zip(models, looks, strict=True) if not look.rows[0][0]
+    ]

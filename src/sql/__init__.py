@@ -8,6 +8,7 @@ from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._raw import raw_statement
+from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table
@@ -20,16 +21,19 @@ from .aggregates import (
     decimal_of,
     parse_aggregates,
 )
+from .explaining import Explanation, explain, explained
 from .filters import (
     ALL,
     NOTHING,
     OPERATORS,
+    QUANTIFIERS,
     And,
     AnyElement,
     Column,
     Columns,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Condition,
     Cursor,
@@ -44,7 +48,10 @@ from .filters import (
     OneOf,
     Or,
     Reading,
+    Related,
     Term,
+    after,
+    attach_columns,
     columns,
     conjunction,
     disjunction,
@@ -54,6 +61,7 @@ from .filters import (
     negation,
     parse,
     parse_order,
+    related,
 )
 from .packing import (
     FEED_STRIDE,
@@ -69,7 +77,7 @@ from .packing import (
     Standing,
     packer_of,
 )
-from .tenancy import Undecided, table_of
+from .tenancy import Undecided, table_of, whole_table
 from .terms import (
     NEW,
     OLD,
@@ -100,6 +108,7 @@ __all__ = [
     "OLD",
     "OPERATORS",
     "POSTGRESQL",
+    "QUANTIFIERS",
     "SQLITE",
     "Aggregate",
     "And",
@@ -115,6 +124,7 @@ __all__ = [
     "Columns",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Condition",
     "Copying",
@@ -122,6 +132,7 @@ __all__ = [
     "DecimalSum",
     "Derived",
     "Dialect",
+    "Explanation",
     "Filter",
     "Groups",
     "Guard",
@@ -147,6 +158,8 @@ __all__ = [
     "Probe",
     "RacedError",
     "Reading",
+    "Related",
+    "RelatedRows",
     "Result",
     "RowCodec",
     "Running",
@@ -157,6 +170,8 @@ __all__ = [
     "Terms",
     "Undecided",
     "UndecidedError",
+    "after",
+    "attach_columns",
     "clear",
     "codec",
     "column_type",
@@ -167,6 +182,8 @@ __all__ = [
     "decimal_of",
     "disjunction",
     "evaluate",
+    "explain",
+    "explained",
     "guarded",
     "is_scaled",
     "json_at",
@@ -180,5 +197,8 @@ __all__ = [
     "parse_aggregates",
     "parse_order",
     "raw_statement",
+    "related",
+    "related_rows",
     "table_of",
+    "whole_table",
 ]

@@ -16,7 +16,7 @@ import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, Final, cast, final
+from typing import Any, Final, TypeVar, cast, final
 
 from ..errors import StoredValueError
 from ..models import Model
@@ -27,8 +27,12 @@ __all__ = ["RowCodec"]
 
 Encode = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 Decode = Callable[[Sequence[Any]], dict[str, Any]]
-DecodeMany = Callable[[Sequence[Sequence[Any]]], list[dict[str, Any]]]
+Rows = Sequence[Sequence[Any]]
+DecodeMany = Callable[[Rows], list[dict[str, Any]]]
+DecodePlaced = Callable[[Rows], list[tuple[int, dict[str, Any]]]]
 Convert = Callable[[Any], Any]
+
+T = TypeVar("T")
 
 _MANY: Final = 100
 """Rows from which on the collector of cycles is paused while they are decoded."""
@@ -80,18 +84,12 @@ class RowCodec:
         the time of a query. So the collector is paused for a call with many, about a
         millisecond per 1 000 rows, and looks once afterwards (0.4 us a row).
         """
-        decode = cast("DecodeMany", self._compiled(_ALL))
+        return _unhurried(cast("DecodeMany", self._compiled(_ALL)))
 
-        def decode_many(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-            if len(rows) < _MANY or not gc.isenabled():
-                return decode(rows)
-            gc.disable()
-            try:
-                return decode(rows)
-            finally:
-                gc.enable()
-
-        return decode_many
+    @cached_property
+    def decode_placed(self) -> DecodePlaced:
+        """Do the same for rows with a number behind their columns; it comes first."""
+        return _unhurried(cast("DecodePlaced", self._compiled(_PLACED)))
 
     def _compiled(self, template: str) -> Callable[..., Any]:
         """Return the function of *template* for these columns."""
@@ -138,6 +136,30 @@ def decode(rows):
     except UNDECODABLE as error:
         raise refusal(rows) from error
 """
+
+
+_PLACED: Final = """
+def decode(rows):
+    try:
+        return [(place, {{{items}}}) for {columns} place in rows]
+    except UNDECODABLE as error:
+        raise refusal(row[:-1] for row in rows) from error
+"""
+
+
+def _unhurried(decode: Callable[[Rows], list[T]]) -> Callable[[Rows], list[T]]:
+    """Return *decode*, during which the collector of cycles does not look for any."""
+
+    def decode_many(rows: Rows) -> list[T]:
+        if len(rows) < _MANY or not gc.isenabled():
+            return decode(rows)
+        gc.disable()
+        try:
+            return decode(rows)
+        finally:
+            gc.enable()
+
+    return decode_many
 
 
 def _is_decodable(codec: Codec, value: object) -> bool:

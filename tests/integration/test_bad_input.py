@@ -165,11 +165,11 @@ BAD: dict[str, tuple[Action, type[DataFlowError], dict[str, Any], str]] = {
         {"field": "limit"},
         "at least 0",
     ),
-    "a cursor of another order": (
+    "a forged cursor": (
         lambda users: users.list(cursor="eyJtYXJrIjoieCIsInZhbHVlcyI6W119"),
         FilterError,
         {"path": "cursor"},
-        "another filter or order",
+        "not a cursor that was made here",
     ),
     "an empty filter in bulk": (
         lambda users: users.bulk_delete(filter={}),

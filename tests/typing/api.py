@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -21,9 +22,12 @@ import msgspec
 from dataflow import (
     PARAMETER,
     AsyncLocalRuntime,
+    Column,
+    Condition,
     DataFlow,
     LocalRuntime,
     Records,
+    References,
     Workflow,
     WorkflowBuilder,
 )
@@ -36,12 +40,14 @@ from dataflow.models import (
     Index,
     Kind,
     Model,
+    Relation,
     declare,
     field,
     is_template,
 )
+from dataflow.nodes import RecordStream
 from dataflow.schema import ensure_table, table_statements
-from dataflow.sql import SQLITE, RowCodec, Statement, codec
+from dataflow.sql import SQLITE, Explanation, RowCodec, Statement, codec
 
 T = TypeVar("T")
 
@@ -212,4 +218,49 @@ async def rows() -> None:
         await orders.bulk_upsert([{"id": 1}], key_fields=["id"]), dict[str, Any]
     )
     async for record in orders.stream({"status": "paid"}, fields=["id"], page=10):
+        assert_type(record, dict[str, Any])
+
+
+@db.model
+class Guest:
+    name: Column[str]
+    nickname: Column[str | None]
+    age: Column[int] = field(default=18)
+    tags: Column[list[str]] = field(default_factory=list)
+    meta: Column[dict[str, Any] | None]
+    plain: int = 0
+
+
+async def conditions() -> None:
+    assert_type(Guest.age, Column[int])
+    assert_type(Guest.age > 18, Condition)
+    assert_type(Guest.age >= Guest.age, Condition)
+    assert_type((Guest.age > 18) & ~Guest.name.contains("x"), Condition)
+    assert_type(Guest.nickname.starts_with("x", any_case=True), Condition)
+    assert_type(Guest.tags.has_any(["a"]), Condition)
+    assert_type(Guest.meta["a"]["b"] == 1, Condition)
+    assert_type(Guest.age % 2 == 0, Condition)
+    assert_type(Guest.age.is_in([1, 2]), Condition)
+    _ = Guest.age > "18"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    Guest.age.contains("x")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    Guest.name.has_any(["a"])  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(Guest.plain, int)
+    assert_type(await db[Guest].explain(filter=Guest.age > 18), Explanation)
+    async with db[Guest].stream(Guest.age > 18, batch_size=10, idle_s=5) as stream:
+        assert_type(stream, RecordStream)
+        assert_type(await anext(stream), dict[str, Any])
+
+
+DataFlow("sqlite:///:memory:", cursor_key=b"0123456789abcdef")
+
+
+async def relations(db: DataFlow) -> None:
+    @db.model
+    class Visit:
+        guest_id: int = field(references="Guest", on_delete="cascade", backref="stays")
+        shop_id: int | None = field(references=Address, relation="shop", default=None)
+        host_id: Annotated[int, References("Guest", on_update="restrict")]
+
+    assert_type(db[Visit].model.relations, Mapping[str, Relation])
+    async for record in db[Visit].stream(include=["guest"]):
         assert_type(record, dict[str, Any])

@@ -12,6 +12,7 @@ FACTS: dict[str, object] = {
     "attempts": 3,
     "chain": ("/a", "/b"),
     "fields": ("email",),
+    "idle_s": 60.0,
     "key": ("id",),
     "known": ("UserCreateNode", "UserReadNode"),
     "nodes": ("a", "b"),

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from ._attribute import FieldAttribute, written_in
 from ._declare import declare
+from ._references import References
 from ._seal import InstanceError, seal
 from ._specifier import field
 
-__all__ = ["InstanceError", "declare", "field", "seal"]
+__all__ = [
+    "FieldAttribute",
+    "InstanceError",
+    "References",
+    "declare",
+    "field",
+    "seal",
+    "written_in",
+]

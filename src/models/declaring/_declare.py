@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from ...errors import ModelError, nearest
+from .._family import Family
 from .._field import Default, Field, Marks
+from .._foreign_key import ForeignKey
 from .._model import Model
 from ..types._digits import Digits
 from ..types._kind import Kind
 from ..types._mismatch import MismatchError
 from ..types._type import FieldType
 from ._annotation import AnnotationError, read_annotation
-from ._index import check_group, collect_indexes
+from ._foreign_keys import read_foreign_keys
+from ._index import check_group, collect_indexes, with_foreign_keys
 from ._key import with_key
 from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
+from ._references import References, find_references
 from ._source import read_source
 from ._specifier import Specifier
 from ._tenancy import TENANT, refuse_in_key, with_tenant, without_tenant
@@ -35,10 +39,15 @@ _UPDATED: Final = "updated_at"
 _TIMESTAMP: Final = FieldType(Kind.DATETIME, datetime)
 
 
-def declare(cls: type) -> Model:
+def declare(cls: type, family: Family | None = None) -> Model:
     """Return the model that *cls* declares; the class itself is left as it is.
 
     A class without fields is a model too: its rows have an ``id`` and no more.
+
+    Args:
+        cls: The class.
+        family: Among which the models are that it refers to; whoever owns it adds
+            the model. Without one, it refers to none but itself.
 
     Raises:
         ModelError: Something in it cannot be stored as written.
@@ -62,6 +71,8 @@ def declare(cls: type) -> Model:
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
     if options.has_tenants:
         indexes, uniques = without_tenant(name, indexes, uniques)
+    foreign_keys = _foreign_keys(name, fields, source, options)
+    indexes = with_foreign_keys(indexes, (key, *uniques), foreign_keys)
     return Model(
         name=name,
         table=_table(name, options),
@@ -77,6 +88,8 @@ def declare(cls: type) -> Model:
         tenant_field=TENANT if options.has_tenants else None,
         deleted_field=DELETED if options.keeps_deleted else None,
         version_field=VERSION if options.is_versioned else None,
+        foreign_keys=foreign_keys,
+        family=family or Family(),
     )
 
 
@@ -139,6 +152,25 @@ def _default(
         return Default(type_.check(specifier.default))
     except MismatchError as error:
         raise ModelError(model, name, f"its default {error}") from None
+
+
+def _foreign_keys(
+    model: str,
+    fields: dict[str, Field],
+    source: dict[str, tuple[Any, Specifier]],
+    options: Options,
+) -> tuple[ForeignKey, ...]:
+    references: dict[str, References] = {}
+    for name, (annotation, specifier) in source.items():
+        noted = find_references(annotation)
+        if noted is not None and specifier.references is not None:
+            problem = "its annotation and field() both say what it refers to: keep one"
+            raise ModelError(model, name, problem)
+        said = noted or specifier.references
+        if said is not None:
+            references[name] = said
+    groups = options.foreign_keys
+    return read_foreign_keys(model, fields, references, groups)
 
 
 def _declared_key(

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from ...errors import ModelError, nearest
 from .._field import Field
+from .._foreign_key import ForeignKey
 from .._model import Index
 from ._options import Options
 from ._specifier import Specifier
 
-__all__ = ["check_group", "collect_indexes"]
+__all__ = ["check_group", "collect_indexes", "with_foreign_keys"]
 
 
 def collect_indexes(
@@ -43,6 +44,30 @@ def collect_indexes(
         if index.fields != key:
             indexes.setdefault(index.fields, index)
     return tuple(indexes.values()), uniques
+
+
+def with_foreign_keys(
+    indexes: tuple[Index, ...],
+    uniques: Iterable[tuple[str, ...]],
+    foreign_keys: Iterable[ForeignKey],
+) -> tuple[Index, ...]:
+    """Return the indexes with one for each foreign key that has none.
+
+    Without it, whoever deletes a row reads all rows that might refer to it.
+
+    Args:
+        indexes: Those there are.
+        uniques: The key and the unique groups, which have indexes of their own.
+        foreign_keys: What needs one.
+    """
+    found = list(indexes)
+    groups = [*uniques, *(index.fields for index in indexes)]
+    for foreign_key in foreign_keys:
+        fields = foreign_key.fields
+        if not any({*group[: len(fields)]} == {*fields} for group in groups):
+            found.append(Index(fields))
+            groups.append(fields)
+    return tuple(found)
 
 
 def check_group(

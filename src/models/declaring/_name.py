@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ...errors import ModelError
+from .._snake_case import snake_case
 
 __all__ = ["MAX_NAME_BYTES", "check_names", "check_table", "table_name"]
 
@@ -16,8 +17,6 @@ MAX_NAME_BYTES: Final = 63
 _SYSTEM: Final = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
 """Source: PostgreSQL, System Columns."""
 
-# `OrderItem` and `HTTPServer`: before a capital that starts a word.
-_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ES: Final = re.compile(r"(ss|us|x|z|ch|sh)$")
 _IS: Final = re.compile(r"sis$")  # analysis
 _Y: Final = re.compile(r"(?<![aeiou])y$")
@@ -29,7 +28,7 @@ def table_name(name: str) -> str:
     A name that ends in a single s counts as a plural already (`Settings`);
     irregular plurals are not known: say ``__tablename__`` where they matter.
     """
-    word = _WORD.sub("_", name).lower()
+    word = snake_case(name)
     if _ES.search(word):
         return f"{word}es"
     if _IS.search(word):

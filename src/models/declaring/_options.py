@@ -15,8 +15,8 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    *("indexes", "multi_tenant", "primary_key", "protect", "soft_delete"),
-    *("table_name", "timestamps", "unique", "versioned"),
+    *("foreign_keys", "indexes", "multi_tenant", "primary_key", "protect"),
+    *("soft_delete", "table_name", "timestamps", "unique", "versioned"),
 )
 _LATER: Final = ("audit_log",)
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
@@ -34,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         is_versioned: Whether changes of a row are counted.
         uniques: Groups of names that no two rows share.
         indexes: Indexes asked for.
+        foreign_keys: Foreign keys of several fields, as written.
         given: ``__dataflow__`` as written.
     """
 
@@ -45,6 +46,7 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     is_versioned: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[object, ...] = ()
     given: Mapping[str, Any] = {}
 
 
@@ -70,6 +72,10 @@ def read_options(cls: type) -> Options:
         has_tenants=_flag(model, "multi_tenant", given.get("multi_tenant", False)),
         uniques=tuple(_names(model, "unique", each) for each in uniques),
         indexes=tuple(_index(model, each) for each in indexes),
+        foreign_keys=(
+            *_sequence(model, "foreign_keys", given.get("foreign_keys", ())),
+            *_sequence(model, "__foreign_keys__", getattr(cls, "__foreign_keys__", ())),
+        ),
         given=MappingProxyType(given),
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, MemberDescriptorType
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from ...errors import ModelError
+from ._attribute import FieldAttribute, written_in
 from ._specifier import Specifier, read_specifier
 
 __all__ = ["read_source"]
@@ -21,7 +22,7 @@ def read_source(cls: type) -> dict[str, tuple[Any, Specifier]]:
         ModelError: An annotation names something unknown.
     """
     return {
-        name: (annotation, _specifier(cls, name))
+        name: (_without_attribute(annotation), _specifier(cls, name))
         for name, annotation in _annotations(cls).items()
         if not _is_class_variable(annotation) and not _is_dunder(name)
     }
@@ -31,7 +32,9 @@ def _annotations(cls: type) -> dict[str, Any]:
     try:
         try:
             return get_type_hints(cls, include_extras=True)
-        except NameError:  # defined inside a function: its names are not global
+        except (NameError, TypeError):
+            # Defined inside a function: its names are not global. One may be that of a
+            # field as well, as in `date: date`, and then that of an attribute.
             return get_type_hints(cls, localns=_names_near(cls), include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         msg = (
@@ -45,7 +48,8 @@ def _names_near(cls: type) -> dict[str, Any]:
     """Return the names that a string annotation of *cls* may mean."""
     names: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        names.update(vars(base))
+        body = vars(base).items()
+        names.update((k, v) for k, v in body if not isinstance(v, FieldAttribute))
     names.update(vars(sys.modules[cls.__module__]))
     frame: FrameType | None = sys._getframe()  # noqa: SLF001  # locals are wanted
     near: list[FrameType] = []
@@ -56,6 +60,14 @@ def _names_near(cls: type) -> dict[str, Any]:
     for each in reversed(near):  # the nearest last: it wins
         names.update(each.f_locals)
     return names
+
+
+def _without_attribute(annotation: Any) -> Any:  # noqa: ANN401  # an annotation
+    """Return the type of a field that is written as ``Column[int]``."""
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, FieldAttribute):
+        return get_args(annotation)[0]
+    return annotation
 
 
 def _is_class_variable(annotation: object) -> bool:
@@ -72,6 +84,8 @@ def _specifier(cls: type, name: str) -> Specifier:
         from_dataclass = body.get("__dataclass_fields__", {})
         if name in from_dataclass:
             return read_specifier(from_dataclass[name])
-        if name in body and not isinstance(body[name], MemberDescriptorType):
-            return read_specifier(body[name])
+        written = written_in(base, name)
+        is_slot = isinstance(written, MemberDescriptorType)
+        if not is_slot and written is not FieldAttribute.NOT_WRITTEN:
+            return read_specifier(written)
     return Specifier()

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from .._field import Marks
+from ._references import OnChange, References
 
 __all__ = ["Specifier", "field", "read_specifier"]
 
@@ -26,6 +27,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
         marks: How it is protected.
+        references: What the field refers to, or None.
     """
 
     default: Any = _MISSING
@@ -35,6 +37,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
     marks: Marks = Marks()
+    references: References | None = None
 
     @property
     def has_default(self) -> bool:
@@ -60,6 +63,11 @@ def field(
     never_null: bool = False,
     mask: str | None = None,
     pii: str | None = None,
+    references: str | type | None = None,
+    on_delete: OnChange = "no_action",
+    on_update: OnChange = "no_action",
+    relation: str | None = None,
+    backref: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -77,12 +85,27 @@ def field(
             ``"partial"`` or ``"null"``.
         pii: What personal data it holds, such as ``"email"``; masks it, partially if
             ``mask`` does not say.
+        references: It holds the key of a row of this model, ``"Customer"`` or the
+            class, or a unique field of it, ``"Customer.code"``.
+        on_delete: What becomes of the row when the one it refers to is deleted.
+        on_update: The same when that one's key changes.
+        relation: What the row it refers to is called; ``customer`` for a field
+            ``customer_id`` if None.
+        backref: What rows like this are called there; as their table if None.
     """
     marks = Marks(
         immutable, write_once, never_null, mask or ("partial" if pii else None), pii
     )
+    said = References(references, on_delete, on_update, relation, backref)
     return Specifier(
-        default, default_factory, primary_key, unique, index, digits, marks
+        default,
+        default_factory,
+        primary_key,
+        unique,
+        index,
+        digits,
+        marks,
+        None if said == References(None) else said,
     )
 
 

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
-from ._model_node import ModelNode
+from ._include import in_one_snapshot, isolated, load
+from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
-from .kinds import KINDS
+from ._options import came, flag, whole_number
+from ._view import settle, view_of
+from .kinds import KINDS, ExplainNode, ListNode, ListPlan
 
 __all__ = [
     "BULK_MAILBOX",
     "KINDS",
+    "Arriving",
     "BulkActor",
     "BulkNode",
+    "ExplainNode",
+    "ListNode",
+    "ListPlan",
     "ModelNode",
     "NodeActor",
+    "came",
+    "flag",
+    "in_one_snapshot",
+    "isolated",
+    "load",
+    "settle",
+    "view_of",
+    "whole_number",
 ]

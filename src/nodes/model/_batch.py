@@ -16,9 +16,10 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeAlias, final
 
 from ...drivers import Connection, Row
-from ...errors import ConnectionLostError, DriverError
+from ...errors import ConnectionLostError, DriverError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import GuardedTable, Result, Table, Terms, guarded
+from ._foreign_keys import explained
 from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
 from ._named import named_fields
@@ -73,11 +74,14 @@ class Batch:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
             return await self._run_together(connection, table)
-        for envelope, plan in jobs:
+        for job in jobs:
+            envelope, plan = job
             try:
                 envelope.reply(await self._node.perform(connection, table, plan))
             except ConnectionLostError:
                 raise
+            except ForeignKeyError as error:
+                envelope.fail(await self._explained(connection, table, job, error))
             except Exception as error:  # noqa: BLE001  the sender's, see rule 1
                 envelope.fail(error)
         return []
@@ -102,6 +106,15 @@ class Batch:
             envelope.fail(error)
         return []
 
+    async def _explained(
+        self, connection: Connection, table: Table, job: Job, error: ForeignKeyError
+    ) -> DriverError:
+        """Return *error* with the foreign key that refused, if that can be told."""
+        if not isinstance(self._node, RowNode):
+            return error
+        attempt = self._node.attempt(job[1])
+        return await explained(connection, table, error, attempt)
+
     def fail(self, error: BaseException) -> None:
         """Fail every message of it."""
         for envelope, _ in self.jobs:
@@ -124,7 +137,11 @@ class Batch:
             middle = len(self.jobs) // 2
             halves = self.jobs[:middle], self.jobs[middle:]
             return [Batch(node, half, self._terms) for half in halves]
-        for (envelope, plan), outcome in zip(self.jobs, outcomes, strict=True):
+        for job, outcome in zip(self.jobs, outcomes, strict=True):
+            envelope, plan = job
+            if isinstance(outcome, ForeignKeyError):
+                envelope.fail(await self._explained(connection, table, job, outcome))
+                continue
             if isinstance(outcome, DriverError):
                 envelope.fail(outcome)
                 continue

@@ -7,10 +7,11 @@ from typing import Any, Final, final
 
 from ...actors import Actor, Turn
 from ...drivers import Driver
-from ...errors import ConnectionLostError
+from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import Table, Terms, guarded, table_of
 from ._bulk_node import BulkNode
+from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
 from ._view import settle, view_of
@@ -70,6 +71,8 @@ class BulkActor(Actor):
                 reply = await node.work(self._driver, table, plan)
             else:
                 reply = await self._work_under(envelope.terms, table, envelope, plan)
+        except ForeignKeyError as error:
+            envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
             envelope.fail(error)
         else:

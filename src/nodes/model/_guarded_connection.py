@@ -76,7 +76,9 @@ class GuardedConnection:
         """Return a block that commits at its end, see `Connection.transaction`."""
         return self._connection.transaction()
 
-    def stream(self, statement: Statement, *, batch: int = 1000) -> RowStream:
+    def stream(
+        self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
+    ) -> RowStream:
         """Return an iterator over batches of rows; only of a statement without looks.
 
         Raises:
@@ -85,7 +87,7 @@ class GuardedConnection:
         (guarded,) = _guarded((statement,))
         if not guarded.is_plain:
             raise UnguardedStatementError
-        return self._connection.stream(guarded, batch=batch)
+        return self._connection.stream(guarded, batch=batch, snapshot=snapshot)
 
 
 def _guarded(statements: Sequence[Statement]) -> list[Guarded]:

@@ -43,7 +43,8 @@ class NodeActor(Actor):
     Args:
         node: What it does.
         driver: Where to.
-        prepare: Awaited before the first turn, and again after it failed.
+        prepare: Awaited before the first turn, again after it failed, and once more
+            when other models were declared.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class NodeActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
-        self._is_prepared = False
         model = node.model
         self._has_views = bool(model.tenant_field or model.deleted_field)
+        self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
         self.workers = driver.capacity(write=self._is_write)
@@ -74,10 +75,11 @@ class NodeActor(Actor):
         jobs = self._jobs(turn)
         if not jobs:
             return
-        if not self._is_prepared:
-            await self._prepare()
-            self._is_prepared = True
         node = self._node
+        generation = node.model.generation
+        if self._prepared != generation:
+            await self._prepare()
+            self._prepared = generation
         batches = deque(
             batched(node, self._table, jobs)
             if len(jobs) > 1

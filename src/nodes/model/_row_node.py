@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ...drivers import Connection, Row
 from ...sql import Result, Statement, Table
+from ._foreign_keys import Attempt
 from ._model_node import ModelNode
 
 __all__ = ["RowNode"]
@@ -45,6 +46,11 @@ class RowNode(ModelNode[PlanT]):
         """Carry out one plan by itself."""
         results = await connection.run(self.statements(table, plan))
         return self.reply(table, plan, results)
+
+    def attempt(self, plan: PlanT) -> Attempt:
+        """Return what *plan* writes, to find out why a foreign key refused it."""
+        del plan
+        return Attempt(self.model, self.operation)
 
     # -- several plans --------------------------------------------------------------
 

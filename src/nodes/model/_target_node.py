@@ -14,6 +14,7 @@ from ...models import Model
 from ...sql import Filter, Table, conjunction
 from .._database import Database
 from .._node import Port
+from ._foreign_keys import Attempt
 from ._model_node import Arriving
 from ._options import flag
 from ._row_node import RowNode
@@ -108,6 +109,10 @@ class TargetNode(RowNode[PlanT]):
             if not results[-1].rows:
                 await check_version(connection, table, plan.target.where, plan.expected)
         return self.reply(table, plan, results)
+
+    def attempt(self, plan: PlanT) -> Attempt:
+        """Return which row was to change."""
+        return Attempt(self.model, self.operation, where=plan.target.where)
 
     def _absent(self, plan: TargetPlan) -> dict[str, Any]:
         """Return the reply for a row that is not there.

@@ -24,6 +24,8 @@ _WISHES: Final = {
     Operation.LIST: _INCLUDE,
     Operation.COUNT: _INCLUDE,
     Operation.AGGREGATE: _INCLUDE,
+    Operation.STREAM: _INCLUDE,
+    Operation.EXPLAIN: _INCLUDE,
     Operation.DELETE: _PERMANENT,
     Operation.BULK_DELETE: _PERMANENT,
 }

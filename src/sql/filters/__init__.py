@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ._columns import Column, Columns, attach_columns, columns
 from ._compile import Compiler
-from ._condition import Column, Columns, Condition, columns
-from ._cursor import Cursor
+from ._condition import Condition
+from ._cursor import Cursor, after
 from ._evaluate import evaluate, matcher
 from ._filter import (
     ALL,
@@ -13,6 +14,7 @@ from ._filter import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
@@ -25,25 +27,29 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     conjunction,
     disjunction,
     negation,
+    related,
 )
 from ._json_at import json_at
 from ._order import Term, parse_order
-from ._parse import OPERATORS, parse
-from ._reference import Reference, reference, references
+from ._parse import OPERATORS, QUANTIFIERS, parse
+from ._reference import Reference, aliased, reference, references
 
 __all__ = [
     "ALL",
     "NOTHING",
     "OPERATORS",
+    "QUANTIFIERS",
     "And",
     "AnyElement",
     "Column",
     "Columns",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Compiler",
     "Condition",
@@ -60,7 +66,11 @@ __all__ = [
     "Or",
     "Reading",
     "Reference",
+    "Related",
     "Term",
+    "after",
+    "aliased",
+    "attach_columns",
     "columns",
     "conjunction",
     "disjunction",
@@ -72,4 +82,5 @@ __all__ = [
     "parse_order",
     "reference",
     "references",
+    "related",
 ]

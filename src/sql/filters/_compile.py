@@ -19,15 +19,17 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import FilterError
-from ...models import Field
+from ...models import Field, Relation
 from .._column import column_type
 from .._dialect import POSTGRESQL, Dialect
 from ._derived import derived
 from ._filter import (
+    ALL,
     And,
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Filter,
     Match,
@@ -36,12 +38,13 @@ from ._filter import (
     Not,
     OneOf,
     Or,
+    Related,
     Subject,
 )
 from ._list import spelled_out
 from ._match import MATCHES
 from ._order import Term
-from ._reference import Reference
+from ._reference import Reference, aliased
 
 __all__ = ["Compiler"]
 
@@ -67,7 +70,7 @@ class Compiler:
         parameters: Values so far, encoded for the dialect.
     """
 
-    __slots__ = ("_columns", "_dialect", "parameters")
+    __slots__ = ("_aliases", "_columns", "_dialect", "_outermost", "parameters")
 
     def __init__(
         self,
@@ -77,6 +80,8 @@ class Compiler:
     ) -> None:
         self._dialect = dialect
         self._columns = columns
+        self._aliases = 0
+        self._outermost = ""
         self.parameters: list[Any] = [*parameters]
 
     def place(self, value: object) -> str:
@@ -168,6 +173,8 @@ class Compiler:
         inner = part.part
         if isinstance(inner, Compare) and inner.value is None:
             return f"{self._refer(inner.field).name} IS NOT NULL"
+        if isinstance(inner, Related):
+            return f"NOT {self.write_related(inner)}"
         return f"({self.condition(inner)}) IS NOT TRUE"
 
     def write_compare(self, part: Compare) -> str:
@@ -185,6 +192,16 @@ class Compiler:
         """Write a comparison of two columns."""
         left, right = self._refer(part.field), self._refer(part.other)
         return f"{left.ordered} {part.comparison.value} {right.ordered}"
+
+    def write_compare_row(self, part: CompareRow) -> str:
+        """Write a comparison of columns with values, as one row with another."""
+        columns = [self._columns[field.name] for field in part.fields]
+        places = [
+            self.place(value if column.encode is None else column.encode(value))
+            for column, value in zip(columns, part.values, strict=True)
+        ]
+        names = ", ".join(column.ordered for column in columns)
+        return f"({names}) {part.comparison.value} ({', '.join(places)})"
 
     def write_modulo(self, part: Modulo) -> str:
         """Write what a division leaves; both databases give it the dividend's sign."""
@@ -245,8 +262,40 @@ class Compiler:
         )
         return f"EXISTS (SELECT 1 FROM {elements} WHERE {self.condition(part.part)})"
 
+    # -- relations ------------------------------------------------------------
 
-_DEEP: Final = frozenset({And, Or, Not, Members, AnyElement})
+    def write_related(self, part: Related) -> str:
+        """Write what at least one related row must be.
+
+        Nowhere else does a filter name a table that is not its statement's own.
+        """
+        relation, outer = part.relation, self._columns
+        target, alias = relation.target, self._alias(relation)
+        inner = aliased(target, self._dialect, alias)
+        pairs = [
+            f"{inner[theirs.name].equal} = {outer[own.name].qualified}"
+            for own, theirs in relation.pairs
+        ]
+        table = f"{self._dialect.quote(target.table)} AS {self._dialect.quote(alias)}"
+        self._columns = inner
+        # What nests comes first; see the top of the file.
+        parts = [] if part.part is ALL else [self._member(part.part, " AND ")]
+        self._columns = outer
+        if target.deleted_field is not None:
+            pairs.append(f"{inner[target.deleted_field].name} IS NULL")
+        where = " AND ".join((*parts, *pairs))
+        return f"EXISTS (SELECT 1 FROM {table} WHERE {where})"
+
+    def _alias(self, relation: Relation) -> str:
+        """Return a name that no table of the statement has."""
+        if not self._aliases:
+            self._outermost = relation.source.table
+        self._aliases += 1
+        sign = "$" if not self._outermost.startswith("$") else "#"
+        return f"{sign}r{self._aliases}"
+
+
+_DEEP: Final = frozenset({And, Or, Not, Members, AnyElement, Related})
 """What opens brackets."""
 
 _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
@@ -255,11 +304,13 @@ _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
     Not: Compiler.write_not,
     Compare: Compiler.write_compare,
     CompareFields: Compiler.write_compare_fields,
+    CompareRow: Compiler.write_compare_row,
     Modulo: Compiler.write_modulo,
     OneOf: Compiler.write_one_of,
     Match: Compiler.write_match,
     Members: Compiler.write_members,
     AnyElement: Compiler.write_any_element,
+    Related: Compiler.write_related,
 }
 
 
@@ -275,4 +326,6 @@ def _height(part: Filter) -> int:
         return 1 + max(map(_height, part.parts), default=0)
     if isinstance(part, Members):
         return _SPELLED_OUT
-    return 1 + _height(part.part) if isinstance(part, Not | AnyElement) else 0
+    if isinstance(part, Not | AnyElement | Related):
+        return 1 + _height(part.part)
+    return 0

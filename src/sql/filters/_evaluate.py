@@ -17,12 +17,14 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from ...errors import RelationNotLoadedError
 from ...models import Field, Kind
 from ._filter import (
     And,
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
@@ -35,6 +37,7 @@ from ._filter import (
     OneOf,
     Or,
     Reading,
+    Related,
     Subject,
 )
 from ._json_at import value_at
@@ -63,7 +66,10 @@ def matcher(part: Filter) -> Matcher:
     """Return a function that tells whether *part* lets a row through.
 
     It takes a mapping with at least the fields that the filter names, as they come
-    out of a node, and raises KeyError where one is missing.
+    out of a node, and raises KeyError where one is missing. Related rows are in it
+    as ``include`` puts them there: under the relation's name, one or None, or a list.
+
+    The function raises `RelationNotLoadedError` where they are not.
     """
     return _COMPILERS[type(part)](part)
 
@@ -214,6 +220,20 @@ def _compare_fields(part: CompareFields) -> Matcher:
     return compare
 
 
+def _compare_row(part: CompareRow) -> Matcher:
+    readers = [_reader(field) for field in part.fields]
+    holds, values = _ORDERS[part.comparison], [_plain(each) for each in part.values]
+
+    def compare(row: Row) -> bool:
+        for read, value in zip(readers, values, strict=True):
+            found = read(row)
+            if found is None or found != value:
+                return found is not None and holds(found, value)
+        return False
+
+    return compare
+
+
 def _one_of(part: OneOf) -> Matcher:
     read, values = _reader(part.field), frozenset(map(_plain, part.values))
     return lambda row: read(row) in values
@@ -275,6 +295,25 @@ def _any_element(part: AnyElement) -> Matcher:
         if found is None:
             return False
         return any(inner({_ELEMENT: _plain(each)}) for each in found)
+
+    return some
+
+
+# -- relations --------------------------------------------------------------------
+
+
+def _related(part: Related) -> Matcher:
+    model, name = part.relation.source.name, part.relation.name
+    is_many, inner = part.relation.is_many, matcher(part.part)
+
+    def some(row: Row) -> bool:
+        try:
+            found = row[name]
+        except KeyError:
+            raise RelationNotLoadedError(model, name) from None
+        if is_many:
+            return any(map(inner, found))
+        return found is not None and inner(found)
 
     return some
 
@@ -372,9 +411,11 @@ _COMPILERS: Final[Mapping[type, Callable[[Any], Matcher]]] = {
     Not: _not,
     Compare: _compare,
     CompareFields: _compare_fields,
+    CompareRow: _compare_row,
     OneOf: _one_of,
     Modulo: _modulo,
     Members: _members,
     AnyElement: _any_element,
     Match: _match,
+    Related: _related,
 }

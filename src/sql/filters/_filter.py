@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ...models import Field, FieldType
+from ...models import Field, FieldType, Relation
 
 __all__ = [
     "ALL",
@@ -25,6 +25,7 @@ __all__ = [
     "AnyElement",
     "Compare",
     "CompareFields",
+    "CompareRow",
     "Comparison",
     "Derived",
     "Filter",
@@ -37,10 +38,12 @@ __all__ = [
     "OneOf",
     "Or",
     "Reading",
+    "Related",
     "Subject",
     "conjunction",
     "disjunction",
     "negation",
+    "related",
 ]
 
 
@@ -148,6 +151,22 @@ class CompareFields(_Node, frozen=True, eq=False):
     other: Field
 
 
+class CompareRow(_Node, frozen=True, eq=False):
+    """Several fields against as many values: the first pair that differs decides.
+
+    Before it, a NULL lets nothing through.
+
+    Attributes:
+        fields: At least two.
+        comparison: GT or LT.
+        values: None of them None.
+    """
+
+    fields: tuple[Field, ...]
+    comparison: Comparison
+    values: tuple[Any, ...]
+
+
 class Modulo(_Node, frozen=True, eq=False):
     """The rest of a division, whose sign is that of the field's value.
 
@@ -180,6 +199,20 @@ class AnyElement(_Node, frozen=True, eq=False):
     part: Filter
 
 
+class Related(_Node, frozen=True, eq=False):
+    """At least one related row is let through by *part*.
+
+    What is asked of every related row, or of none, is the negation of this: a
+    predicate joined to *part* then means the rows that exist for somebody.
+
+    Attributes:
+        relation: Whose target the fields in *part* belong to.
+    """
+
+    relation: Relation
+    part: Filter
+
+
 class And(_Node, frozen=True, eq=False):
     """All parts hold; without parts it is true."""
 
@@ -198,7 +231,17 @@ class Not(_Node, frozen=True, eq=False):
     part: Filter
 
 
-Leaf = Compare | OneOf | Match | CompareFields | Modulo | Members | AnyElement
+Leaf = (
+    Compare
+    | OneOf
+    | Match
+    | CompareFields
+    | CompareRow
+    | Modulo
+    | Members
+    | AnyElement
+    | Related
+)
 
 Filter = Leaf | And | Or | Not
 
@@ -236,6 +279,11 @@ def negation(part: Filter) -> Filter:
     if part is NOTHING:
         return ALL
     return part.part if isinstance(part, Not) else Not(part)
+
+
+def related(relation: Relation, part: Filter) -> Filter:
+    """Return the filter for rows with a related row that *part* lets through."""
+    return NOTHING if part is NOTHING else Related(relation, part)
 
 
 def _only(parts: list[Filter]) -> Filter | None:

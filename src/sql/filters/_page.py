@@ -14,16 +14,22 @@ from typing import Any, Final
 
 import msgspec
 
-from ...models import declare
+from ...models import Family, declare, field
 from .._dialect import POSTGRESQL, SQLITE, Dialect
 from ._compile import Compiler
 from ._list import MAX_MEMBERS
 from ._operators import MAX_BOUND_VALUES, MAX_VALUES
-from ._parse import MAX_DEPTH, MAX_NODES, parse
+from ._parse import MAX_DEPTH, MAX_HOPS, MAX_NODES, parse
 from ._reference import references
 from ._regex import MAX_CHOICES, MAX_PATTERN_LENGTH
 
 __all__ = ["ENTRIES", "Entry", "page"]
+
+
+class Team:
+    """What people belong to, in the examples."""
+
+    city: str
 
 
 class Person:
@@ -35,9 +41,14 @@ class Person:
     limit: int | None
     tags: list[str] | None
     meta: dict[str, Any] | None
+    team_id: int | None = field(references="Team", backref="people")
+    boss_id: int | None = field(references="Person", backref="staff")
 
 
-_PERSON: Final = declare(Person)
+_FAMILY: Final = Family()
+for _each in (Team, Person):
+    _FAMILY.add(declare(_each, _FAMILY))
+_PERSON: Final = _FAMILY.models["Person"]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -231,6 +242,36 @@ _DOCUMENTS: Final = (
         _NOTHING_THERE,
     ),
 )
+_RELATED: Final = (
+    Entry(
+        "$some",
+        {"staff": {"$some": {"age": {"$gt": 60}}}},
+        "At least one related row is let through. `{'$some': {}}` asks whether there is "
+        "one.",
+        "What refers to nothing has no related rows.",
+    ),
+    Entry(
+        "$every",
+        {"staff": {"$every": {"age": {"$gt": 60}}}},
+        "There is no related row that is not let through; so it is where there is none.",
+        "A related row with NULL there is one that is not let through.",
+    ),
+    Entry(
+        "$none",
+        {"staff": {"$none": {"age": {"$gt": 60}}}},
+        "No related row is let through. `{'$none': {}}` asks for rows without any.",
+        "What refers to nothing has no related rows.",
+    ),
+)
+_ONE_RELATED: Final = (
+    Entry(
+        "relation",
+        {"team": {"city": "Bern"}},
+        "The row it refers to is there and is let through; `{'team.city': 'Bern'}` says "
+        "the same. `{'team': None}` asks for rows that refer to none.",
+        "What refers to nothing is not let through.",
+    ),
+)
 _PATHS: Final = (
     Entry("path", {"meta.address.city": "Bern"}, "Text at a path.", _NOTHING_THERE),
     Entry("path", {"meta.sizes.0": {"$gt": 1.5}}, "A number.", _NOTHING_THERE),
@@ -254,7 +295,7 @@ _PATHS: Final = (
     ),
 )
 
-ENTRIES: Final = (*_COMPARING, *_JOINING, *_TEXT, *_LISTS, *_DOCUMENTS)
+ENTRIES: Final = (*_COMPARING, *_JOINING, *_TEXT, *_LISTS, *_DOCUMENTS, *_RELATED)
 """Every operator."""
 
 _HEAD: Final = f"""\
@@ -312,6 +353,53 @@ What holds for all of them:
 - **Bounds.** {MAX_DEPTH} levels, {MAX_NODES} conditions. `FilterError` tells the path
   inside the filter, such as `$or[1].age.$gt`, and never a value.
 
+## On the class
+
+A declared class has its columns as attributes: `User.age > 18` is a filter. Joined by
+`&`, `|` and `~`, with brackets, it goes wherever a filter goes. Where the annotation says
+`Column[int]` instead of `int`, editors and type checkers know what a column can do and
+what it is compared with; to the table it makes no difference.
+
+```python
+import anyio
+
+from dataflow import Column, DataFlow, field
+
+db = DataFlow("sqlite:///:memory:")
+
+
+@db.model
+class User:
+    name: Column[str]
+    age: Column[int] = field(default=18)
+    tags: Column[list[str]] = field(default_factory=list)
+    active: bool = True  # a column too; checkers take it for a bool
+
+
+async def main() -> None:
+    async with db:
+        await db[User].create(name="Bo", age=20, tags=["new"])
+        wanted = (User.age > 18) & ~User.name.contains("x") & User.tags.has_any(["new"])
+        assert await db[User].count(filter=wanted) == 1
+        begins = User.name.starts_with("b", any_case=True)
+        assert await db[User].count(filter=begins) == 1
+
+
+anyio.run(main)
+```
+
+| on | what there is |
+|---|---|
+| any column | `==` `!=` `>` `>=` `<` `<=`, `is_in`, `not_in`, `between`, `is_null`, `is_not_null` |
+| text | `contains`, `starts_with`, `ends_with`, `like`, `matches`, each with `any_case=True` |
+| int | `User.age % 2 == 0` |
+| lists | `has_all`, `has_any`, `has_only`, `has_size`, `has_element` |
+| JSON | `User.meta["address"]["city"]`, `has_key` |
+| whatever is missing | `User.age.holds("$gt", 18)` |
+
+Python's `and`, `or`, `not` and `1 < a < 2` ask a condition for its truth; it has none,
+and says so. A default stays what it was, in the model; the attribute is the column.
+
 In Python, `dataflow.sql.parse` makes a tree of a filter, and `dataflow.sql.matcher` a
 function of the tree:
 
@@ -348,6 +436,12 @@ value is read: text is never equal to a number. `json_at` is a function that the
 gives SQLite. Behind a path stand the operators of values and of text, except `$mod` and
 `$field`, and `$size` and `$hasKey`."""
 
+_ABOUT_RELATIONS: Final = f"""\
+For what foreign keys relate: see [Relations](relations.md). A filter inside is one of the
+related model, with all that this page has; it may follow {MAX_HOPS} relations. Above,
+`Person` has `team_id: int | None = field(references="Team", backref="people")` and
+`boss_id: int | None = field(references="Person", backref="staff")` besides."""
+
 _GROUPS: Final[Sequence[tuple[str, str, Sequence[Entry]]]] = (
     ("Values", "", _COMPARING),
     ("Connectives", "", _JOINING),
@@ -366,6 +460,10 @@ def page() -> str:
         parts += [_section(entry, f"### `{entry.name}`\n\n") for entry in entries]
     parts.append("### Paths\n")
     parts += [_section(entry, "") for entry in _PATHS]
+    parts += ["## Relations\n", f"{_wrapped(_ABOUT_RELATIONS)}\n"]
+    parts += [_section(entry, f"### `{entry.name}`\n\n") for entry in _RELATED]
+    parts.append("### One related row\n")
+    parts += [_section(entry, "") for entry in _ONE_RELATED]
     return "\n".join(parts)
 
 

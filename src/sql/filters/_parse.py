@@ -8,10 +8,11 @@ path inside the filter. Nothing is guessed and nothing is skipped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, TypeGuard, cast
 
 from ...errors import FilterError, UnknownFieldError
-from ...models import Field, Kind, Model
+from ...models import Field, Kind, Model, Relation
 from ._filter import (
     ALL,
     AnyElement,
@@ -22,14 +23,29 @@ from ._filter import (
     conjunction,
     disjunction,
     negation,
+    related,
 )
 from ._list import COUNT, LIST_OPERATORS, element_of
 from ._operand import checked, is_mapping, listed, type_name, unknown_operator
 from ._operators import FIELD_OPERATORS, compare_fields, equal
+from ._quantifier import (
+    QUANTIFIERS,
+    is_quantified,
+    nothing_related,
+    relation_at,
+)
 from ._route import Route, read_route, route
 from ._text import regex_with_options
 
-__all__ = ["CONNECTIVES", "MAX_DEPTH", "MAX_NODES", "OPERATORS", "parse"]
+__all__ = [
+    "CONNECTIVES",
+    "MAX_DEPTH",
+    "MAX_HOPS",
+    "MAX_NODES",
+    "OPERATORS",
+    "QUANTIFIERS",
+    "parse",
+]
 
 MAX_DEPTH: Final = 32
 """Levels of nesting a filter may have.
@@ -47,16 +63,20 @@ def parse(given: object, model: Model) -> Filter:
 
     Args:
         given: ``{"age": {"$gt": 18}, "$or": [...]}``; None or empty means every row.
-        model: Whose fields the filter names.
+        model: Whose fields and relations the filter names.
 
     Returns:
         The tree; `ALL` itself when every row is meant.
 
     Raises:
         FilterError: Unknown field or operator, wrong value, or too large.
+        ModelError: A relation may be meant, and cannot be resolved.
     """
     return _Parser(model).all_of({} if given is None else given, "", 1)
 
+
+MAX_HOPS: Final = 8
+"""Relations a filter may follow from one row to the next; each is a query inside."""
 
 _Asked = Subject | Route
 """What conditions stand behind."""
@@ -68,6 +88,7 @@ class _Parser:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._count = 0
+        self._hops = 0
 
     def all_of(self, given: object, path: str, depth: int) -> Filter:
         """Read ``{name: condition, ...}``; all of it must hold."""
@@ -87,15 +108,45 @@ class _Parser:
             raise FilterError(path, f"expected a field's name, not {type_name(name)}")
         if name.startswith("$"):
             return self._logical(name, value, path, depth)
-        return self._conditions(self._subject(name, path), value, path, depth)
+        first, dot, _ = name.partition(".")
+        if not self._model.has_field(first):
+            return self._relation(name, value, path, depth)
+        subject = route(self._model, name, path) if dot else self._model.field(name)
+        return self._conditions(subject, value, path, depth)
 
-    def _subject(self, name: str, path: str) -> Field | Route:
-        if "." in name:
-            return route(self._model, name, path)
-        try:
-            return self._model.field(name)
-        except UnknownFieldError as error:
-            raise FilterError(path, str(error)) from error
+    def _relation(self, name: str, value: object, path: str, depth: int) -> Filter:
+        """Read what stands behind a relation, or behind a path into a related row."""
+        relation, rest = relation_at(self._model, name, path)
+        _check_depth(depth, path)
+        if rest is not None:
+            # The name says where already: the path is not added to.
+            read = partial(self._entry, rest, value, path, depth + 1)
+            return related(relation, self._inside(relation, read, path))
+        if value is None and not relation.is_many:
+            return nothing_related(relation)
+        if not is_quantified(relation, value, path):
+            read = partial(self.all_of, value, path, depth + 1)
+            return related(relation, self._inside(relation, read, path))
+        parts: list[Filter] = []
+        for word, part in cast("Mapping[str, object]", value).items():
+            at = f"{path}.{word}"
+            self._tally(at)
+            read = partial(self.all_of, part, at, depth + 1)
+            parts.append(QUANTIFIERS[word](relation, self._inside(relation, read, at)))
+        return conjunction(parts)
+
+    def _inside(
+        self, relation: Relation, read: Callable[[], Filter], path: str
+    ) -> Filter:
+        """Read a filter of related rows."""
+        if self._hops == MAX_HOPS:
+            raise FilterError(path, f"a filter follows at most {MAX_HOPS} relations")
+        outer, self._model = self._model, relation.target
+        self._hops += 1
+        part = read()
+        self._model = outer
+        self._hops -= 1
+        return part
 
     def _logical(self, name: str, value: object, path: str, depth: int) -> Filter:
         if name == "$not":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -12,7 +14,10 @@ from .._column import is_scaled
 from .._dialect import POSTGRESQL, Dialect
 from ._operators import BOUND
 
-__all__ = ["Reference", "reference", "references"]
+__all__ = ["Reference", "aliased", "reference", "references"]
+
+_CACHED: Final = 512
+"""Tables under an alias whose columns are kept."""
 
 
 class Reference(msgspec.Struct, frozen=True, eq=False):
@@ -35,6 +40,19 @@ class Reference(msgspec.Struct, frozen=True, eq=False):
     ordered: str
     encode: Convert | None
     is_in_json: bool
+
+
+@lru_cache(_CACHED)
+def aliased(model: Model, dialect: Dialect, alias: str) -> Mapping[str, Reference]:
+    """Return the same for a table that is called *alias* in a statement."""
+    table, elements = dialect.quote(alias), dialect.quote("$each")
+    named = ((f, f"{table}.{dialect.quote(f.name)}") for f in model.fields)
+    return {
+        field.name: reference(
+            name, field.type, dialect, qualified=name, elements=elements
+        )
+        for field, name in named
+    }
 
 
 def references(model: Model, dialect: Dialect) -> Mapping[str, Reference]:

@@ -9,7 +9,7 @@ from .._dialect import Dialect
 from .._table import Table
 from ._undecided import Undecided
 
-__all__ = ["table_of"]
+__all__ = ["table_of", "whole_table"]
 
 
 @cache
@@ -20,3 +20,9 @@ def table_of(model: Model, dialect: Dialect) -> Table:
     """
     table = Table(model, dialect)
     return table if model.tenant_field is None else Undecided(table)
+
+
+def whole_table(model: Model, dialect: Dialect) -> Table:
+    """Return the table with the rows of all tenants, for who looks after them."""
+    table = table_of(model, dialect)
+    return table.of_all if isinstance(table, Undecided) else table

@@ -21,11 +21,13 @@ from ..filters import (
     AnyElement,
     Compare,
     CompareFields,
+    CompareRow,
     Comparison,
     Derived,
     Filter,
     Not,
     Or,
+    Related,
     conjunction,
     disjunction,
     matcher,
@@ -73,6 +75,9 @@ def decide(
         return negation(decide(part.part, known, columns))
     if isinstance(part, CompareFields):
         return _decide_fields(part, known, columns)
+    if isinstance(part, Related | CompareRow):
+        # No rule speaks of related rows, or of places in an order.
+        raise UndecidedError(part.relation.name if isinstance(part, Related) else "")
     if part.field.name in known:
         return ALL if matcher(part)(known) else NOTHING
     if isinstance(part, AnyElement):
@@ -135,6 +140,10 @@ def _names(part: Filter) -> Iterator[str]:
             yield from _names(each)
     elif isinstance(part, Not):
         yield from _names(part.part)
+    elif isinstance(part, CompareRow):
+        yield from (field.name for field in part.fields)
+    elif isinstance(part, Related):
+        yield from (own.name for own, _ in part.relation.pairs)
     else:
         yield part.field.name
         if isinstance(part, CompareFields):

@@ -29,6 +29,7 @@ from dataflow.errors import (
     ConstraintError,
     DriverError,
     DuplicateKeyError,
+    ForeignKeyError,
     OutOfRangeError,
     QueryError,
     StoredValueError,
@@ -459,7 +460,7 @@ async def test_what_fails_at_the_commit_fails_its_group_or_undoes_all(
         )
         if library.dialect is POSTGRESQL:
             outcomes = await connection.run_apart([[ada], [orphan], [bob]])
-            assert [type(each) for each in outcomes] == [list, ConstraintError, list]
+            assert [type(each) for each in outcomes] == [list, ForeignKeyError, list]
         else:
             with pytest.raises(ConstraintError):
                 await connection.run_apart([[ada], [orphan], [bob]])

@@ -199,21 +199,6 @@ async def test_counting_takes_a_filter(db: DataFlow, user: type, ask: Ask) -> No
         await ask("UserCountNode", limit=1)
 
 
-async def test_a_stream_has_pages_of_at_least_one(db: DataFlow, user: type) -> None:
-    with pytest.raises(ValueError, match="at least one record, not 0"):
-        db[user].stream(page=0)
-
-
-async def test_a_stream_that_is_left_holds_nothing(db: DataFlow, user: type) -> None:
-    stream = db[user].stream(page=1)
-    async for record in stream:
-        assert record["id"] == 1
-        break
-
-    await db[user].bulk_delete(filter={}, confirmed=True)
-    assert [record async for record in stream] == []
-
-
 class Color(Enum):
     RED = "red"
     BLUE = "blue"

@@ -99,6 +99,20 @@ async def test_a_read_is_done_again_once(rows: Records, other: Driver) -> None:
     assert await rows.count() == 1
 
 
+async def test_a_stream_without_a_record_yet_is_begun_again_once(
+    rows: Records, other: Driver
+) -> None:
+    async def first() -> Any:
+        async with rows.stream() as stream:
+            return await anext(stream)
+
+    outcome = await under_lock(other, first, 1)
+    again = await under_lock(other, first, 2)
+
+    assert outcome == [{"id": 1, "name": "a"}]
+    assert [type(each) for each in again] == [ConnectionLostError]
+
+
 async def test_a_write_fails_and_the_next_one_works(
     rows: Records, other: Driver
 ) -> None:

@@ -45,6 +45,7 @@ class Sample:
     instant: datetime | None = None
 
 
+KEY = b"signs cursors"
 SAMPLE = declare(Sample)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -174,7 +175,7 @@ async def test_a_filter_of_the_largest_shape_runs_on_both(
         found.append(await keys(driver, where))
         order = parse_order(["text", "real", "number"], SAMPLE)
         row = {"text": None, "real": None, "number": 0, "id": 0}
-        rest = Cursor.filter(Cursor.of(order, {}, row).text(), order, {})
+        rest = Cursor.filter(Cursor.of(order, {}, row).text(KEY), order, {}, key=KEY)
         found.append(await keys(driver, And((where, rest))))
 
     assert found[:2] == found[2:]
@@ -303,7 +304,9 @@ async def test_a_hostile_pattern_or_place_leaves_the_table_as_it_is(
     ]
     for each in filters:
         assert await keys(driver, parse(each, SAMPLE)) in ([], [1])
-    await keys(driver, Cursor.filter(Cursor.of(order, {}, row).text(), order, {}))
+    await keys(
+        driver, Cursor.filter(Cursor.of(order, {}, row).text(KEY), order, {}, key=KEY)
+    )
 
     assert await keys(driver, parse({}, SAMPLE)) == [1]
 

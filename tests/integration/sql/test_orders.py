@@ -56,6 +56,7 @@ class Item:
     blob: bytes | None
 
 
+KEY = b"signs cursors"
 ITEM = declare(Item)
 TEXTS = [
     "",
@@ -194,8 +195,8 @@ async def walk(
     while rows := await page(driver, conjunction((where, rest)), terms, size):
         for row in rows:
             yield row["id"]
-        text = Cursor.of(terms, given_filter, rows[-1]).text()
-        rest = Cursor.filter(text, terms, given_filter)
+        text = Cursor.of(terms, given_filter, rows[-1]).text(KEY)
+        rest = Cursor.filter(text, terms, given_filter, key=KEY)
 
 
 class Word:

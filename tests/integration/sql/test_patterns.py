@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from dataflow.drivers import Driver
 from dataflow.models import declare
 from dataflow.schema import ensure_table
-from dataflow.sql import parse, table_of
+from dataflow.sql import matcher, parse, table_of
 from dataflow.sql.filters._regex import problem
 
 # What a pattern means does not depend on the event loop.
@@ -125,6 +126,7 @@ async def test_like_matches_the_same_text_on_both(
     )
 
 
+LIMIT_S = 0.05
 LONG = "a" * 5_000 + "!"
 CATASTROPHIC = [
     ("$regex", "(a+)+$"),
@@ -160,12 +162,28 @@ CATASTROPHIC = [
 async def test_a_catastrophic_pattern_is_quick(
     drivers: tuple[Driver, Driver], operator: str, pattern: str
 ) -> None:
+    lets = matcher(parse({"text": {operator: pattern}}, LINE))
+
+    async def in_python() -> None:
+        lets({"text": LONG})
+
+    assert await least(in_python) < LIMIT_S
     for driver in drivers:
         await ensure_table(driver, LINE)
         async with driver.acquire() as connection:
             insert = table_of(LINE, driver.dialect).insert({"text": LONG})
             await connection.run([insert])
-        start = time.perf_counter()
-        await found(driver, operator, pattern)
 
-        assert time.perf_counter() - start < 0.5  # 0.05 s where nothing else runs
+        assert await least(partial(found, driver, operator, pattern)) < LIMIT_S
+
+
+async def least(call: Callable[[], Awaitable[object]]) -> float:
+    """Return the seconds of the quickest of some calls: what else runs is not ours."""
+    took: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        await call()
+        took.append(time.perf_counter() - start)
+        if took[-1] < LIMIT_S:
+            break
+    return min(took)

@@ -11,6 +11,7 @@ from ....errors import ConstraintError, DuplicateKeyError
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
+from .._foreign_keys import Attempt
 from .._model_node import Arriving, field_port
 from .._repair import insert_again
 from .._row_node import RowNode
@@ -75,6 +76,10 @@ class CreateNode(RowNode[dict[str, Any]]):
             insert = partial(connection.run, statements)
             results = await insert_again(connection, table, error, plan, insert)
         return self.reply(table, plan, results)
+
+    def attempt(self, plan: dict[str, Any]) -> Attempt:
+        """Return the row that was to be stored."""
+        return Attempt(self.model, self.operation, plan)
 
     # -- several plans --------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -24,9 +25,10 @@ from ....sql import (
     parse_order,
 )
 from ..._node import Port
+from .._include import Include, in_one_snapshot, key_names, load, read_include
 from .._model_node import Arriving, ModelNode
 from .._options import came, flag, whole_number
-from .._projection import projection
+from .._projection import Projection, projection
 from .._tenant import take_tenant
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
@@ -47,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     names: tuple[str, ...] | None
     groups: Groups | None
     with_total: bool
+    include: tuple[Include, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -55,7 +58,14 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
             return None
         # The cursor is made of the order's fields, whoever asked for them.
         ordered = (term.field.name for term in self.order)
-        return tuple(dict.fromkeys((*self.names, *ordered)))
+        return tuple(dict.fromkeys((*self.names, *ordered, *key_names(self.include))))
+
+    @property
+    def kept(self) -> tuple[str, ...] | None:
+        """Names of what stays in a record; None means all there is."""
+        if self.names is None or self.names == self.columns:
+            return None
+        return (*self.names, *(each.relation.name for each in self.include))
 
 
 @final
@@ -65,6 +75,7 @@ class ListNode(ModelNode[Plan]):
     ``count`` in the result is the number of records in the page; ``count=True``
     adds ``total``, the number of all records the filter lets through. ``distinct``
     asks for each combination of some fields once: then these are the records.
+    ``include`` puts related rows into each record, under the names of their relations.
     """
 
     operation = Operation.LIST
@@ -84,6 +95,7 @@ class ListNode(ModelNode[Plan]):
             Port("exclude", list | tuple | None),
             Port("distinct", bool | list | tuple | None),
             Port("count", bool),
+            Port("include", list | tuple | str | None),
         ]
 
     def results(self) -> list[Port]:
@@ -117,7 +129,7 @@ class ListNode(ModelNode[Plan]):
         is_open = (
             tenant is None and bool(self.model.tenant_field) and arriving is not None
         )
-        page = ALL if cursor is None or is_open else Cursor.filter(cursor, order, given)
+        page = ALL if cursor is None or is_open else self._behind(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:
             expected = "either a cursor or an offset"
@@ -132,17 +144,36 @@ class ListNode(ModelNode[Plan]):
             names=wanted.names,
             groups=wanted.groups,
             with_total=flag(parameters, "count", owner, default=False),
+            include=_include(self.model, wanted, parameters, owner),
         )
+
+    def _behind(self, cursor: str, order: Sequence[Term], given: object) -> Filter:
+        """Return the filter for what comes after the place that *cursor* names."""
+        return Cursor.filter(cursor, order, given, key=self.database.cursor_key)
+
+    def select(self, table: Table, plan: Plan) -> Statement:
+        """Return the statement that selects a page."""
+        return _select(table, plan)
 
     async def perform(
         self, connection: Connection, table: Table, plan: Plan
     ) -> dict[str, Any]:
-        """Select the page, and count all rows if asked, in one transaction."""
+        """Select the page, count if asked, add related rows: of one moment."""
+        if not plan.include:
+            return await self._perform(connection, table, plan)
+        work = partial(self._perform, connection, table, plan)
+        return await in_one_snapshot(connection, table.dialect, work)
+
+    async def _perform(
+        self, connection: Connection, table: Table, plan: Plan
+    ) -> dict[str, Any]:
         statements = [_select(table, plan)]
         if plan.with_total:
             statements.append(_count(table, plan))
         results = await connection.run(statements)
-        result = _page(cast("list[dict[str, Any]]", results[0].rows), plan)
+        records = cast("list[dict[str, Any]]", results[0].rows)
+        await load(connection, table.dialect, records[: plan.limit], plan.include)
+        result = _page(records, plan, self.database.cursor_key)
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result
@@ -176,15 +207,16 @@ def _count(table: Table, plan: Plan) -> Statement:
     return table.count(plan.where)
 
 
-def _page(records: list[dict[str, Any]], plan: Plan) -> dict[str, Any]:
+def _page(records: list[dict[str, Any]], plan: Plan, key: bytes) -> dict[str, Any]:
     """Cut off the row too many, make the cursor, and keep the fields asked for."""
     next_cursor = None
     if plan.limit is not None and len(records) > plan.limit:
         del records[plan.limit :]
         if records:
-            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text()
-    if plan.names is not None and plan.names != plan.columns:
-        records = [{name: each[name] for name in plan.names} for each in records]
+            next_cursor = Cursor.of(plan.order, plan.given, records[-1]).text(key)
+    kept = plan.kept
+    if kept is not None:
+        records = [{name: each[name] for name in kept} for each in records]
     return {
         "records": records,
         "count": len(records),
@@ -202,6 +234,17 @@ def _order(
         raise FieldValueError(owner, "sort", "both", "either order_by or sort")
     given = sort if order_by is None else order_by
     return parse_order(given, model) if groups is None else groups.order(given)
+
+
+def _include(
+    model: Model, wanted: Projection, parameters: dict[str, Any], owner: str
+) -> tuple[Include, ...]:
+    include = read_include(model, parameters.get("include"), owner)
+    for name in key_names(include) if wanted.groups is not None else ():
+        if name not in (wanted.names or ()):
+            expected = f"{name!r} among the fields of distinct, by which rows relate"
+            raise FieldValueError(owner, "include", "a relation", expected)
+    return include
 
 
 def _limit(parameters: dict[str, Any], owner: str) -> int | None:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, final
 
+from ....drivers import Connection
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
+from .._include import Include, in_one_snapshot, load, read_include
 from .._model_node import Arriving, field_port
 from .._target_node import TargetNode, TargetPlan
 
 __all__ = ["ReadNode"]
 
 
+class ReadPlan(TargetPlan, frozen=True, eq=False):
+    """Which row, and which related ones come with it."""
+
+    include: tuple[Include, ...] = ()
+
+
 @final
-class ReadNode(TargetNode[TargetPlan]):
+class ReadNode(TargetNode[ReadPlan]):
     """Replies with every column of one row, and ``found``.
+
+    ``include`` adds related rows, under the names of their relations.
 
     A filter that matches several rows gives the one with the least key. One that
     is not there raises `RecordNotFoundError` unless ``raise_on_not_found=False``.
@@ -27,18 +38,55 @@ class ReadNode(TargetNode[TargetPlan]):
     outcome = "found"
     is_strict = True
 
+    def ports(self) -> list[Port]:
+        """Return what names the row, and which related ones are wanted."""
+        included = Port("include", list | tuple | str | None)
+        return [*super().ports(), *([] if self._is_field else [included])]
+
+    @property
+    def _is_field(self) -> bool:
+        """Whether ``include`` is a part of the key."""
+        return "include" in self.model.key
+
     def results(self) -> list[Port]:
         """Return the columns and ``found``."""
         columns = [field_port(each) for each in self.model.fields]
         return [*columns, Port("found", bool)]
 
+    def offers(self, name: str) -> Port | None:
+        """Return the output of this name; a relation is one, if it is included."""
+        port = super().offers(name)
+        if port is None and name in self.model.relations:
+            return Port(name)
+        return port
+
     def plan(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
-    ) -> TargetPlan:
-        """Return which row is meant."""
-        return self._target_plan(parameters, owner, arriving)
+    ) -> ReadPlan:
+        """Return which row is meant, and what comes with it."""
+        given = None if self._is_field else parameters.pop("include", None)
+        plan = self._target_plan(parameters, owner, arriving)
+        include = read_include(self.model, given, owner) if given else ()
+        return ReadPlan(plan.target, plan.is_strict, include=include)
 
-    def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
+    async def perform(
+        self, connection: Connection, table: Table, plan: ReadPlan
+    ) -> dict[str, Any]:
+        """Select the row, and related ones of the same moment."""
+        if not plan.include:
+            return await super().perform(connection, table, plan)
+        work = partial(self._read_with, connection, table, plan)
+        return await in_one_snapshot(connection, table.dialect, work)
+
+    async def _read_with(
+        self, connection: Connection, table: Table, plan: ReadPlan
+    ) -> dict[str, Any]:
+        row = await super().perform(connection, table, plan)
+        if row["found"]:
+            await load(connection, table.dialect, [row], plan.include)
+        return row
+
+    def statements(self, table: Table, plan: ReadPlan) -> Sequence[Statement]:
         """Select the row."""
         target = plan.target
         if target.key is not None:
@@ -46,7 +94,7 @@ class ReadNode(TargetNode[TargetPlan]):
         return (table.select(target.where, order=table.key_order, limit=1),)
 
     def reply(
-        self, table: Table, plan: TargetPlan, results: Sequence[Result]
+        self, table: Table, plan: ReadPlan, results: Sequence[Result]
     ) -> dict[str, Any]:
         """Return the row, and ``found``."""
         rows = results[0].rows
@@ -58,6 +106,10 @@ class ReadNode(TargetNode[TargetPlan]):
 
     # -- several plans --------------------------------------------------------------
 
-    def merge(self, table: Table, plans: Sequence[TargetPlan]) -> Statement:
+    def shape(self, table: Table, plan: ReadPlan) -> Hashable | None:
+        """Let plans share a statement, unless related rows follow it."""
+        return None if plan.include else super().shape(table, plan)
+
+    def merge(self, table: Table, plans: Sequence[ReadPlan]) -> Statement:
         """Select the rows of all keys."""
         return table.arrays.read(tuple(self._keys(table, plans).values()))

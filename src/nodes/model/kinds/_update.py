@@ -11,6 +11,7 @@ from ....messages import Operation
 from ....models import Model
 from ....sql import Result, Statement, Table
 from ..._node import Port
+from .._foreign_keys import Attempt
 from .._model_node import Arriving, field_port
 from .._target import target_ports
 from .._target_node import TargetNode, TargetPlan
@@ -114,6 +115,10 @@ class UpdateNode(TargetNode[Plan]):
             ConstraintError: The changed row would break a rule of the table.
         """
         return await self._perform_on_one(connection, table, plan, "BulkUpdateNode")
+
+    def attempt(self, plan: Plan) -> Attempt:
+        """Return which row was to change, and how."""
+        return Attempt(self.model, self.operation, plan.changes, plan.target.where)
 
     # -- several plans --------------------------------------------------------------
 

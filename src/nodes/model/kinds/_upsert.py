@@ -20,6 +20,7 @@ from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
 from .._conflict import conflict_fields
+from .._foreign_keys import Attempt
 from .._model_node import Arriving
 from .._repair import insert_again
 from .._row_node import RowNode
@@ -123,6 +124,10 @@ class UpsertNode(RowNode[Plan]):
         except DuplicateKeyError as error:
             results = await insert_again(connection, table, error, plan.values, run)
         return self.reply(table, plan, results)
+
+    def attempt(self, plan: Plan) -> Attempt:
+        """Return the row that was to be stored."""
+        return Attempt(self.model, self.operation, {**plan.values, **plan.changes})
 
     # -- several plans --------------------------------------------------------------
 

@@ -117,9 +117,9 @@ class Wrong:
         (
             Wrong.Far,
             (
-                "__dataflow__ knows no option 'xyz': there are indexes, multi_tenant, "
-                "primary_key, protect, soft_delete, table_name, timestamps, unique, "
-                "versioned"
+                "__dataflow__ knows no option 'xyz': there are foreign_keys, indexes, "
+                "multi_tenant, primary_key, protect, soft_delete, table_name, "
+                "timestamps, unique, versioned"
             ),
         ),
         (

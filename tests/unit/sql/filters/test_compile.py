@@ -382,4 +382,4 @@ def test_no_name_ever_becomes_text() -> None:
             with pytest.raises(FilterError):
                 parse_order(order, ITEM)
         with pytest.raises(FilterError):
-            Cursor.filter(hostile, parse_order("age", ITEM), None)
+            Cursor.filter(hostile, parse_order("age", ITEM), None, key=b"key")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +16,8 @@ import pytest
 
 from dataflow.errors import FilterError
 from dataflow.models import Digits, declare
-from dataflow.sql import NOTHING, SQLITE, Cursor, parse_order, table_of
+from dataflow.sql import NOTHING, SQLITE, Cursor, matcher, parse_order, table_of
+from dataflow.sql import after as rows_after
 
 
 class Color(Enum):
@@ -36,12 +38,14 @@ class Sample:
     span: timedelta | None
     mark: UUID | None
     color: Color | None
+    level: int = 0
 
 
 class Other:
     text: str | None
 
 
+KEY = b"0123456789abcdef"
 SAMPLE, OTHER = declare(Sample), declare(Other)
 VALUES: dict[str, Any] = {
     "id": 2**63 - 1,
@@ -58,13 +62,14 @@ VALUES: dict[str, Any] = {
     "span": timedelta(days=-1, microseconds=1),
     "mark": UUID(int=5),
     "color": Color.RED,
+    "level": 3,
 }
 
 
 def after(order: object, row: dict[str, Any]) -> tuple[str, list[Any]]:
     terms = parse_order(order, SAMPLE)
-    text = Cursor.of(terms, None, row).text()
-    where = Cursor.filter(text, terms, None)
+    text = Cursor.of(terms, None, row).text(KEY)
+    where = Cursor.filter(text, terms, None, key=KEY)
     statement = table_of(SAMPLE, SQLITE).count(where)
     return statement.text.partition(" WHERE ")[2], list(statement.parameters)
 
@@ -74,8 +79,8 @@ def test_a_place_survives_as_text_for_every_type(name: str) -> None:
     for value in (VALUES[name], None):
         row = {**VALUES, name: value}
         terms = parse_order(name, SAMPLE)
-        text = Cursor.of(terms, None, row).text()
-        where = Cursor.filter(text, terms, None)
+        text = Cursor.of(terms, None, row).text(KEY)
+        where = Cursor.filter(text, terms, None, key=KEY)
 
         assert text.isascii()
         assert where is not NOTHING
@@ -84,8 +89,8 @@ def test_a_place_survives_as_text_for_every_type(name: str) -> None:
 def test_what_comes_after_a_value_is_above_it_or_has_a_higher_key() -> None:
     text, parameters = after("number", {**VALUES, "number": 5, "id": 7})
 
-    assert text == '"number" = ?1 AND "id" > ?2 OR "number" > ?3'
-    assert parameters == [5, 7, 5]
+    assert text == '("number", "id") > (?1, ?2)'
+    assert parameters == [5, 7]
 
 
 def test_what_comes_after_a_value_downwards_is_below_it_or_null() -> None:
@@ -111,7 +116,7 @@ def test_null_comes_after_a_value_where_it_is_last() -> None:
 
     assert after(upwards, row)[0] == f'{same} "number" > ?3 OR "number" IS NULL'
     assert after(upwards, null)[0] == '"number" IS NULL AND "id" > ?1'
-    assert after(downwards, row)[0] == f'{same} "number" < ?3'
+    assert after(downwards, row)[0] == f'({same} "number" < ?3) AND "number" <= ?4'
     assert after(downwards, null)[0] == (
         '"number" IS NOT NULL OR "number" IS NULL AND "id" > ?1'
     )
@@ -121,12 +126,58 @@ def test_a_key_downwards_has_no_null_to_come_after_it() -> None:
     assert after("-id", {**VALUES, "id": 7}) == ('"id" < ?1', [7])
 
 
-def forged(cursor: object) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+@pytest.mark.parametrize(
+    ("order", "text"),
+    [
+        ("number, text", '("number", "text", "id") > (?1, ?2, ?3)'),
+        ("-id", '"id" < ?1'),
+        ("-level, -id", '("level", "id") < (?1, ?2)'),
+        # A bound on the first field, so that an index finds where to begin.
+        ("-level", '("level" = ?1 AND "id" > ?2 OR "level" < ?3) AND "level" <= ?4'),
+        ("number, -id", '("number" = ?1 AND "id" < ?2 OR "number" > ?3) AND "number" >= ?4'),
+        # NULL comes last, so there is no bound.
+        ("-number", '"number" = ?1 AND "id" > ?2 OR "number" < ?3 OR "number" IS NULL'),
+    ],
+)  # fmt: skip
+def test_what_comes_after_is_one_comparison_or_has_a_bound(
+    order: str, text: str
+) -> None:
+    assert after(order, {**VALUES, "number": 5, "text": "a", "id": 7})[0] == text
+
+
+def test_in_python_the_same_rows_come_after_a_place() -> None:
+    lets = matcher(rows_after(parse_order("number, text", SAMPLE), [5, "b", 7]))
+    rows = [
+        (None, "z", 9), (4, "z", 9), (5, None, 9), (5, "a", 9), (5, "b", 7),
+        (5, "b", 8), (5, "c", 1), (6, None, 1),
+    ]  # fmt: skip
+    named: list[dict[str, Any]] = [
+        dict(zip(("number", "text", "id"), row, strict=True)) for row in rows
+    ]
+
+    assert [row for row in named if lets(row)] == named[5:]
 
 
 TERMS = parse_order("number, text", SAMPLE)
 CURSOR = Cursor.of(TERMS, {"number": 1}, VALUES)
+TEXT = CURSOR.text(KEY)
+
+
+def read(text: str, key: bytes = KEY) -> object:
+    return Cursor.filter(text, TERMS, {"number": 1}, key=key)
+
+
+def signed(content: object, key: bytes = KEY) -> str:
+    """Return what only somebody can make who has the key."""
+    raw = content if isinstance(content, bytes) else msgspec.json.encode(content)
+    purpose = b"dataflow cursor 1\0"
+    signature = hmac.digest(key, purpose + raw, "sha256")[:16]
+    return base64.urlsafe_b64encode(signature + raw).decode().rstrip("=")
+
+
+def test_a_cursor_that_comes_back_as_it_was_is_taken() -> None:
+    assert read(TEXT)
+    assert read(signed({"mark": CURSOR.mark, "values": CURSOR.values}))
 
 
 @pytest.mark.parametrize(
@@ -137,21 +188,56 @@ CURSOR = Cursor.of(TERMS, {"number": 1}, VALUES)
         "'; DROP TABLE samples; --",
         "é",
         "\ud800",
-        forged([]),
-        forged({"mark": 1, "values": []}),
-        forged({"mark": CURSOR.mark, "values": {}}),
-        forged({"mark": CURSOR.mark, "values": [[1], "a", 1]}),
-        forged({"mark": CURSOR.mark, "values": [{"b": 1}, "a", 1]}),
-        base64.urlsafe_b64encode(b'{"mark":"","values":' + b"[" * 100_000).decode(),
+        TEXT[:-1],
+        TEXT[:20],
+        TEXT[1:],
+        TEXT + "=",
+        TEXT + "A",
+        TEXT + "\n",
+        " " + TEXT,
+        "!" + TEXT,
+        TEXT.swapcase(),
+        signed([]),
+        signed(b""),
+        signed({"mark": 1, "values": []}),
+        signed({"mark": CURSOR.mark, "values": {}}),
+        signed({"mark": CURSOR.mark, "values": [[1], "a", 1]}),
+        signed({"mark": CURSOR.mark, "values": [{"b": 1}, "a", 1]}),
+        signed(
+            {"mark": CURSOR.mark, "values": [1, "a", 1]}, b"another key of 22 bytes"
+        ),
+        signed(b'{"mark":"","values":' + b"[" * 100_000),
     ],
-    ids=lambda text: f"{ascii(text)[-20:]} of {len(text)}",
+    ids=lambda text: f"{ascii(text)[:8]} {ascii(text)[-12:]} of {len(text)}",
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with pytest.raises(FilterError) as caught:
-        Cursor.filter(text, TERMS, {"number": 1})
+    with pytest.raises(FilterError, match="start without a cursor") as caught:
+        read(text)
 
     assert caught.value.path == "cursor"
     assert "not a cursor" in caught.value.problem
+
+
+def test_a_cursor_with_any_character_changed_is_refused() -> None:
+    for place, sign in enumerate(TEXT):
+        for other in "A_z0":
+            if other != sign:
+                with pytest.raises(FilterError, match="not a cursor"):
+                    read(TEXT[:place] + other + TEXT[place + 1 :])
+
+
+def test_a_cursor_is_refused_under_another_key() -> None:
+    with pytest.raises(FilterError, match="need the same cursor_key"):
+        read(TEXT, b"another key of 22 bytes")
+
+
+def test_a_cursor_belongs_to_its_scope() -> None:
+    text = Cursor.of(TERMS, None, VALUES, scope="tenant 1").text(KEY)
+    for scope in ("tenant 2", None):
+        with pytest.raises(FilterError, match="another filter or order"):
+            Cursor.filter(text, TERMS, None, key=KEY, scope=scope)
+
+    Cursor.filter(text, TERMS, None, key=KEY, scope="tenant 1")
 
 
 @pytest.mark.parametrize(
@@ -166,10 +252,11 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
     ],
     ids=str,
 )
-def test_a_forged_value_is_refused(values: list[Any]) -> None:
-    text = forged({"mark": CURSOR.mark, "values": values})
+def test_a_value_that_its_field_does_not_take_any_more_is_refused(
+    values: list[Any],
+) -> None:
     with pytest.raises(FilterError, match="does not fit the order"):
-        Cursor.filter(text, TERMS, {"number": 1})
+        read(signed({"mark": CURSOR.mark, "values": values}))
 
 
 @pytest.mark.parametrize(
@@ -178,17 +265,16 @@ def test_a_forged_value_is_refused(values: list[Any]) -> None:
 @pytest.mark.parametrize(
     "value", ["'; --", "", "1e999999999", 1e308, 10**30, True], ids=str
 )
-def test_a_forged_value_of_any_type_is_read_or_refused_as_such(
+def test_a_value_of_another_type_is_read_or_refused_as_such(
     name: str, value: object
 ) -> None:
     terms = parse_order(name, SAMPLE)
     mark = Cursor.of(terms, {}, VALUES).mark
     with suppress(FilterError):
-        Cursor.filter(forged({"mark": mark, "values": [value, 1]}), terms, {})
+        Cursor.filter(signed({"mark": mark, "values": [value, 1]}), terms, {}, key=KEY)
 
 
 def test_a_cursor_belongs_to_one_order_filter_and_model() -> None:
-    text = CURSOR.text()
     others: list[tuple[Any, object]] = [
         (parse_order("-number, text", SAMPLE), {"number": 1}),
         (parse_order("text, number", SAMPLE), {"number": 1}),
@@ -205,16 +291,15 @@ def test_a_cursor_belongs_to_one_order_filter_and_model() -> None:
     ]
     for terms, given in others:
         with pytest.raises(FilterError, match="another filter or order"):
-            Cursor.filter(text, terms, given)
-    text = Cursor.of(parse_order("text", SAMPLE), {}, VALUES).text()
+            Cursor.filter(TEXT, terms, given, key=KEY)
+    text = Cursor.of(parse_order("text", SAMPLE), {}, VALUES).text(KEY)
     with pytest.raises(FilterError, match="another filter or order"):
-        Cursor.filter(text, parse_order("text", OTHER), {})
+        Cursor.filter(text, parse_order("text", OTHER), {}, key=KEY)
 
 
 def test_a_cursor_with_too_few_values_is_refused() -> None:
-    text = forged({"mark": CURSOR.mark, "values": [1]})
-    with pytest.raises(FilterError, match="another filter or order"):
-        Cursor.filter(text, TERMS, {"number": 1})
+    with pytest.raises(FilterError, match="does not fit the order"):
+        read(signed({"mark": CURSOR.mark, "values": [1]}))
 
 
 @pytest.mark.parametrize(
@@ -230,9 +315,9 @@ def test_a_cursor_with_too_few_values_is_refused() -> None:
 def test_the_same_filter_written_in_another_order_takes_the_cursor(
     one: object, other: object
 ) -> None:
-    text = Cursor.of(TERMS, one, VALUES).text()
+    text = Cursor.of(TERMS, one, VALUES).text(KEY)
 
-    Cursor.filter(text, TERMS, other)
+    Cursor.filter(text, TERMS, other, key=KEY)
 
 
 SCRIPT = """

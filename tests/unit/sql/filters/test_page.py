@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataflow.sql import OPERATORS
+from dataflow.sql import OPERATORS, QUANTIFIERS
 from dataflow.sql.filters._page import ENTRIES, page
 from dataflow.sql.filters._parse import CONNECTIVES
 
@@ -13,7 +13,7 @@ def test_every_operator_is_on_the_page_once() -> None:
     names = [entry.name for entry in ENTRIES]
 
     assert len(set(names)) == len(names)
-    assert set(names) == {*OPERATORS, *CONNECTIVES}
+    assert set(names) == {*OPERATORS, *CONNECTIVES, *QUANTIFIERS}
 
 
 def test_every_example_shows_its_operator() -> None:

@@ -43,6 +43,7 @@ class Operation(StrEnum):
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
     RESTORE = "restore"
+    HISTORY = "history"
     STREAM = "stream"
     EXPLAIN = "explain"
     SQL = "sql"
@@ -61,6 +62,7 @@ _READS = frozenset(
         Operation.AGGREGATE,
         Operation.STREAM,
         Operation.EXPLAIN,
+        Operation.HISTORY,
     }
 )
 

@@ -22,6 +22,7 @@ from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._audit import Audit, key_of_audit
 from ._cursor_key import key_of_cursors
 from ._default_url import default_url
 from ._hosting import Hosting
@@ -62,7 +63,12 @@ class DataFlow:
             ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
             the process; several that serve the same pages need a common key.
 
+        audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
+            it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
+            and not signed.
+
     Attributes:
+        audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
 
     Raises:
@@ -85,6 +91,7 @@ class DataFlow:
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         cursor_key: str | bytes | None = None,
+        audit_key: str | bytes | None = None,
     ) -> None:
         del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
@@ -106,11 +113,13 @@ class DataFlow:
             echo=echo,
             interceptors=(*interceptors, self.protection.layer, self._tenancy),
             cursor_key=key_of_cursors(cursor_key),
+            audit_key=key_of_audit(audit_key),
             prepare=ensure_table if may_create else None,
         )
         self._catalogue = Catalogue(self._database, self._accept)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self.audit = Audit(self._database, self._hosting)
 
     def __repr__(self) -> str:
         return (

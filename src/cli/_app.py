@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .audit import audit
 from .demo import demo
 
 __all__ = ["app"]
@@ -42,3 +43,4 @@ def dataflow(
 
 
 app.command()(demo)
+app.add_typer(audit, name="audit")

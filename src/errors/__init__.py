@@ -18,6 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
+from ._audit import AuditBrokenError, AuditError
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -80,6 +81,8 @@ __all__ = [
     "ActorRestartedError",
     "AmbiguousFilterError",
     "ApprovalRequiredError",
+    "AuditBrokenError",
+    "AuditError",
     "AuthenticationError",
     "BlockedError",
     "ClosedError",

@@ -99,6 +99,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         deleted_field: Name of the managed time of deletion, or None where rows are
             deleted for good.
         version_field: Name of the managed count of changes, or None.
+        audit: How much of each change is recorded: ``off``, ``summary``, ``changes`` or
+            ``full``.
         owned: Names of the fields that only nodes write.
         identity: Names of the fields that tell rows apart in the table: the key and,
             behind it, the tenant.
@@ -121,6 +123,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     tenant_field: str | None = None
     deleted_field: str | None = None
     version_field: str | None = None
+    audit: str = "off"
     owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     _by_name: Mapping[str, Field] = {}

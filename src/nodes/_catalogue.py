@@ -13,13 +13,17 @@ from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ExplainNode, ModelNode
+from .model import KINDS, ExplainNode, HistoryNode, ModelNode
 from .raw import databases
 from .streams import StreamNode
 
 __all__ = ["Catalogue"]
 
-_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (
+    StreamNode,
+    ExplainNode,
+    HistoryNode,
+)
 """Kinds that serve direct calls only: no workflow finds them."""
 
 
@@ -71,7 +75,7 @@ class Catalogue:
         attach_columns(cls, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        direct = [kind(model, self._database) for kind in _DIRECT]
+        direct = [kind(model, self._database) for kind in _DIRECT if kind.suits(model)]
         return model, {node.operation: node for node in (*nodes, *direct)}
 
     def model(self, name: str) -> Model:

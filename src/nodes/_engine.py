@@ -16,7 +16,7 @@ import anyio
 from anyio import AsyncContextManagerMixin
 
 from ..actors import ActorRef, ActorSystem, NewSignal, Snapshot
-from ..drivers import Bridge, PoolStatistics, connect, open_bridge
+from ..drivers import Bridge, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
 from ._actor_pool import ActorPool
@@ -165,6 +165,13 @@ class Engine(AsyncContextManagerMixin):
         """
         async with self._place(database).driver.acquire(write=False):
             pass
+
+    def driver(self, database: Database) -> Driver:
+        """Return the connections to a database, for what looks after it.
+
+        Nothing that senders ask for comes by here: it passes no interceptor.
+        """
+        return self._place(database).driver
 
     async def release(self, database: Database) -> None:
         """Stop the actors of a database and close its pool; idempotent.

@@ -85,6 +85,7 @@ def declare(cls: type, family: Family | None = None) -> Model:
         options=options.given,
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
+        audit=options.audit,
         tenant_field=TENANT if options.has_tenants else None,
         deleted_field=DELETED if options.keeps_deleted else None,
         version_field=VERSION if options.is_versioned else None,

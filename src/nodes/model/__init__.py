@@ -9,7 +9,7 @@ from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
 from ._view import settle, view_of
-from .kinds import KINDS, ExplainNode, ListNode, ListPlan
+from .kinds import KINDS, ExplainNode, HistoryNode, ListNode, ListPlan
 
 __all__ = [
     "BULK_MAILBOX",
@@ -18,6 +18,7 @@ __all__ = [
     "BulkActor",
     "BulkNode",
     "ExplainNode",
+    "HistoryNode",
     "ListNode",
     "ListPlan",
     "ModelNode",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeAlias, final
 
+from ...audit import AuditedConnection, Facts
 from ...drivers import Connection, Row
 from ...errors import ConnectionLostError, DriverError, ForeignKeyError
 from ...messages import Envelope
@@ -70,6 +71,7 @@ class Batch:
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
         if jobs:
             table = view_of(table, jobs[0][0])
+            connection = self._audited(connection, table)
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
@@ -85,6 +87,14 @@ class Batch:
             except Exception as error:  # noqa: BLE001  the sender's, see rule 1
                 envelope.fail(error)
         return []
+
+    def _audited(self, connection: Connection, table: Table) -> Connection:
+        """Return *connection*; where changes are recorded, one that does that."""
+        node = self._node
+        if node.model.audit == "off" or not node.operation.is_write:
+            return connection
+        facts, key = Facts.of(self.jobs[0][0]), node.database.audit_key
+        return AuditedConnection(connection, table.dialect, node.model, facts, key)
 
     async def _run_under(
         self, terms: Terms, connection: Connection, table: Table
@@ -193,6 +203,7 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     """
     if not isinstance(node, RowNode):
         return [Batch(node, (job,), job[0].terms) for job in jobs]
+    is_audited = node.model.audit != "off" and node.operation.is_write
     batches: list[list[Job]] = []
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
@@ -205,6 +216,8 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
             continue
         # One by one in a transaction, statements need not be alike.
         kind: Hashable = (envelope.tenant, view, shape if view.merges else None)
+        if is_audited:
+            kind = (kind, Facts.of(envelope).identity)
         if terms is not None:
             kind = (kind, terms, _named(node, envelope) if terms.guards else None)
         identity = node.identity(view, plan) if view.merges else None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, final
 
 from ...actors import Actor, Turn
+from ...audit import AuditedDriver, Facts
 from ...drivers import Driver
 from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
@@ -67,10 +68,13 @@ class BulkActor(Actor):
             plan = node.plan(parameters, node.name)
             await self._prepare()
             table = view_of(self._table, envelope)
+            driver = self._audited(envelope)
             if envelope.terms is None:
-                reply = await node.work(self._driver, table, plan)
+                reply = await node.work(driver, table, plan)
             else:
-                reply = await self._work_under(envelope.terms, table, envelope, plan)
+                reply = await self._work_under(
+                    envelope.terms, driver, table, envelope, plan
+                )
         except ForeignKeyError as error:
             envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
@@ -78,8 +82,21 @@ class BulkActor(Actor):
         else:
             envelope.reply(reply)
 
+    def _audited(self, envelope: Envelope) -> Driver:
+        """Return the driver; where changes are recorded, one that does that."""
+        node = self._node
+        if node.model.audit == "off":
+            return self._driver
+        key = node.database.audit_key
+        return AuditedDriver(self._driver, node.model, Facts.of(envelope), key)
+
     async def _work_under(
-        self, terms: Terms, table: Table, envelope: Envelope, plan: object
+        self,
+        terms: Terms,
+        driver: Driver,
+        table: Table,
+        envelope: Envelope,
+        plan: object,
     ) -> dict[str, Any]:
         """Carry out a plan under terms: all of it or nothing, on one connection.
 
@@ -90,8 +107,8 @@ class BulkActor(Actor):
         own = guarded(table, terms, named)
         try:
             if terms.is_static:
-                return await self._node.work(self._driver, own, plan)
-            async with self._driver.acquire() as connection, connection.transaction():
+                return await self._node.work(driver, own, plan)
+            async with driver.acquire() as connection, connection.transaction():
                 alone = GuardedConnection(connection)
                 return await self._node.perform(alone, own, plan)
         except ConnectionLostError:

@@ -18,7 +18,7 @@ _SURVEY: Final = """
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table'
     AND name = ?1 COLLATE NOCASE AND sql LIKE '%AUTOINCREMENT%')
   AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'
-    AND tbl_name = ?1 COLLATE NOCASE)
+    AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'dataflow_audit_%')
 """
 _NOTED: Final = Statement("SELECT dataflow_noted()", returns_rows=True)
 """The driver's function: how often `dataflow_note` was called since it was asked."""

@@ -23,6 +23,7 @@ import lists
 import memory
 import on_trio
 import pages
+import protection
 import relations
 import single
 import startup
@@ -52,6 +53,7 @@ NAMES: Final = (
     *callers.NAMES,
     *bulk.NAMES,
     *lists.NAMES,
+    *protection.NAMES,
     *pages.NAMES,
     *relations.NAMES,
     *memory.NAMES,
@@ -104,6 +106,8 @@ def _jobs(
             yield from startup.jobs(effort)
         if name == "hop":
             yield from hop.jobs("asyncio", effort)
+        if name in protection.NAMES:
+            yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
         for family in (single, callers, bulk, lists, pages, relations):

@@ -25,8 +25,11 @@ from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._audit import Audit, key_of_audit
 from ._cursor_key import key_of_cursors
 from ._default_url import default_url
+from ._discovery import Discovery
+from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._protection import act, connection_name, pass_by, seconds
+from ._registry import Registry
 from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
@@ -36,7 +39,7 @@ T = TypeVar("T")
 
 
 @final
-class DataFlow:
+class DataFlow(ExistingDatabase):
     """A database, its models, and the nodes generated from them.
 
     Entered with ``async with``, it runs on the event loop that entered it, with
@@ -49,13 +52,17 @@ class DataFlow:
             environment, and without that ``sqlite:///dataflow.db``.
         auto_migrate: Create the table of a model with its first use.
         existing_schema_mode: Never change the schema, whatever else is said.
-        enable_model_persistence: For a registry of models; this version has none
-            and writes nothing.
+        enable_model_persistence: Let `initialize` and `register_models` keep the
+            declared models in the table ``dataflow_models``; never where the schema
+            is not to be changed.
         pool_size: Connections at most, per event loop.
         echo: Log each statement's text, never its values.
         tdd_mode: For a test mode; this version refuses it.
         interceptors: Layers around every node actor, the first outermost; sealed
             from here on. The rules of *protection* are judged behind them.
+        cursor_key: Signs the cursors of lists, at least 16 bytes; without it
+            ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
+            the process; several that serve the same pages need a common key.
         protection: Rules for what is read and written: a `Policy`, the name of a
             preset (``"production"``), a rule, or a list of rules.
         approve: Says whether a message may be carried out that a rule wants approved.
@@ -73,8 +80,8 @@ class DataFlow:
 
     Raises:
         UrlError: The URL cannot be understood.
-        PolicyError: A rule cannot be used.
         ValueError: The key is too short.
+        PolicyError: A rule cannot be used.
     """
 
     def __init__(
@@ -88,12 +95,11 @@ class DataFlow:
         echo: bool = False,
         tdd_mode: bool = False,
         interceptors: Sequence[Interceptor] = (),
+        cursor_key: str | bytes | None = None,
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
-        cursor_key: str | bytes | None = None,
         audit_key: str | bytes | None = None,
     ) -> None:
-        del enable_model_persistence  # there is nothing to switch off yet
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
             msg = "tdd_mode is not available in this version: use a database per test"
@@ -120,6 +126,13 @@ class DataFlow:
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.audit = Audit(self._database, self._hosting)
+        self._discovery = Discovery(
+            self._database, self._hosting, self._catalogue, self._adopt
+        )
+        off = None if enable_model_persistence else "enable_model_persistence=False"
+        if not may_create:
+            off = "existing_schema_mode=True or auto_migrate=False"
+        self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
 
     def __repr__(self) -> str:
         return (
@@ -146,6 +159,12 @@ class DataFlow:
     def _accept(self, model: Model) -> None:
         self.protection.declare(model)
         self._tenancy.declare(model)
+
+    def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
+        model, nodes = self._catalogue.adopt(model)
+        self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        known = self._catalogue.nodes  # others serve direct calls only
+        return tuple(each for each in nodes.values() if each.name in known)
 
     def _call(
         self, function: Callable[[Host, T], Awaitable[object]], value: T, /
@@ -341,7 +360,8 @@ class DataFlow:
     async def initialize(self) -> bool:
         """Connect, and create the tables of all models if that is allowed.
 
-        Not needed: both happen with the first use. It shows problems early.
+        Not needed: both happen with the first use. It shows problems early, and keeps
+        the models in the registry, see `register_models`.
 
         Returns:
             True.
@@ -352,7 +372,10 @@ class DataFlow:
         """
         self.protection.check()
         models = tuple(self._catalogue.models.values())
-        return await self._hosting.prepare(models)
+        is_ready = await self._hosting.prepare(models)
+        if self._registry.is_on and models:
+            await self._registry.register()
+        return is_ready
 
     def tree(self) -> Snapshot | None:
         """Return what its actors look like now; None unless it is entered here."""

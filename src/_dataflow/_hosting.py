@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, final
 
+from ..drivers import Driver
 from ..models import Model
 from ..nodes import Database, Engine, Engines, Host, Node, databases, registry
 from ..workflow import call_background, call_background_sync, hosting, plug_in
@@ -77,6 +78,28 @@ class Hosting:
         """
         return await self.call(_prepare, self._database, models)
 
+    async def with_driver(self, function: Callable[[Driver], Awaitable[T]]) -> T:
+        """Call *function* with the connections to the database.
+
+        If cancelled, the call is cancelled.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        return await self.call(_with_driver, self._database, function)
+
+    def with_driver_sync(self, function: Callable[[Driver], Awaitable[T]]) -> T:
+        """Do what `with_driver` does on the background host, and wait for it.
+
+        A running event loop stands still meanwhile.
+
+        Raises:
+            ClosedError: The database is closed.
+            MemoryDatabaseError: It is in the memory of an engine that was entered.
+        """
+        self._database.check_open()
+        return call_background_sync(_with_driver, self._database, function)
+
     async def aclose(self) -> None:
         """Close the connections that the background host has."""
         if self._is_in_background():
@@ -101,6 +124,12 @@ async def _prepare(host: Host, database: Database, models: Sequence[Model]) -> b
     for model in models:
         await engine.prepare(database, model)
     return True
+
+
+async def _with_driver(
+    host: Host, database: Database, function: Callable[[Driver], Awaitable[T]]
+) -> T:
+    return await function(_engine(host).driver(database))
 
 
 async def _release(host: Host, database: Database) -> None:

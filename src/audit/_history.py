@@ -124,7 +124,9 @@ def _floats(value: object) -> object:
     return json.loads(json.dumps(value, default=float))
 
 
-_SPAN: Final = re.compile(r"(?:(-?\d+) days? ?)?(?:([+-]?)(\d+):(\d+):(\d+(?:\.\d+)?))?$")
+_SPAN: Final = re.compile(
+    r"(?:(-?\d+) days? ?)?(?:([+-]?)(\d+):(\d+):(\d+(?:\.\d+)?))?$"
+)
 
 
 def _span(text: str) -> timedelta:

@@ -9,6 +9,7 @@ import typer
 
 from .audit import audit
 from .demo import demo
+from .schema import schema
 
 __all__ = ["app"]
 
@@ -44,3 +45,4 @@ def dataflow(
 
 app.command()(demo)
 app.add_typer(audit, name="audit")
+app.add_typer(schema, name="schema")

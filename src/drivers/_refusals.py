@@ -42,6 +42,7 @@ STALE_STATEMENT: Final = "0A000"
 """Code of a conflict over a table that changed after a statement was prepared."""
 
 POSTGRES_KINDS: Final[Mapping[str, str]] = {
+    "22001": "length",  # string_data_right_truncation: no varchar(n) takes it
     "23001": "foreign_key",  # restrict_violation
     "23502": "not_null",
     "23503": "foreign_key",

@@ -34,7 +34,13 @@ from ._databases import (
     UrlError,
 )
 from ._life_cycle import ClosedError, MemoryDatabaseError, MissingExtraError
-from ._models import ModelError, UnknownModelError
+from ._models import (
+    ModelError,
+    RegistryOffError,
+    UnavailableNodeError,
+    UnknownModelError,
+    UnknownTableError,
+)
 from ._parameters import (
     ConfirmationRequiredError,
     FieldValueError,
@@ -115,6 +121,7 @@ __all__ = [
     "QueryError",
     "ReadBlockedError",
     "RecordNotFoundError",
+    "RegistryOffError",
     "RelationNotLoadedError",
     "RestartLimitError",
     "RowLimitError",
@@ -126,10 +133,12 @@ __all__ = [
     "TenantScopeError",
     "TooManyFailuresError",
     "TransactionConflictError",
+    "UnavailableNodeError",
     "UnguardedStatementError",
     "UnknownFieldError",
     "UnknownModelError",
     "UnknownNodeError",
+    "UnknownTableError",
     "UrlError",
     "VersionConflictError",
     "WorkflowBuildError",

@@ -110,8 +110,9 @@ class ConstraintError(DriverError):
     """A row breaks a rule of its table; nothing was stored.
 
     Attributes:
-        kind: ``unique``, ``not_null``, ``check``, ``foreign_key``, ``exclusion``, or
-            ``trigger`` where one kept the row out without an error.
+        kind: ``unique``, ``not_null``, ``check``, ``foreign_key``, ``exclusion``,
+            ``length`` of a text, or ``trigger`` where one kept the row out without an
+            error.
         table: Name of the table, empty when the database does not say.
         fields: Columns concerned, empty when the database does not say.
     """
@@ -126,7 +127,7 @@ class ConstraintError(DriverError):
         self.fields = fields
 
     def __str__(self) -> str:
-        place = f"{self.table}({', '.join(self.fields)})"
+        place = f"{self.table}({', '.join(self.fields)})" if self.table else "its table"
         return f"a row breaks the {self.kind} rule of {place}; nothing was stored"
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ._base import DataFlowError, hint
 
-__all__ = ["ModelError", "UnknownModelError"]
+__all__ = [
+    "ModelError",
+    "RegistryOffError",
+    "UnavailableNodeError",
+    "UnknownModelError",
+    "UnknownTableError",
+]
 
 
 class ModelError(DataFlowError):
@@ -27,6 +33,25 @@ class ModelError(DataFlowError):
         return f"{place} cannot be declared: {self.problem}"
 
 
+class UnavailableNodeError(DataFlowError):
+    """A node cannot work on the table that its model stands for.
+
+    Attributes:
+        node: Name of the node.
+        model: Name of the model.
+        reason: What the table lacks, and what to do.
+    """
+
+    def __init__(self, node: str, model: str, reason: str) -> None:
+        super().__init__(node, model, reason)
+        self.node = node
+        self.model = model
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.node} does not work on {self.model}: {self.reason}"
+
+
 class UnknownModelError(DataFlowError, LookupError):
     """No model of this name is declared.
 
@@ -43,3 +68,36 @@ class UnknownModelError(DataFlowError, LookupError):
     def __str__(self) -> str:
         nearest = hint(self.name, self.known)
         return f"no model {self.name!r} is declared here: {nearest}"
+
+
+class UnknownTableError(DataFlowError, LookupError):
+    """The database has no table or view of this name.
+
+    Attributes:
+        name: What was asked for.
+        known: The names there are.
+    """
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        nearest = hint(self.name, self.known)
+        return f"the database has no table {self.name!r}: {nearest}"
+
+
+class RegistryOffError(DataFlowError):
+    """Models cannot be registered, because the database may not be changed.
+
+    Attributes:
+        reason: What says so.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"models are not registered: {self.reason}"

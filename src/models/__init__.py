@@ -15,7 +15,16 @@ from .declaring import (
     seal,
     written_in,
 )
-from .types import Digits, FieldType, Kind, MismatchError, encode_json, is_template
+from .types import (
+    Digits,
+    FieldType,
+    Kind,
+    MismatchError,
+    NaiveDatetime,
+    Native,
+    encode_json,
+    is_template,
+)
 
 __all__ = [
     "Action",
@@ -32,6 +41,8 @@ __all__ = [
     "Marks",
     "MismatchError",
     "Model",
+    "NaiveDatetime",
+    "Native",
     "References",
     "Relation",
     "declare",

@@ -63,6 +63,8 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         is_unique: Whether no two rows hold the same value.
         is_generated: The database makes the value of a new row.
         is_managed: A timestamp that nodes set, not the caller.
+        is_defaulted: The database has a value for a new row when a create says none.
+        is_computed: The database always makes the value; none can be given.
         marks: How it is protected.
     """
 
@@ -75,6 +77,8 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     is_unique: bool = False
     is_generated: bool = False
     is_managed: bool = False
+    is_defaulted: bool = False
+    is_computed: bool = False
     marks: Marks = Marks()
 
     @property
@@ -90,7 +94,13 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     @property
     def is_required(self) -> bool:
         """Whether a create must give it."""
-        return self.default is None and not (self.is_generated or self.is_managed)
+        is_made = self.is_generated or self.is_managed or self.is_left_out
+        return self.default is None and not is_made
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether an insert that has no value for it must not name its column."""
+        return self.is_defaulted or self.is_computed
 
     def describe(self) -> str:
         """Say in a few words what it takes."""

@@ -95,6 +95,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         names: Names of the fields, in their order.
         foreign_keys: What its fields refer to.
         family: The models among which those are; None for a model by itself.
+        is_foreign: Others made the table: it is never created or changed here.
+        unavailable: Why nodes cannot work on it, by what they would do
+            (`dataflow.messages.Operation`).
         tenant_field: Name of the field with the tenant, or None.
         deleted_field: Name of the managed time of deletion, or None where rows are
             deleted for good.
@@ -120,6 +123,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     names: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     family: Relatives | None = None
+    is_foreign: bool = False
+    unavailable: Mapping[str, str] = {}
     tenant_field: str | None = None
     deleted_field: str | None = None
     version_field: str | None = None

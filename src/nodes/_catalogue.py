@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, final
 
+import msgspec
+
 from ..errors import UnknownModelError, UnknownNodeError
 from ..messages import Operation
 from ..models import Family, Model, declare, seal
@@ -13,7 +15,7 @@ from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ExplainNode, HistoryNode, ModelNode
+from .model import KINDS, ExplainNode, HistoryNode, ModelNode, UnavailableNode
 from .raw import databases
 from .streams import StreamNode
 
@@ -66,17 +68,37 @@ class Catalogue:
             ClosedError: The database is closed.
         """
         self._database.check_open()
-        model = declare(cls, self._family)
+        return self._join(declare(cls, self._family))
+
+    def adopt(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
+        """Take in a model that is there already; else as `add`.
+
+        Returns:
+            The model as one of this database, and its nodes by what they do.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        self._database.check_open()
+        return self._join(msgspec.structs.replace(model, family=self._family))
+
+    def _join(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
         if self._accept is not None:
             self._accept(model)
-        nodes = [kind(model, self._database) for kind in KINDS if kind.suits(model)]
+        nodes = [self._make(kind, model) for kind in KINDS if kind.suits(model)]
         self._family.add(model)
-        seal(cls, model)
-        attach_columns(cls, model)
+        seal(model.python_type, model)
+        attach_columns(model.python_type, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
         direct = [kind(model, self._database) for kind in _DIRECT if kind.suits(model)]
         return model, {node.operation: node for node in (*nodes, *direct)}
+
+    def _make(self, kind: type[ModelNode[Any]], model: Model) -> ModelNode[Any]:
+        reason = model.unavailable.get(kind.operation)
+        if reason is None:
+            return kind(model, self._database)
+        return UnavailableNode(kind, model, self._database, reason)
 
     def model(self, name: str) -> Model:
         """Return the model of this name.

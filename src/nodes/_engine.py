@@ -157,6 +157,15 @@ class Engine(AsyncContextManagerMixin):
         """
         await self._place(database).prepare(model)
 
+    def driver(self, database: Database) -> Driver:
+        """Return the engine's connections to a database; none is made yet.
+
+        Raises:
+            ClosedError: The engine has stopped, or the database is closed.
+            MemoryDatabaseError: The database is in the memory of another engine.
+        """
+        return self._place(database).driver
+
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.
 
@@ -165,13 +174,6 @@ class Engine(AsyncContextManagerMixin):
         """
         async with self._place(database).driver.acquire(write=False):
             pass
-
-    def driver(self, database: Database) -> Driver:
-        """Return the connections to a database, for what looks after it.
-
-        Nothing that senders ask for comes by here: it passes no interceptor.
-        """
-        return self._place(database).driver
 
     async def release(self, database: Database) -> None:
         """Stop the actors of a database and close its pool; idempotent.

@@ -111,7 +111,12 @@ class Protection:
         self._current = self._made(self._policy)
         self._recordings: tuple[list[Recorded], ...] = ()
         self.layer = WriteLevels(
-            lambda: self._current, self._around, dialect, approve, self._record
+            lambda: self._current,
+            self._around,
+            dialect,
+            approve=approve,
+            record=self._record,
+            is_recording=lambda: bool(self._recordings),
         )
 
     def __repr__(self) -> str:

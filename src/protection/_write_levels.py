@@ -11,7 +11,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, cast, final
 
@@ -30,7 +31,7 @@ from ..telemetry import get_log
 from ._approval import Approval, Approve
 from ._override import Override
 from ._sender import Sender, Surroundings
-from .judging import ALLOWED, Decision, Snapshot, approval_required, blocked, over_limit
+from .judging import Decision, Snapshot, approval_required, blocked, over_limit
 from .raw import judge_raw
 from .rules import WRITES, Rule, actions_of
 
@@ -38,8 +39,28 @@ __all__ = ["WriteLevels"]
 
 _log: Final = get_log("dataflow.protection")
 
+_RELATING: Final = ("filter", "conditions", "include")
+"""Parameters that may speak of related rows."""
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 _NOBODY: Final[tuple[Override, ...]] = ()
 _OVERRIDE: Final = Rule("deny", id="override", reason="it was for so many rows only")
+
+
+@final
+class _Moment:
+    """The time at which a turn is judged, looked up if somebody asks."""
+
+    __slots__ = ("_at", "_now")
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._at: datetime | None = None
+
+    def __call__(self) -> datetime:
+        if self._at is None:
+            self._at = self._now()
+        return self._at
 
 
 @final
@@ -52,6 +73,7 @@ class WriteLevels:
         dialect: What raw SQL is written in.
         approve: Says whether a message that needs it is approved; None if nobody can.
         record: Told what was decided about a message, and by which rules.
+        is_recording: Whether that is wanted.
     """
 
     def __init__(
@@ -59,31 +81,37 @@ class WriteLevels:
         current: Callable[[], Snapshot],
         around: Surroundings,
         dialect: Dialect,
+        *,
         approve: Approve | None,
         record: Callable[[Envelope, str, tuple[str, ...]], None],
+        is_recording: Callable[[], bool],
     ) -> None:
         self._current = current
         self._around = around
         self._dialect = dialect
         self._approve = approve
         self._record = record
+        self._is_recording = is_recording
 
     async def __call__(self, turn: Turn, call_next: Handler) -> None:
         """Refuse what the rules refuse, and pass on the rest under their terms."""
-        current = self._current()
+        current, moment = self._current(), _Moment(self._around.now)
         watched: list[tuple[Envelope, Snapshot]] = []
         pending: list[Callable[[], Coroutine[Any, Any, None]]] = []
         for envelope in turn.taken:
             if envelope.is_done or not isinstance(envelope.message, Request):
                 continue
-            snapshot = self._snapshot(envelope, current)
+            snapshot, scope = current, envelope.scope
+            if scope is not None and scope.pins is not None:
+                snapshot = scope.pins.setdefault(self, current)  # see rule 1
             if snapshot.is_empty:
                 continue
-            try:
-                self._judge(envelope, snapshot, pending)
-            except DataFlowError as error:
-                self._refuse(turn, envelope, snapshot, error)
-                continue
+            if not self._passes(envelope, snapshot, moment):
+                try:
+                    self._judge(envelope, snapshot, pending)
+                except DataFlowError as error:
+                    self._refuse(turn, envelope, snapshot, error)
+                    continue
             if envelope.terms is not None:
                 watched.append((envelope, snapshot))
         if pending:
@@ -94,13 +122,31 @@ class WriteLevels:
         for envelope, snapshot in watched:
             self._note_refused(envelope, snapshot)
 
-    def _snapshot(self, envelope: Envelope, current: Snapshot) -> Snapshot:
-        """Return what a message is judged by, see rule 1."""
+    def _passes(self, envelope: Envelope, snapshot: Snapshot, moment: _Moment) -> bool:
+        """Let a message pass about which little has to be asked, and nothing told.
+
+        With ten rules it costs 1.5 µs; the long way takes 20.
+        """
+        case = snapshot.known_case(envelope.message)
+        if case is None or self._is_recording():
+            return False
+        if snapshot.limits_reads and _may_relate(envelope.message):
+            return False
         scope = envelope.scope
-        if scope is None or scope.pins is None:
-            return current
-        pinned: Snapshot = scope.pins.setdefault(self, current)
-        return pinned
+        known: dict[str, Any] = {
+            "principal": envelope.principal,
+            "tenant": envelope.tenant,
+            "context": _NOTHING,
+        }
+        if scope is not None:
+            if scope.waivers:
+                return False
+            known["context"] = scope.context
+        decision = case.quick(known, moment)
+        if decision is None or not decision.is_silent:
+            return False
+        envelope.terms = decision.terms
+        return True
 
     # -- one message --------------------------------------------------------------
 
@@ -119,11 +165,6 @@ class WriteLevels:
         message: Request = envelope.message
         snapshot.check_once()
         overrides = self._overrides(envelope)
-        is_raw = message.operation is Operation.SQL
-        if not is_raw:
-            decision = snapshot.case(message).fixed
-            if decision is ALLOWED and not overrides:
-                return
         note = partial(_note, envelope, snapshot)
         sender = Sender(envelope, self._around, overrides, note)
         decision = self._decide(message, snapshot, sender)
@@ -172,6 +213,9 @@ class WriteLevels:
         terms = decision.terms
         if decision.waived:
             terms = self._override(envelope, snapshot, sender, decision)
+        if snapshot.limits_reads and _may_relate(message):
+            others = Terms(others=partial(snapshot.reading, sender))
+            terms = others if terms is None else terms & others
         if terms is not None:
             envelope.terms = terms if envelope.terms is None else envelope.terms & terms
 
@@ -329,6 +373,12 @@ def _cap(override: Override, limit: int, message: Request) -> Cap:
         return over_limit(_OVERRIDE, message.model, operation, limit, count)
 
     return Cap(limit, hit, override.budget)
+
+
+def _may_relate(message: Request) -> bool:
+    """Whether a message may ask for rows of other models than its own."""
+    parameters = message.parameters
+    return any(parameters.get(name) for name in _RELATING)
 
 
 def _wants_approval(decision: Decision) -> bool:

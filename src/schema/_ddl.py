@@ -7,7 +7,6 @@ SQLAlchemy takes about 0.3 s to import.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,11 +19,15 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from ..models import Action, Field, Kind, Model, Relation
 from ..sql import Dialect, Statement, column_type, is_scaled
+from ._naming import (
+    names_of,
+    per_tenant,
+    primary_key,
+    unique_constraints,
+    unique_indexes,
+)
 
 __all__ = ["create_table", "create_tables"]
-
-_MAX_BYTES: Final = 63  # of a name: PostgreSQL, NAMEDATALEN - 1
-_DIGEST: Final = 8
 
 _DIALECTS: Final[dict[str, sa.Dialect]] = {
     # Any paramstyle but its default, which doubles a % inside a name.
@@ -149,13 +152,13 @@ _ACTIONS: Final = {
 
 
 def _table(model: Model, dialect: Dialect) -> sa.Table:
-    names = _names(model, _constrained(model), "key")
+    names = _names(model, unique_constraints(model), "key")
     constraints = [
         sa.UniqueConstraint(*map(_quoted, fields), name=name)
         for fields, name in names.items()
     ]
     key_name = _names(model, [()], "pkey")[()]
-    key = sa.PrimaryKeyConstraint(*map(_quoted, _key(model)), name=key_name)
+    key = sa.PrimaryKeyConstraint(*map(_quoted, primary_key(model)), name=key_name)
     return sa.Table(
         _quoted(model.table),
         sa.MetaData(),
@@ -164,20 +167,6 @@ def _table(model: Model, dialect: Dialect) -> sa.Table:
         *constraints,
         sqlite_autoincrement=model.generated_key is not None,
     )
-
-
-def _key(model: Model) -> tuple[str, ...]:
-    """Return the columns of the primary key.
-
-    A generated key tells the rows of all tenants apart: the database makes it.
-    """
-    return model.key if model.generated_key else _per_tenant(model, model.key)
-
-
-def _per_tenant(model: Model, fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Return *fields* with the tenant before them, so that an index serves it too."""
-    tenant = model.tenant_field
-    return fields if tenant is None else (tenant, *fields)
 
 
 def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
@@ -193,29 +182,15 @@ def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
 
 def _type(field: Field, dialect: Dialect) -> TypeEngine[Any]:
     name = column_type(field.type, dialect)
+    is_own = field.type.column is None
     is_text = field.type.kind is Kind.DECIMAL and not is_scaled(field.type)
-    if dialect.name == "sqlite" and is_text:
+    if is_own and dialect.name == "sqlite" and is_text:
         # The driver compares by it, so that 10 comes after 9.
         name = f"{name} COLLATE DECIMAL"
-    if dialect.name == "postgresql" and field.type.stored_kind is Kind.STR:
+    if is_own and dialect.name == "postgresql" and field.type.stored_kind is Kind.STR:
         # Text is ordered by code point; an index must be too, to serve the order.
         name = f'{name} COLLATE "C"'
     return _Named(name)
-
-
-def _constrained(model: Model) -> list[tuple[str, ...]]:
-    """Return the unique groups that are constraints of the table."""
-    groups = [] if model.deleted_field is not None else _unnamed(model)
-    if model.tenant_field is not None and model.generated_key is not None:
-        # For foreign keys, which name the tenant too.
-        groups.insert(0, _per_tenant(model, model.key))
-    return groups
-
-
-def _unnamed(model: Model) -> list[tuple[str, ...]]:
-    """Return the unique groups that have no unique index named by the user."""
-    named = {each.fields for each in model.indexes if each.is_unique and each.name}
-    return [_per_tenant(model, each) for each in model.uniques if each not in named]
 
 
 def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Index]:
@@ -226,14 +201,13 @@ def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Ind
         name = _quoted(index.name or names[index.fields])
         if index.is_unique:
             yield _unique_index(
-                model, table, dialect, name, _per_tenant(model, index.fields)
+                model, table, dialect, name, per_tenant(model, index.fields)
             )
         else:
             columns = [_least_first(table.c[field], dialect) for field in index.fields]
             yield sa.Index(name, *columns)
-    if model.deleted_field is not None:
-        for fields, name in _names(model, _unnamed(model), "key").items():
-            yield _unique_index(model, table, dialect, name, fields)
+    for fields, name in _names(model, unique_indexes(model), "key").items():
+        yield _unique_index(model, table, dialect, name, fields)
 
 
 def _unique_index(
@@ -265,21 +239,9 @@ def _least_first(column: sa.Column[Any], dialect: Dialect) -> sa.ColumnElement[A
 def _names(
     model: Model, groups: Iterable[tuple[str, ...]], suffix: str
 ) -> dict[tuple[str, ...], quoted_name]:
-    """Return a name for each group of fields: ``{table}_{fields}_{suffix}``.
-
-    One that PostgreSQL would cut, or that another group has already (``a_b`` and
-    ``c`` read like ``a`` and ``b_c``), gets a digest of the group instead of its end.
-    """
-    names: dict[tuple[str, ...], quoted_name] = {}
-    for fields in groups:
-        name = "_".join((model.table, *fields, suffix))
-        if len(name.encode()) > _MAX_BYTES or name in names.values():
-            digest = sha256("\0".join((model.table, *fields)).encode()).hexdigest()
-            tail = f"_{digest[:_DIGEST]}_{suffix}"
-            start = "_".join((model.table, *fields)).encode()[: _MAX_BYTES - len(tail)]
-            name = f"{start.decode(errors='ignore')}{tail}"
-        names[fields] = _quoted(name)
-    return names
+    """Return the quoted name of each group of fields."""
+    named = names_of(model, groups, suffix).items()
+    return {fields: _quoted(name) for fields, name in named}
 
 
 def _quoted(name: str) -> quoted_name:

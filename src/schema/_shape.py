@@ -14,13 +14,16 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ..errors import UnknownTableError
 from ..models import FieldType
 
 __all__ = [
+    "Action",
     "Check",
     "Column",
     "EnumType",
     "ForeignKey",
+    "Identity",
     "IndexPart",
     "Key",
     "Schema",
@@ -273,14 +276,31 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     views: tuple[View, ...] = ()
     enums: tuple[EnumType, ...] = ()
 
+    @property
+    def relations(self) -> tuple[TableShape | View, ...]:
+        """The tables, and the views behind them."""
+        return *self.tables, *self.views
+
     @cached_property
     def by_name(self) -> Mapping[str, TableShape | View]:
         """Tables and views by their full names."""
-        return {each.full_name: each for each in (*self.tables, *self.views)}
+        return {each.full_name: each for each in self.relations}
+
+    def table(self, name: str) -> TableShape:
+        """Return the table of this full name.
+
+        Raises:
+            UnknownTableError: There is none; the nearest name is told.
+        """
+        for each in self.tables:
+            if each.full_name == name:
+                return each
+        raise UnknownTableError(name, tuple(each.full_name for each in self.tables))
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON would hold it, without what Python makes of types."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_unsaid)
+        text = msgspec.json.encode(self, enc_hook=_unsaid)
+        plain: dict[str, Any] = msgspec.json.decode(text)
         for table in (*plain["tables"], *plain["views"]):
             for column in table["columns"]:
                 del column["field_type"]

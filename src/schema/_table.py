@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
 from anyio import to_thread
@@ -11,7 +12,7 @@ from ..drivers import Driver
 from ..models import Model
 from ..sql import Dialect, Result, Statement
 
-__all__ = ["ensure_table", "table_statements", "tables_statements"]
+__all__ = ["ensure_table", "has_table", "table_statements", "tables_statements"]
 
 _LOOK: Final = {
     # By itself to_regclass() may still answer from the cache of before the lock;
@@ -49,6 +50,17 @@ def tables_statements(models: Sequence[Model], dialect: Dialect) -> list[Stateme
     return create_tables(models, dialect)
 
 
+async def has_table(driver: Driver, model: Model) -> bool:
+    """Return whether there is a table or view of the name that *model* has.
+
+    Raises:
+        DriverError: The database could not be read.
+    """
+    look = _look(model, driver.dialect)
+    async with driver.acquire(write=False) as connection:
+        return not _missing([model], await connection.run([look]))
+
+
 async def ensure_table(driver: Driver, model: Model) -> bool:
     """Create the table of *model* with its indexes, unless there is one.
 
@@ -59,6 +71,8 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
     and processes may call this at once: one creates, the others wait for it. If
     cancelled, either all that was missing is there or nothing.
 
+    The table of a model that others made is never created.
+
     Returns:
         Whether this call created the table of *model*.
 
@@ -66,18 +80,21 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
         ModelError: A foreign key, its own or of a related model, cannot be resolved.
         DriverError: The database refused, or could not be reached.
     """
+    if model.is_foreign:
+        return False
     dialect = driver.dialect
     by_table: dict[str, Model] = {}
     for each in model.connected:  # a model that was declared anew is there twice
-        by_table.setdefault(each.table, each)
+        if not each.is_foreign:
+            by_table.setdefault(each.table, each)
     # Whoever creates tables takes their locks in this order: none waits in a circle.
     models = [by_table[table] for table in sorted(by_table)]
     looks = [_look(each, dialect) for each in models]
     async with driver.acquire(write=False) as connection:
         if not _missing(models, await connection.run(looks)):
             return False
-    # In a thread, so that importing SQLAlchemy does not hold up the event loop.
-    await to_thread.run_sync(_import_ddl)
+    # In a thread, so that importing SQLAlchemy, 0.3 s, does not hold up the event loop.
+    await to_thread.run_sync(import_module, f"{__package__}._ddl")
     locks = [lock for each in models for lock in _locks(each, dialect)]
     async with driver.acquire() as connection, connection.transaction():
         results = await connection.run([*locks, *looks])
@@ -85,10 +102,6 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
         if missing:
             await connection.run(tables_statements(missing, dialect))
     return model in missing
-
-
-def _import_ddl() -> None:
-    pass  # imports SQLAlchemy, 0.3 s
 
 
 def _look(model: Model, dialect: Dialect) -> Statement:

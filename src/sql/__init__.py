@@ -97,6 +97,7 @@ from .terms import (
     decide,
     guarded,
     names_in,
+    select_related,
 )
 
 __all__ = [
@@ -199,6 +200,7 @@ __all__ = [
     "raw_statement",
     "related",
     "related_rows",
+    "select_related",
     "table_of",
     "whole_table",
 ]

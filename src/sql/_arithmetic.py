@@ -21,7 +21,7 @@ import msgspec
 
 from ..models import Field, FieldType, Kind
 from ._codec import codec
-from ._column import is_scaled
+from ._column import FLOAT_DIGITS, NUMERIC, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 
 __all__ = ["Arithmetic", "Operator", "arithmetic_text", "operand_type", "operators"]
@@ -69,6 +69,8 @@ _MAX_DIGITS: Final = 1_000
 
 def operators(type_: FieldType) -> tuple[Operator, ...]:
     """Return what fields of *type_* can be changed by."""
+    if type_.column == NUMERIC and (type_.precision or _MAX_DIGITS) > FLOAT_DIGITS:
+        return ()  # nothing would tell that a result was rounded
     return _OPERATORS.get(type_.kind, ())
 
 
@@ -204,6 +206,8 @@ def _sqlite_decimal(change: Arithmetic, column: str, place: Place) -> str:
 
 def _sqlite_decimal_text(change: Arithmetic, column: str, place: Place) -> str:
     digits = change.field.type.digits
+    if change.field.type.column == NUMERIC:
+        column = f"CAST({column} AS TEXT)"
     size = "NULL, NULL" if digits is None else f"{digits.precision}, {digits.scale}"
     function = "decimal_add" if change.operator is Operator.INC else "decimal_mul"
     # The driver's functions; NULL where the result does not fit.

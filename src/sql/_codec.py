@@ -22,7 +22,7 @@ from uuid import UUID
 import msgspec
 
 from ..models import FieldType, Kind, encode_json
-from ._column import is_scaled
+from ._column import NUMERIC, is_scaled
 from ._dialect import Dialect
 
 __all__ = ["INLINE_NAMES", "UNDECODABLE", "Codec", "codec"]
@@ -140,8 +140,8 @@ def _sqlite(type_: FieldType) -> Codec:
     match type_.kind:
         case Kind.ENUM:
             return _enum(type_)
-        case Kind.DECIMAL if is_scaled(type_):
-            return _scaled(type_.scale or 0)
+        case Kind.DECIMAL:
+            return _sqlite_decimal(type_)
         case Kind.JSON:
             return Codec(encode_json, _parse(type_.python_type))
         case Kind.STRUCT:
@@ -150,6 +150,12 @@ def _sqlite(type_: FieldType) -> Codec:
             return _json_list(type_.element)
         case _:
             return _PLAIN.get(type_.stored_kind, _AS_IT_IS)
+
+
+def _sqlite_decimal(type_: FieldType) -> Codec:
+    if type_.column == NUMERIC:
+        return Codec(_encode_decimal, _numeric(type_.scale))
+    return _scaled(type_.scale or 0) if is_scaled(type_) else _DECIMAL_TEXT
 
 
 def _parse(python_type: Any) -> Convert:  # noqa: ANN401  # list[int] is no type
@@ -212,6 +218,20 @@ def _decode_decimal(stored: str) -> Decimal:
     return value
 
 
+def _numeric(scale: int | None) -> Convert:
+    """Return what reads a column that others made, whose numbers SQLite chose.
+
+    What it keeps as a float is the nearest to the decimal that was meant.
+    """
+    unit = None if scale is None else Decimal(1).scaleb(-scale)
+
+    def decode(stored: float | str) -> Decimal:
+        value = _expanded(_decode_decimal(str(stored)))
+        return value if unit is None else value.quantize(unit, context=_EXACT)
+
+    return decode
+
+
 def _encode_iso(value: datetime | time) -> str:
     return value.isoformat(timespec="microseconds")
 
@@ -250,11 +270,12 @@ def _encode_base64(value: bytes) -> str:
     return b64encode(value).decode()
 
 
+_DECIMAL_TEXT: Final = Codec(_encode_decimal, _decode_decimal)
+
 _PLAIN: Final = {
     Kind.BOOL: Codec(int, _BOOLS.__getitem__),
     # SQLite packs 1.0 as an integer, and RETURNING hands that out (3.40).
     Kind.FLOAT: Codec(None, float),
-    Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
     Kind.DATE: Codec(date.isoformat, date.fromisoformat),
     Kind.TIME: Codec(_encode_iso, time.fromisoformat),
     Kind.DATETIME: Codec(

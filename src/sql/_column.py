@@ -15,7 +15,16 @@ from typing import Final
 from ..models import FieldType, Kind
 from ._dialect import Dialect
 
-__all__ = ["MAX_SCALED_DIGITS", "column_type", "is_scaled"]
+__all__ = ["FLOAT_DIGITS", "MAX_SCALED_DIGITS", "NUMERIC", "column_type", "is_scaled"]
+
+NUMERIC: Final = "NUMERIC"
+"""Decimals in a column of SQLite that others made: integers and floats."""
+
+FLOAT_DIGITS: Final = 15
+"""Digits of a decimal that such a float holds exactly.
+
+Source: sqlite.org/datatype3.html, section 3, affinity NUMERIC.
+"""
 
 MAX_SCALED_DIGITS: Final = 18
 """Digits that always fit in an integer of 64 bits."""
@@ -57,13 +66,11 @@ _SQLITE: Final = {
 
 def column_type(type_: FieldType, dialect: Dialect) -> str:
     """Return the name of the column type, without collation."""
-    kind = type_.stored_kind
-    if type_.column is not None:
-        return type_.column
     if dialect.name == "sqlite":
-        if is_scaled(type_):
-            return f"DECIMAL_INT({type_.precision}, {type_.scale})"
-        return _SQLITE[kind]
+        return _sqlite_name(type_)
+    kind = type_.stored_kind
+    if type_.column is not None and type_.column != NUMERIC:
+        return type_.column
     if kind is Kind.LIST and type_.element is not None:
         return f"{column_type(type_.element, dialect)}[]"
     if kind is Kind.DECIMAL and type_.digits is not None:
@@ -71,6 +78,16 @@ def column_type(type_: FieldType, dialect: Dialect) -> str:
     return _POSTGRESQL[kind]
 
 
+def _sqlite_name(type_: FieldType) -> str:
+    sizes = f"({type_.precision}, {type_.scale})" if type_.digits is not None else ""
+    if type_.column == NUMERIC:
+        return f"{NUMERIC}{sizes}"
+    if is_scaled(type_):
+        return f"DECIMAL_INT{sizes}"
+    return _SQLITE[type_.stored_kind]
+
+
 def is_scaled(type_: FieldType) -> bool:
     """Whether SQLite stores the Decimal as an integer, times ten to its scale."""
-    return type_.precision is not None and type_.precision <= MAX_SCALED_DIGITS
+    precision, is_own = type_.precision, type_.column is None
+    return is_own and precision is not None and precision <= MAX_SCALED_DIGITS

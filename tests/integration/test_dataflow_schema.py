@@ -79,14 +79,21 @@ async def test_a_table_that_is_there_is_used_as_it_is(
     assert await relations(database_url) == before
 
 
-async def test_nothing_but_the_models_tables_is_made(database_url: str) -> None:
-    async with DataFlow(database_url) as db:
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_nothing_but_the_models_tables_and_the_registry_is_made(
+    database_url: str,
+    is_kept: bool,  # noqa: FBT001  # a parameter
+) -> None:
+    async with DataFlow(database_url, enable_model_persistence=is_kept) as db:
         declare(db)
         assert await db.initialize()
         assert await db.initialize()
 
     names = await relations(database_url)
-    assert [name for name in names if not name.startswith("users")] == []
+    own = {name for name in names if not name.startswith("users")}
+    kept = {name for name in own if name.startswith("dataflow_models")}
+    assert own == kept
+    assert bool(kept) == is_kept
 
 
 async def test_the_table_is_made_once_whoever_comes_first(database_url: str) -> None:

@@ -11,10 +11,12 @@ from uuid import UUID
 
 import msgspec
 
+from ...errors import nearest
 from ..types._check import Check, check_bool, check_int, check_str
 from ..types._digits import Digits
 from ..types._kind import Kind
 from ..types._mismatch import MismatchError
+from ..types._native import NATIVE_TYPES, Native, WithoutTimezone
 from ..types._type import FieldType
 
 __all__ = ["AnnotationError", "read_annotation"]
@@ -63,14 +65,62 @@ def read_annotation(
     Raises:
         AnnotationError: It is not supported; the message says what is.
     """
+    note = _note(annotation)
+    type_, is_nullable = _read_bare(annotation, digits, note)
+    return (type_ if note is None else _noted(type_, note)), is_nullable
+
+
+def _read_bare(
+    annotation: Annotation,
+    digits: Digits | None,
+    note: Native | WithoutTimezone | None,
+) -> tuple[FieldType, bool]:
     bare, digits = _unwrap(annotation, digits)
     if _origin(bare) in (Union, types.UnionType):
-        bare, digits = _unwrap(_without_none(bare), digits)
-        return _read(bare, digits), True
+        inner, _ = _read_bare(_without_none(bare), digits, note)
+        return inner, True
+    if bare is Any and isinstance(note, Native):
+        return FieldType(Kind.JSON, object), False
     if _origin(bare) is Literal and None in get_args(bare):
         values = tuple(value for value in get_args(bare) if value is not None)
         return _choices(Kind.LITERAL, values, values, bare), True
     return _read(bare, digits), False
+
+
+def _note(annotation: Annotation) -> Native | WithoutTimezone | None:
+    """Return what is said of the column, behind `Annotated` or inside a union."""
+    origin = _origin(annotation)
+    inner = get_args(annotation)
+    if origin is Annotated:
+        for each in inner[1:]:
+            if isinstance(each, Native | WithoutTimezone):
+                return each
+        return _note(inner[0])
+    if origin in (Union, types.UnionType):
+        notes = [note for each in inner if (note := _note(each)) is not None]
+        return notes[0] if notes else None
+    if type(annotation).__name__ == "TypeAliasType":
+        return _note(annotation.__value__)
+    return None
+
+
+def _noted(type_: FieldType, note: Native | WithoutTimezone) -> FieldType:
+    if isinstance(note, WithoutTimezone):
+        if type_.kind is not Kind.DATETIME:
+            msg = f"only a datetime is without timezone, not {type_.describe()}"
+            raise AnnotationError(msg)
+        return msgspec.structs.replace(type_, kind=Kind.NAIVE_DATETIME)
+    kind = NATIVE_TYPES.get(note.name)
+    if kind is None:
+        near = nearest(note.name, tuple(NATIVE_TYPES))
+        hint = f"did you mean {near!r}?" if near else f"use {', '.join(NATIVE_TYPES)}"
+        msg = f"{note.name!r} is no type of a column: {hint}"
+        raise AnnotationError(msg)
+    if kind is not type_.kind:
+        msg = f"a column of {note.name} holds {kind.value}, not {type_.describe()}"
+        raise AnnotationError(msg)
+    column = None if note.name == "jsonb" else note.name
+    return msgspec.structs.replace(type_, column=column)
 
 
 def _unwrap(

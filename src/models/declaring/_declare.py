@@ -115,7 +115,11 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         raise ModelError(model, name, str(error)) from None
     default = _default(model, name, type_, specifier)
     has_none = default is not None and default.is_none
-    if is_nullable and default is None:
+    is_made = specifier.is_defaulted or specifier.is_computed
+    if is_made and default is not None:
+        problem = "the database has its value: leave out the default"
+        raise ModelError(model, name, problem)
+    if is_nullable and default is None and not is_made:
         default = Default()
     return Field(
         model=model,
@@ -124,6 +128,8 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         default=default,
         is_nullable=is_nullable or has_none,
         is_unique=specifier.is_unique,
+        is_defaulted=specifier.is_defaulted and not specifier.is_computed,
+        is_computed=specifier.is_computed,
         marks=_marks(model, name, specifier),
     )
 

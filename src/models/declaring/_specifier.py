@@ -26,8 +26,10 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_unique: Whether no two rows hold the same value.
         is_indexed: Whether the field has an index of its own.
         digits: Precision and scale of a Decimal, or None.
-        marks: How it is protected.
         references: What the field refers to, or None.
+        marks: How it is protected.
+        is_defaulted: Whether the database has a value when a create says none.
+        is_computed: Whether the database always makes the value.
     """
 
     default: Any = _MISSING
@@ -36,8 +38,10 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_unique: bool = False
     is_indexed: bool = False
     digits: tuple[int, int] | None = None
-    marks: Marks = Marks()
     references: References | None = None
+    marks: Marks = Marks()
+    is_defaulted: bool = False
+    is_computed: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -58,16 +62,18 @@ def field(
     unique: bool = False,
     index: bool = False,
     digits: tuple[int, int] | None = None,
-    immutable: bool = False,
-    write_once: bool = False,
-    never_null: bool = False,
-    mask: str | None = None,
-    pii: str | None = None,
+    database_default: bool = False,
+    computed: bool = False,
     references: str | type | None = None,
     on_delete: OnChange = "no_action",
     on_update: OnChange = "no_action",
     relation: str | None = None,
     backref: str | None = None,
+    immutable: bool = False,
+    write_once: bool = False,
+    never_null: bool = False,
+    mask: str | None = None,
+    pii: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -78,13 +84,8 @@ def field(
         unique: No two rows hold the same value.
         index: Give it an index of its own.
         digits: Of a Decimal: digits altogether, and after the point.
-        immutable: No write changes it once its row is there.
-        write_once: No write changes it once it is not None.
-        never_null: No write sets it to None.
-        mask: Show its values so to whoever has no leave to see them: ``"full"``,
-            ``"partial"`` or ``"null"``.
-        pii: What personal data it holds, such as ``"email"``; masks it, partially if
-            ``mask`` does not say.
+        database_default: The column, which others made, has a default of its own.
+        computed: The column, which others made, is always computed by the database.
         references: It holds the key of a row of this model, ``"Customer"`` or the
             class, or a unique field of it, ``"Customer.code"``.
         on_delete: What becomes of the row when the one it refers to is deleted.
@@ -92,11 +93,18 @@ def field(
         relation: What the row it refers to is called; ``customer`` for a field
             ``customer_id`` if None.
         backref: What rows like this are called there; as their table if None.
+        immutable: No write changes it once its row is there.
+        write_once: No write changes it once it is not None.
+        never_null: No write sets it to None.
+        mask: Show its values so to whoever has no leave to see them: ``"full"``,
+            ``"partial"`` or ``"null"``.
+        pii: What personal data it holds, such as ``"email"``; masks it, partially if
+            ``mask`` does not say.
     """
+    said = References(references, on_delete, on_update, relation, backref)
     marks = Marks(
         immutable, write_once, never_null, mask or ("partial" if pii else None), pii
     )
-    said = References(references, on_delete, on_update, relation, backref)
     return Specifier(
         default,
         default_factory,
@@ -104,8 +112,10 @@ def field(
         unique,
         index,
         digits,
-        marks,
         None if said == References(None) else said,
+        marks=marks,
+        is_defaulted=database_default,
+        is_computed=computed,
     )
 
 

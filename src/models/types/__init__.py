@@ -6,6 +6,7 @@ from ._digits import Digits
 from ._json import encode_json
 from ._kind import Kind
 from ._mismatch import MismatchError, is_template
+from ._native import NaiveDatetime, Native, WithoutTimezone
 from ._type import FieldType
 
 __all__ = [
@@ -13,6 +14,9 @@ __all__ = [
     "FieldType",
     "Kind",
     "MismatchError",
+    "NaiveDatetime",
+    "Native",
+    "WithoutTimezone",
     "encode_json",
     "is_template",
 ]

@@ -26,7 +26,16 @@ from ._check import (
 from ._digits import Digits, check_decimal, fitting
 from ._json import document, structure
 from ._kind import COMPOUND, Kind
-from ._narrow import check_cidr, check_inet, check_integer, check_real, check_smallint
+from ._narrow import (
+    check_cidr,
+    check_float_digits,
+    check_inet,
+    check_integer,
+    check_macaddr,
+    check_macaddr8,
+    check_real,
+    check_smallint,
+)
 
 __all__ = ["FieldType"]
 
@@ -145,6 +154,8 @@ _NARROW: Final[dict[str, Check]] = {
     "real": check_real,
     "inet": check_inet,
     "cidr": check_cidr,
+    "macaddr": check_macaddr,
+    "macaddr8": check_macaddr8,
 }
 
 
@@ -156,7 +167,8 @@ def _checker(type: FieldType) -> Check:  # noqa: A002  # its noun
             plain = _PLAIN[type.stored_kind]
             return one_of(type.stored_choices, plain, type.describe())
         case Kind.DECIMAL:
-            return check_decimal if type.digits is None else fitting(type.digits)
+            check = check_decimal if type.digits is None else fitting(type.digits)
+            return check if type.column is None else check_float_digits(check)
         case Kind.JSON:
             return document(type.python_type)
         case Kind.STRUCT:

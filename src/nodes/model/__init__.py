@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ._bulk_actor import BULK_MAILBOX, BulkActor
 from ._bulk_node import BulkNode
+from ._guarded_connection import GuardedDriver
 from ._include import in_one_snapshot, isolated, load
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
+from ._unavailable_node import UnavailableNode
 from ._view import settle, view_of
 from .kinds import KINDS, ExplainNode, HistoryNode, ListNode, ListPlan
 
@@ -18,11 +20,13 @@ __all__ = [
     "BulkActor",
     "BulkNode",
     "ExplainNode",
+    "GuardedDriver",
     "HistoryNode",
     "ListNode",
     "ListPlan",
     "ModelNode",
     "NodeActor",
+    "UnavailableNode",
     "came",
     "flag",
     "in_one_snapshot",

@@ -101,7 +101,7 @@ class Batch:
     ) -> list[Batch]:
         """Carry it out under terms: several only if these depend on no row."""
         own = _guarded_for(self._node, terms, table, self.jobs[0][0])
-        alone = GuardedConnection(connection)
+        alone = GuardedConnection(connection, terms)
         if len(self.jobs) > 1:
             return await self._run_together(alone, own)
         ((envelope, plan),) = self.jobs

@@ -109,7 +109,7 @@ class BulkActor(Actor):
             if terms.is_static:
                 return await self._node.work(driver, own, plan)
             async with driver.acquire() as connection, connection.transaction():
-                alone = GuardedConnection(connection)
+                alone = GuardedConnection(connection, terms)
                 return await self._node.perform(alone, own, plan)
         except ConnectionLostError:
             raise

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...drivers import Connection, Driver
-from ...errors import MissingFieldError
+from ...errors import FieldValueError, MissingFieldError
 from ...sql import Table
 from .._node import Port
 from ._bulk_load import loader_of
@@ -126,7 +126,7 @@ class BulkStoreNode(BulkNode[StorePlan]):
         name, fields = given[0] if given else ("key_fields", None)
         strategies = ("stop", "continue")
         strategy = choice(parameters, "error_strategy", owner, strategies)
-        return Manner(
+        manner = Manner(
             on_conflict=choice(
                 parameters, "conflict_resolution", owner, self.resolutions()
             ),
@@ -139,6 +139,20 @@ class BulkStoreNode(BulkNode[StorePlan]):
             atomic=maybe_flag(parameters, "atomic", owner),
             max_errors=self._max_errors(parameters, owner),
         )
+        self._check_key(manner, owner)
+        return manner
+
+    def _check_key(self, manner: Manner, owner: str) -> None:
+        """Refuse what asks for keys where there are none."""
+        if self.model.key:
+            return
+        if manner.return_ids:
+            expected = f"False: {self.model.name} has no key"
+            raise FieldValueError(owner, "return_ids", "True", expected)
+        if manner.on_conflict != "error":
+            expected = f"error: {self.model.name} has no key to tell rows by"
+            came = repr(manner.on_conflict)
+            raise FieldValueError(owner, "conflict_resolution", came, expected)
 
     def _max_errors(self, parameters: dict[str, Any], owner: str) -> int | None:
         if parameters.get("max_errors", ...) is None:

@@ -9,15 +9,24 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Final, cast, final
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar, Final, Literal, cast, final
 
-from ...drivers import Connection, RowStream
+from ...drivers import Connection, Driver, RowStream
 from ...errors import DriverError, TransactionConflictError, UnguardedStatementError
-from ...sql import Guarded, RacedError, Result, Statement
+from ...models import Relation
+from ...sql import (
+    Guarded,
+    RacedError,
+    RelatedRows,
+    Result,
+    Statement,
+    Terms,
+    select_related,
+)
 
-__all__ = ["GuardedConnection"]
+__all__ = ["GuardedConnection", "GuardedDriver"]
 
 _ATTEMPTS: Final = 5
 """Others may store a row between a look and a write again and again."""
@@ -29,10 +38,24 @@ class GuardedConnection:
 
     Args:
         connection: Where.
+        terms: Those of the message, for rows of other models.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, terms: Terms) -> None:
         self._connection = connection
+        self._terms = terms
+
+    def related(
+        self, relation: Relation, rows: RelatedRows, columns: Sequence[Sequence[Any]]
+    ) -> Statement:
+        """Return the statement for related rows, as far as they may be seen.
+
+        Raises:
+            BlockedError: They may not.
+        """
+        others = self._terms.others
+        terms = Terms() if others is None else others(relation.target)
+        return select_related(rows, columns, terms)
 
     async def run(self, statements: Sequence[Statement]) -> list[Result]:
         """Run *statements* with what is around them, all or nothing.
@@ -94,3 +117,30 @@ def _guarded(statements: Sequence[Statement]) -> list[Guarded]:
     if not all(isinstance(each, Guarded) for each in statements):
         raise UnguardedStatementError
     return [cast("Guarded", each) for each in statements]
+
+
+@final
+class GuardedDriver:
+    """A driver whose connections keep to terms; for whoever takes its own.
+
+    Args:
+        driver: The driver.
+        terms: Those of the message.
+    """
+
+    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
+
+    def __init__(self, driver: Driver, terms: Terms) -> None:
+        self._driver = driver
+        self._terms = terms
+        self.url = driver.url
+        self.dialect = driver.dialect
+        self.capacity = driver.capacity
+        self.statistics = driver.statistics
+        self.aclose = driver.aclose
+
+    @asynccontextmanager
+    async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
+        """Lease a connection, see `Driver.acquire`."""
+        async with self._driver.acquire(write=write) as connection:
+            yield GuardedConnection(connection, self._terms)

@@ -20,7 +20,8 @@ import msgspec
 from ...drivers import Connection
 from ...errors import FieldValueError, TransactionConflictError, UnknownFieldError
 from ...models import Model, Relation
-from ...sql import POSTGRESQL, Dialect, Statement, related_rows
+from ...sql import POSTGRESQL, Dialect, Statement, clear, related_rows
+from ._guarded_connection import GuardedConnection
 from ._options import as_list, came
 
 __all__ = [
@@ -39,8 +40,8 @@ MAX_HOPS: Final = 8
 """Relations one path may follow."""
 
 _EXPECTED: Final = "a list of relations, such as ['customer', 'items.product']"
-_ISOLATED: Final = Statement(
-    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_ISOLATED: Final = clear(
+    Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 )
 
 T = TypeVar("T")
@@ -173,7 +174,11 @@ async def _load(
     for start in range(0, len(wanted), statements.max_keys):
         part = wanted[start : start + statements.max_keys]
         columns = [part] if is_one else [*zip(*part, strict=True)]
-        (result,) = await connection.run((statements.select(columns),))
+        if isinstance(connection, GuardedConnection):
+            statement = connection.related(relation, statements, columns)
+        else:
+            statement = statements.select(columns)
+        (result,) = await connection.run((statement,))
         found += [(part[place], row) for place, row in result.rows]
     put = _put_lists if relation.is_many else _put_rows
     put(relation.name, zip(records, keys, strict=True), found)

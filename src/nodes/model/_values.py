@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast, final
+from typing import Any, NoReturn, cast, final
 
 from ...errors import FieldValueError, MissingFieldError
 from ...models import MismatchError, Model
@@ -93,7 +93,7 @@ class _Rules:
         self._model = model
         self._owned = model.owned
         self._checks = {
-            each.name: each.type.check
+            each.name: _refuse_computed if each.is_computed else each.type.check
             for each in model.fields
             if each.name not in model.owned
         }
@@ -119,10 +119,16 @@ class _Rules:
                 continue
             try:
                 values[name] = check(value)
-            except MismatchError:
+            except MismatchError as error:
                 self._model.field(name, owner).check(value, owner)
-                raise
+                # The field takes it, but not in a row that is stored.
+                raise FieldValueError(owner, name, error.came, error.expected) from None
         return values
+
+
+def _refuse_computed(value: object) -> NoReturn:
+    """Refuse any value for what the database computes."""
+    raise MismatchError(came(value), "no value: the database computes it")
 
 
 @cache

@@ -9,8 +9,8 @@ from ...actors import Actor, Turn
 from ...drivers import Driver
 from ...errors import ClosedError, ConnectionLostError, TransactionConflictError
 from ...messages import Envelope
-from ...sql import table_of
-from ..model import settle, view_of
+from ...sql import guarded, table_of
+from ..model import GuardedDriver, settle, view_of
 from ._channel import STREAM, Batch, Channels
 from ._stream_node import Plan, StreamNode, StreamRequest
 
@@ -84,11 +84,16 @@ class StreamActor(Actor):
             await channel.put(batch, name, plan.idle_s, last=last)
             envelope.reply({})
 
-        read, table = self._node.read, view_of(self._table, envelope)
+        driver: Driver = self._driver
+        table = view_of(self._table, envelope)
+        if envelope.terms is not None:
+            driver = GuardedDriver(driver, envelope.terms)
+            table = guarded(table, envelope.terms, frozenset())
+        read = self._node.read
         try:
-            await read(self._driver, table, plan, put)
+            await read(driver, table, plan, put)
         except (ConnectionLostError, TransactionConflictError):
             if not channel.is_fresh:
                 raise
             # Like any other read; nobody has seen anything of it yet.
-            await read(self._driver, table, plan, put)
+            await read(driver, table, plan, put)

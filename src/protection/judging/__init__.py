@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ._case import Applied, Case
 from ._decision import (
-    ALLOWED,
     DEFAULT,
     Asker,
     Decision,
@@ -16,7 +15,6 @@ from ._snapshot import Snapshot
 from ._term_maker import Held
 
 __all__ = [
-    "ALLOWED",
     "DEFAULT",
     "Applied",
     "Asker",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ...errors import (
     ApprovalRequiredError,
@@ -19,7 +20,6 @@ from ...sql import Budget, Terms
 from ..rules import WRITES, Effect, Rule
 
 __all__ = [
-    "ALLOWED",
     "DEFAULT",
     "Asker",
     "Decision",
@@ -43,6 +43,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         conditional: Rules that hold for some rows, or some fields, only.
         waived: Rules that would hold, had nobody leave to pass by them.
         terms: Under what terms it may be carried out; None if under none.
+        is_silent: Whether it passes, and nobody is to be told or asked.
     """
 
     effect: Effect = "allow"
@@ -51,10 +52,12 @@ class Decision(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     conditional: tuple[Rule, ...] = ()
     waived: tuple[Rule, ...] = ()
     terms: Terms | None = None
+    is_silent: bool = False
 
-
-ALLOWED: Final = Decision()
-"""Nothing was said about it."""
+    def __post_init__(self) -> None:
+        is_allowed = self.effect == "allow" and not self.notes
+        is_asked = any(each.effect == "require_approval" for each in self.conditional)
+        force_setattr(self, "is_silent", is_allowed and not is_asked)
 
 
 class Asker(Protocol):
@@ -73,6 +76,10 @@ class Asker(Protocol):
     @property
     def fingerprint(self) -> str:
         """What tells the message from others."""
+        ...
+
+    def held(self, applied: Any) -> bool | None:  # noqa: ANN401  # `Applied`, behind this
+        """Whether a rule holds, if that is known; None if it has to be found out."""
         ...
 
     def is_waived(self, rule: str) -> bool:
@@ -103,6 +110,8 @@ def allowed_instead(rule: Rule, operation: str, *, is_write: bool) -> str:
     if rule.fields:
         return f"leave out {', '.join(rule.fields)}"
     ways: list[str] = []
+    if operation == "sql" and rule.when is not None:
+        return "see that its condition does not hold, or use a node if it is about rows"
     if rule.window is not None:
         ways.append("come at another time")
     if rule.rate is not None:

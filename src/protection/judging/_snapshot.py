@@ -16,7 +16,7 @@ import msgspec
 from ...errors import PolicyError
 from ...messages import Operation, Request
 from ...models import Model
-from ...sql import Filter, names_in
+from ...sql import Filter, Terms, names_in
 from .._hint import hint
 from ..rules import (
     ASKED,
@@ -28,12 +28,15 @@ from ..rules import (
     read_rules,
 )
 from ._case import Applied, Case
-from ._decision import Decision
+from ._decision import Asker, Decision, approval_required, blocked
 from ._marked import marked
 
 __all__ = ["Snapshot"]
 
 _UPSERTS: Final = frozenset({"create", "update"})
+_NOT_BY_NODE: Final = (Operation.SQL, Operation.BULK_CREATE)
+"""What does not tell by its node what it does."""
+
 _DIGEST: Final = 8
 """Bytes that tell policies apart in a log."""
 
@@ -74,10 +77,12 @@ class Snapshot:
         self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]
         self._marked = {model.name: tuple(marked(model)) for model in models.values()}
         self._conditions = self._read_conditions()
-        self._is_checked = False
+        self._is_fine = False
         self._problem: PolicyError | None = None
         self._cases: dict[tuple[str, Operation, bool], Case] = {}
+        self._by_node: dict[str, Case] = {}
         self._raw: dict[tuple[str, str], Case] = {}
+        self.limits_reads = self.is_limiting_reads
         self.is_empty = not (
             self._rules or self._is_closed or any(map(_has_marks, models.values()))
         )
@@ -98,14 +103,17 @@ class Snapshot:
         Raises:
             PolicyError: A name in a rule means nothing.
         """
-        if not self._is_checked:
-            self._is_checked = True
+        if self._is_fine:
+            return
+        if self._problem is None:
             try:
                 self.check()
             except PolicyError as error:
                 self._problem = error
-        if self._problem is not None:
-            raise self._problem
+            else:
+                self._is_fine = True
+                return
+        raise self._problem
 
     def check(self) -> None:
         """Check that every name in the rules means something, now that it starts.
@@ -174,6 +182,24 @@ class Snapshot:
         if case is None:
             actions = _UPSERTS if upserts else actions_of(operation)
             case = self._cases[key] = self._make(request.model, operation, actions)
+            if operation not in _NOT_BY_NODE:
+                self._by_node[request.node] = case
+        return case
+
+    def known_case(self, request: Request) -> Case | None:
+        """Return what `case` returned for a request of the same node, quickly.
+
+        Returns:
+            None if it did not, or if `check` was not passed yet.
+        """
+        case = self._by_node.get(request.node)
+        if (
+            case is None
+            or not self._is_fine
+            or case.operation is not request.operation
+            or case.name != request.model
+        ):
+            return None
         return case
 
     def raw_case(self, model: str, action: str) -> Case:
@@ -188,6 +214,39 @@ class Snapshot:
             actions = frozenset({action})
             case = self._raw[model, action] = self._make(model, Operation.SQL, actions)
         return case
+
+    @property
+    def is_limiting_reads(self) -> bool:
+        """Whether some rows, or some fields, of some model are not for everybody."""
+        return (
+            self._is_closed
+            or any(
+                each.rule.effect in ("deny", "require_approval")
+                for name in self.models
+                for each in self.raw_case(name, "read").applied
+                if "read" in each.actions
+            )
+            or any(
+                field.marks.mask is not None
+                for model in self.models.values()
+                for field in model.fields
+            )
+        )
+
+    def reading(self, asker: Asker, model: Model) -> Terms:
+        """Return under what terms related rows of a model may be read.
+
+        Raises:
+            BlockedError: They may not.
+        """
+        name = model.name
+        decision = self.raw_case(name, "read").judge(asker, may_pass=True)
+        if decision.effect == "deny":
+            raise blocked(decision.rules[0], name, Operation.READ.value, "read")
+        if decision.effect == "require_approval":
+            rule, print_ = decision.rules[0], asker.fingerprint
+            raise approval_required(rule, name, Operation.READ.value, print_)
+        return decision.terms or Terms()
 
     def standing(self, model: str, action: str) -> Decision:
         """Return what the rules say of one action whoever asks, and whenever."""
@@ -266,9 +325,10 @@ class Snapshot:
             if when is None and rule.when is not None:
                 when = _without_rows(rule)
                 if when is None:
-                    if model is not None:
+                    if model is not None or rule.effect == "allow":
                         continue  # it is about fields that this model has not
-                    rule = _always(rule)  # noqa: PLW2901  # rows that nobody knows
+                    # Where rows cannot be looked at, it counts as if it held.
+                    rule = msgspec.structs.replace(rule, when=None)  # noqa: PLW2901
             if covered.isdisjoint(actions) and not _is_about_sight(rule, when):
                 continue
             yield Applied(rule, covered, when)
@@ -289,16 +349,6 @@ def _without_rows(rule: Rule) -> Filter | None:
         return condition(rule.id, rule.when or {}, None)
     except PolicyError:
         return None
-
-
-def _always(rule: Rule) -> Rule:
-    """Return a rule about rows as it counts where these cannot be looked at."""
-    return (
-        msgspec.structs.replace(rule, when=None) if rule.effect != "allow" else _NEVER
-    )
-
-
-_NEVER: Final = Rule("audit", ("unmask",), id="never")
 
 
 def _check_own_fields(rule: Rule, model: Model) -> None:

@@ -52,6 +52,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     _start: time = time()
     _end: time = time()
     _days: frozenset[int] = frozenset()
+    _is_any_hour: bool = False
 
     def __post_init__(self) -> None:
         force_setattr(self, "_zone", _zone(self.zone))
@@ -59,6 +60,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         force_setattr(self, "_end", _time(self.end))
         days = (self.days,) if isinstance(self.days, str) else self.days
         force_setattr(self, "_days", frozenset(map(_day, days)))
+        is_any_hour = self._start == self._end == time() and len(self._days) == len(
+            DAYS
+        )
+        force_setattr(self, "_is_any_hour", is_any_hour)
         for moment in (self.since, self.until):
             if moment is not None and moment.tzinfo is None:
                 problem = "since and until need a time zone: pass tzinfo"
@@ -73,6 +78,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return False
         if self.until is not None and now >= self.until:
             return False
+        if self._is_any_hour:
+            return True
         local = now.astimezone(self._zone)
         day, clock = local.weekday(), local.time()
         if self._start < self._end:

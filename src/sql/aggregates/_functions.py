@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ...models import FieldType, Kind
-from .._column import is_scaled
+from .._column import NUMERIC, is_scaled
 from .._dialect import POSTGRESQL, Dialect
 from ..filters import Reference
 from ._aggregate import Aggregate, Function
@@ -55,11 +55,19 @@ _GREATEST: Final = {
 }
 
 
+# Nor of these; their text sorts as they do. Source: PostgreSQL, `macaddr_out`.
+_SORTED_AS_TEXT: Final = frozenset({"macaddr", "macaddr8"})
+
+
 def _postgresql_min(type_: FieldType, column: str) -> str:
+    if type_.column in _SORTED_AS_TEXT:
+        return f'min({column}::text COLLATE "C")::{type_.column}'
     return _LEAST.get(type_.stored_kind, "min({0})").format(column)
 
 
 def _postgresql_max(type_: FieldType, column: str) -> str:
+    if type_.column in _SORTED_AS_TEXT:
+        return f'max({column}::text COLLATE "C")::{type_.column}'
     return _GREATEST.get(type_.stored_kind, "max({0})").format(column)
 
 
@@ -106,6 +114,8 @@ def _sqlite_max(type_: FieldType, column: str) -> str:
 def _sqlite_sum(type_: FieldType, column: str) -> str:
     if type_.stored_kind is Kind.FLOAT:
         return _finite(f"sum({column})", column)
+    if type_.column == NUMERIC:
+        return f"decimal_sum(CAST({column} AS TEXT))"
     if type_.kind is Kind.DECIMAL and not is_scaled(type_):
         return f"decimal_sum({column})"
     # sum() fails past 64 bits; halves of 32 bits take two thousand million rows.

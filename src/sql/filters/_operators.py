@@ -14,6 +14,7 @@ from typing import Final, cast
 from ...errors import FilterError, nearest
 from ...models import Field, Kind
 from .._column import is_scaled
+from ._collated import COLLATED
 from ._filter import (
     NOTHING,
     Compare,
@@ -190,10 +191,14 @@ def compare_fields(field: Field, name: str, other: Field, path: str) -> Filter:
     return CompareFields(field, comparison, other)
 
 
-def _storage(field: Field) -> tuple[Kind, int | None]:
+def _storage(field: Field) -> tuple[Kind, int | None, str | None]:
     """Say as what the databases compare a field."""
-    scale = field.type.scale if is_scaled(field.type) else None
-    return field.type.stored_kind, scale
+    type_ = field.type
+    scale = type_.scale if is_scaled(type_) else None
+    # Enums and addresses of PostgreSQL compare with their own kind only.
+    is_text = type_.column is None or type_.column in COLLATED
+    is_apart = type_.stored_kind is Kind.STR and not is_text
+    return type_.stored_kind, scale, type_.column if is_apart else None
 
 
 _COMPARISONS: Final = {

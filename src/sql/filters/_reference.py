@@ -12,6 +12,7 @@ from ...models import FieldType, Kind, Model
 from .._codec import Convert, codec
 from .._column import is_scaled
 from .._dialect import POSTGRESQL, Dialect
+from ._collated import COLLATED
 from ._operators import BOUND
 
 __all__ = ["Reference", "aliased", "reference", "references"]
@@ -91,11 +92,17 @@ def reference(
     """
     encode = codec(type_, dialect).encode
     if dialect is POSTGRESQL:
+        if type_.column == "json":
+            # It has no equality of its own.
+            name = f"{name}::jsonb"
         # Equality is the same under every collation a column can have.
         is_text = type_.stored_kind is Kind.STR
-        ordered = f"{name}{dialect.code_point_order}" if is_text else name
+        is_collated = is_text and (type_.column is None or type_.column in COLLATED)
+        ordered = f"{name}{dialect.code_point_order}" if is_collated else name
+        # Enums and addresses have an order of their own, and no patterns.
+        text = f"{name}::text" if is_text and not is_collated else name
         return Reference(
-            name, qualified, elements, name, ordered, encode, is_in_json=False
+            text, qualified, elements, name, ordered, encode, is_in_json=False
         )
     # The driver's collation: 1.50 is 1.5, and 10 comes after 9.
     is_decimal_text = type_.kind is Kind.DECIMAL and not is_scaled(type_)

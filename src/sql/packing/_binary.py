@@ -24,9 +24,11 @@ __all__ = [
     "binary",
     "datetime_number",
     "day_number",
+    "fixed_format",
     "interval_parts",
     "naive_datetime_number",
     "time_number",
+    "type_id",
 ]
 
 Encode = Callable[[Any], bytes]
@@ -62,6 +64,16 @@ TYPE_IDS: Final = {
     Kind.STRUCT: (3802, 3807),
 }
 
+_NARROW: Final = {
+    # The same of columns that others made; the form of the text types is that of text.
+    "smallint": ("h", 21, 1005),
+    "integer": ("i", 23, 1007),
+    "real": ("f", 700, 1021),
+    "bpchar": ("", 1042, 1014),
+    "character varying": ("", 1043, 1015),
+}
+_UNKNOWN: Final = (0, 0)  # no type has this id
+
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
 _FIRST_DAY: Final = date.min.toordinal() - _EPOCH_DAY
@@ -72,6 +84,27 @@ _LAST_INSTANT: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECO
 _JSONB_VERSION: Final = b"\x01"
 _NEGATIVE: Final = 0x4000  # Source: numeric.c, NUMERIC_NEG
 _GROUP: Final = 4  # decimal digits in one of numeric's
+
+
+def fixed_format(type_: FieldType) -> str:
+    """Return the format of `struct` where all values are of one size, else nothing."""
+    if type_.column in _NARROW:
+        return _NARROW[type_.column][0]
+    return FIXED.get(type_.kind, "")
+
+
+def type_id(type_: FieldType) -> int:
+    """Return the id of the type whose form `binary` makes; 0 where it knows none."""
+    if type_.kind is Kind.LIST and type_.element is not None:
+        return _ids(type_.element)[1]
+    return _ids(type_)[0]
+
+
+def _ids(type_: FieldType) -> tuple[int, int]:
+    if type_.column is None:
+        return TYPE_IDS[type_.stored_kind]
+    _, *ids = _NARROW.get(type_.column, ("", *_UNKNOWN))
+    return ids[0], ids[1]
 
 
 def day_number(value: date) -> int:
@@ -118,6 +151,8 @@ def binary(type_: FieldType) -> Encode:
         if text is None:  # pragma: no cover  # both have one
             raise TypeError(type_)
         return lambda value: _JSONB_VERSION + text(value).encode()
+    if type_.column in _NARROW and fixed_format(type_):
+        return Struct(f">{fixed_format(type_)}").pack
     return _PLAIN[type_.kind]
 
 
@@ -134,7 +169,7 @@ def _packed(kind: Kind, number: Callable[[Any], Any]) -> Encode:
 
 def _array(element: FieldType) -> Encode:
     encode = binary(element)
-    type_id = TYPE_IDS[element.stored_kind][0]
+    type_id = _ids(element)[0]
     head, size = Struct(">iiiii").pack, Struct(">i").pack
     empty = Struct(">iii").pack(0, 0, type_id)
 

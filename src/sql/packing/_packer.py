@@ -341,7 +341,8 @@ class Packing:
         model = self._model
         if not self._is_new:
             return said.union(filter(None, (model.updated_field,)))
-        names = frozenset(model.names)
+        left_out = {each.name for each in model.fields if each.is_left_out}
+        names = frozenset(model.names) - (left_out - said)
         has_key = reserved is not None or model.generated_key in said
         return names if has_key else names - {model.generated_key}
 

@@ -13,11 +13,11 @@ from typing import Final, final
 
 import msgspec
 
-from ...models import Kind, Model
+from ...models import Model
 from .._clauses import Clauses
 from .._dialect import POSTGRESQL
 from .._statement import Result, Statement
-from ._binary import TYPE_IDS
+from ._binary import type_id
 from ._load import Load, Loaded
 from ._packer import TRAILER, Packed
 
@@ -105,14 +105,7 @@ class Copying:
         )
 
     def _type_ids(self) -> dict[str, int]:
-        ids: dict[str, int] = {}
-        for field in self._model.fields:
-            kind = field.type.stored_kind
-            if kind is Kind.LIST and field.type.element is not None:
-                ids[field.name] = TYPE_IDS[field.type.element.stored_kind][1]
-            else:
-                ids[field.name] = TYPE_IDS[kind][0]
-        return ids
+        return {field.name: type_id(field.type) for field in self._model.fields}
 
     def reserve(self, sequence: str, count: int) -> Statement:
         """Take *count* keys from a sequence, ascending; they are taken for good."""

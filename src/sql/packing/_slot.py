@@ -18,10 +18,10 @@ from ...models import Field, FieldType, Kind
 from .._codec import codec
 from .._dialect import SQLITE
 from ._binary import (
-    FIXED,
     binary,
     datetime_number,
     day_number,
+    fixed_format,
     interval_parts,
     naive_datetime_number,
     time_number,
@@ -145,7 +145,7 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
 
 def is_fixed(field: Field) -> bool:
     """Whether all values of a column are of one size on PostgreSQL."""
-    return field.type.kind in FIXED
+    return bool(fixed_format(field.type))
 
 
 def binary_slot(field: Field, at: int) -> Slot:
@@ -158,8 +158,9 @@ def binary_slot(field: Field, at: int) -> Slot:
     kind = type_.kind
     if kind in _BINARY:
         make = _make(_UNUSUAL_BINARY[kind], _BINARY[kind], at)
-        of = _NUMBERS.get(kind, _same) if kind in FIXED else encode
-        return Slot(field, make, of, names, FIXED.get(kind, ""))
+        format_ = fixed_format(type_)
+        of = _NUMBERS.get(kind, _same) if format_ else encode
+        return Slot(field, make, of, names, format_)
     if kind is Kind.JSON:
         make = (*_json(type_, at, names), "else: {x} = JSONB + x")
         return Slot(field, make, encode, names)

@@ -61,6 +61,13 @@ class Running:
         if {*key}.issubset(packed.columns):
             keys = packed.picked(key)
             return Load(statements, lambda results: Loaded(results[0].count, keys=keys))
+        if self._model.generated_key is None:
+            # The table makes up the key by itself: nothing but the row tells it.
+            text = (
+                f"{self._clauses.insert(packed.columns)} RETURNING {self._clauses.key}"
+            )
+            telling = self._many(text, packed, returns_rows=True)
+            return Load([telling], _read_inserts)
         statements.append(Statement("SELECT last_insert_rowid()", returns_rows=True))
         return Load(statements, _read_made)
 

@@ -21,7 +21,13 @@ __all__ = ["NOW", "Layout", "Pack", "Shape", "write"]
 NOW: Final = object()
 """Stands for the time of packing, among the values that are known before."""
 
-_STOPS: Final = (KeyError, MismatchError, UnicodeEncodeError, struct.error)
+_STOPS: Final = (
+    KeyError,
+    MismatchError,
+    OverflowError,  # of `struct`, for single precision
+    UnicodeEncodeError,
+    struct.error,
+)
 
 
 class Pack(Protocol):

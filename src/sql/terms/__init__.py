@@ -6,6 +6,7 @@ from ._guarded import Guarded, Probe, RacedError, clear
 from ._guarded_table import GuardedTable, guarded
 from ._ledger import Ledger
 from ._partial import UndecidedError, decide, names_in
+from ._related import select_related
 from ._terms import NEW, OLD, Budget, Cap, Guard, Leave, Mask, Terms
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "decide",
     "guarded",
     "names_in",
+    "select_related",
 ]

@@ -43,6 +43,7 @@ from ._images import Guards, check
 from ._ledger import Ledger
 from ._masked import mask_many, mask_one
 from ._partial import UndecidedError, decide, names_in
+from ._related import restricted
 from ._row_images import RowImages
 from ._terms import NEW, Guard, Terms
 
@@ -127,16 +128,19 @@ class GuardedTable(Table):
         assert not self.reads_rows, "rows were to be looked at"  # noqa: S101
         return list(map(clear, statements))
 
-    def _check_asked(self, where: Filter, order: Sequence[Term] = ()) -> None:
-        """Check that nobody asks for what is masked: the answer would tell it.
+    def _asked(self, where: Filter, order: Sequence[Term] = ()) -> Filter:
+        """Return the rows that are asked for, by what the sender may ask for.
+
+        The answer would tell what is masked, and which related rows there are.
 
         Raises:
             Exception: What the terms say.
         """
-        masks = self._terms.masks
-        if masks:
+        if self._terms.masks:
             names = names_in(where) | {term.field.name for term in order}
             self._refuse_masked(names)
+        others = self._terms.others
+        return where if others is None else restricted(where, others)
 
     def _refuse_masked(self, names: Iterable[str]) -> None:
         for name in sorted({*names}.intersection(self._terms.masks)):
@@ -212,7 +216,7 @@ class GuardedTable(Table):
         decoded: bool = False,
     ) -> Statement:
         """Select rows that are visible, masked if they are asked as values by name."""
-        self._check_asked(where, order)
+        where = self._asked(where, order)
         statement = self._base.select(
             conjunction((where, self._visible)),
             order=order,
@@ -229,7 +233,7 @@ class GuardedTable(Table):
 
     def count(self, where: Filter = ALL) -> Statement:
         """Count rows that are visible."""
-        self._check_asked(where)
+        where = self._asked(where)
         return clear(self._base.count(conjunction((where, self._visible))))
 
     def select_groups(
@@ -243,7 +247,7 @@ class GuardedTable(Table):
         offset: int = 0,
     ) -> Statement:
         """Select groups of rows that are visible, by fields that are not masked."""
-        self._check_groups(groups, where)
+        where = self._asked_of_groups(groups, where)
         return clear(
             self._base.select_groups(
                 groups,
@@ -257,15 +261,15 @@ class GuardedTable(Table):
 
     def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:
         """Count groups of rows that are visible, by fields that are not masked."""
-        self._check_groups(groups, where)
+        where = self._asked_of_groups(groups, where)
         where = conjunction((where, self._visible))
         return clear(self._base.count_groups(groups, where))
 
-    def _check_groups(self, groups: Groups, where: Filter) -> None:
-        self._check_asked(where)
+    def _asked_of_groups(self, groups: Groups, where: Filter) -> Filter:
         computed = (each.field for each in groups.aggregates)
         fields = (*groups.fields, *filter(None, computed))
         self._refuse_masked(field.name for field in fields)
+        return self._asked(where)
 
     # -- one new row ------------------------------------------------------------
 
@@ -345,7 +349,7 @@ class GuardedTable(Table):
         self, where: Filter, changes: Values, *, returning: bool = False
     ) -> Statement:
         """Change the rows a filter lets through; yields them whole if asked."""
-        self._check_asked(where)
+        where = self._asked(where)
         self._check_fields("update", changes)
         named = self._named.intersection(changes)
         known = {
@@ -387,7 +391,7 @@ class GuardedTable(Table):
 
     def delete(self, where: Filter, *, returning: bool = False) -> Statement:
         """Delete the rows a filter lets through; yields their keys if asked."""
-        self._check_asked(where)
+        where = self._asked(where)
         where = conjunction((where, self._visible))
         known, columns = self._guards.nothing_new(), self._guards.columns(())
         probes, rest, _ = self._looks("delete", frozenset(), where, known, columns)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ._terms import Mask
 
-__all__ = ["mask_many", "mask_one"]
+__all__ = ["lay", "mask_many", "mask_one"]
 
 DecodeOne = Callable[[Sequence[Any]], dict[str, Any]]
 DecodeMany = Callable[[Sequence[Any]], Sequence[Any]]
@@ -18,7 +18,7 @@ def mask_one(decode: DecodeOne, masks: Mapping[str, Mask]) -> DecodeOne:
 
     def masked(row: Sequence[Any]) -> dict[str, Any]:
         values = decode(row)
-        _lay(masks, values)
+        lay(masks, values)
         return values
 
     return masked
@@ -30,13 +30,14 @@ def mask_many(decode: DecodeMany, masks: Mapping[str, Mask]) -> DecodeMany:
     def masked(rows: Sequence[Any]) -> Sequence[Any]:
         records = decode(rows)
         for values in records:
-            _lay(masks, values)
+            lay(masks, values)
         return records
 
     return masked
 
 
-def _lay(masks: Mapping[str, Mask], values: dict[str, Any]) -> None:
+def lay(masks: Mapping[str, Mask], values: dict[str, Any]) -> None:
+    """Lay *masks* over values by name."""
     for name, mask in masks.items():
         if values.get(name) is not None:
             values[name] = mask(values[name])

@@ -12,6 +12,7 @@ from typing import Any, Final, final
 
 import msgspec
 
+from ...models import Model
 from ..filters import ALL, Filter, conjunction, disjunction, negation
 
 __all__ = ["NEW", "OLD", "Budget", "Cap", "Guard", "Leave", "Mask", "Terms"]
@@ -117,6 +118,8 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         masks: Fields that are not shown as they are, and how.
         unasked: Returns what to raise when a filter or an order asks for one of those.
         caps: How much it may write.
+        others: Returns under what terms rows of another model may be read, and raises
+            if they may not; None if of all models any way.
         is_read_only: Whether the database is to see to it that nothing is written.
         tables: Names that must be tables of their own: no views, no partitions.
         not_a_table: Returns what to raise if one is not.
@@ -128,6 +131,7 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     masks: Mapping[str, Mask] = {}
     unasked: Callable[[str], Exception] = PermissionError
     caps: tuple[Cap, ...] = ()
+    others: Callable[[Model], Terms] | None = None
     is_read_only: bool = False
     tables: tuple[str, ...] = ()
     not_a_table: Callable[[], Exception] = PermissionError
@@ -154,7 +158,17 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             masks={**other.masks, **self.masks},
             unasked=self.unasked if self.masks else other.unasked,
             caps=(*self.caps, *other.caps),
+            others=_both(self.others, other.others),
             is_read_only=self.is_read_only or other.is_read_only,
             tables=(*self.tables, *other.tables),
             not_a_table=self.not_a_table if self.tables else other.not_a_table,
         )
+
+
+_Others = Callable[[Model], Terms]
+
+
+def _both(one: _Others | None, other: _Others | None) -> _Others | None:
+    if one is None or other is None:
+        return one or other
+    return lambda model: one(model) & other(model)

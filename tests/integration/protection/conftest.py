@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar
 
@@ -39,7 +39,7 @@ def opened(database_url: str) -> Open:
     """Give what opens the shop under some protection, with three items in it."""
 
     @asynccontextmanager
-    async def opened(protection: Any = None, **more: Any) -> AsyncIterator[DataFlow]:
+    async def opened(protection: Any = None, **more: Any) -> AsyncGenerator[DataFlow]:
         plain = DataFlow(database_url)
         declare(plain)
         async with plain:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow.drivers import Driver
-from dataflow.models import Digits, Model, declare
+from dataflow.models import Digits, Model, NaiveDatetime, declare
 from dataflow.schema import ensure_table
 from dataflow.sql import RowCodec, Statement
 
@@ -57,6 +57,7 @@ SCALARS: dict[str, Any] = {
     "date": date,
     "time": time,
     "datetime": datetime,
+    "naive": NaiveDatetime,
     "timedelta": timedelta,
     "uuid": UUID,
     "color": Color,
@@ -128,6 +129,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         timezones=st.timezones(),
     )
     | st.datetimes(timezones=st.just(UTC)),
+    "naive": st.datetimes(),
     "timedelta": st.integers(-MICROSECONDS, MICROSECONDS).map(
         lambda number: timedelta(microseconds=number)
     ),
@@ -260,6 +262,7 @@ EXTREMES: dict[str, list[Any]] = {
         datetime.max.replace(tzinfo=UTC),
         datetime(1969, 12, 31, 23, 59, 59, 999999, UTC),
     ],
+    "naive": [datetime.min, datetime.max, datetime(1969, 12, 31, 23, 59, 59)],  # noqa: DTZ001, DTZ901
     "timedelta": [
         timedelta(microseconds=MICROSECONDS),
         timedelta(microseconds=-MICROSECONDS),

@@ -10,7 +10,15 @@ import msgspec
 from ....drivers import Connection
 from ....messages import Operation
 from ....models import Model
-from ....sql import POSTGRESQL, Explanation, Table, explain, explained
+from ....sql import (
+    POSTGRESQL,
+    Explanation,
+    Guarded,
+    Table,
+    clear,
+    explain,
+    explained,
+)
 from ..._database import Database
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
@@ -65,6 +73,8 @@ class ExplainNode(ModelNode[Plan]):
         listed, dialect = plan.listed, table.dialect
         statement = self._list.select(table, listed)
         asked = explain(statement, dialect, execute=plan.is_executed)
+        if isinstance(statement, Guarded):
+            asked = clear(asked)  # it runs the same, or nothing
         (answer,) = await connection.run([asked])
         explanation = explained(
             statement,

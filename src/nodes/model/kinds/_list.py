@@ -174,6 +174,8 @@ class ListNode(ModelNode[Plan]):
         records = cast("list[dict[str, Any]]", results[0].rows)
         await load(connection, table.dialect, records[: plan.limit], plan.include)
         result = _page(records, plan, self.database.cursor_key)
+        if not table.model.key and plan.groups is None:
+            result["next_cursor"] = None  # rows that are alike would be passed over
         if plan.with_total:
             result["total"] = results[1].rows[0][0]
         return result

@@ -117,8 +117,8 @@ class Wrong:
         (
             Wrong.Far,
             (
-                "__dataflow__ knows no option 'xyz': there are foreign_keys, indexes, "
-                "multi_tenant, primary_key, protect, soft_delete, table_name, "
+                "__dataflow__ knows no option 'xyz': there are audit, foreign_keys, "
+                "indexes, multi_tenant, primary_key, protect, soft_delete, table_name, "
                 "timestamps, unique, versioned"
             ),
         ),

@@ -15,6 +15,7 @@ from dataflow.models import declare
 from dataflow.protection import (
     Policy,
     Protection,
+    Recorded,
     Rule,
     Window,
     allow,
@@ -23,6 +24,7 @@ from dataflow.protection import (
     require_approval,
     warn,
 )
+from dataflow.protection._sender import Sender
 from dataflow.sql import POSTGRESQL
 
 Make = Callable[..., Protection]
@@ -325,7 +327,7 @@ def test_raw_sql_is_explained(make: Make) -> None:
     ],
 )
 def test_only_what_there_is_can_be_explained(
-    make: Make, asked: dict[str, str], problem: str
+    make: Make, asked: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(PolicyError, match=problem):
         make(None).explain(**asked)
@@ -340,3 +342,63 @@ def test_the_version_tells_policies_apart_whatever_their_order(make: Make) -> No
     assert one.version != third.version
     assert "deny-delete" in repr(one)
     assert "no rules" in repr(make(None))
+
+
+def test_a_rule_about_rows_counts_for_tables_of_no_model(make: Make) -> None:
+    rules = [
+        deny("update", when={"old.status": "closed"}, id="rows"),
+        allow("delete", when={"old.status": "closed"}, id="some"),
+        allow("read", id="reading"),
+        deny("schema", id="schema"),
+    ]
+    open_, closed = make(rules), make(Policy(tuple(rules), "deny"))
+
+    def effect(protection: Protection, query: str) -> tuple[str, tuple[str, ...]]:
+        said = protection.explain(parameters={"query": query})
+        return said.effect, said.rules
+
+    assert effect(open_, "UPDATE legacy SET a = 1") == ("deny", ("rows",))
+    assert effect(open_, "DELETE FROM legacy")[0] == "allow"
+    assert effect(closed, "DELETE FROM legacy") == ("deny", ("default",))
+    assert effect(closed, "SELECT a FROM legacy")[0] == "allow"
+
+
+def test_fields_that_may_not_be_read_may_not_be_read_by_raw_sql(make: Make) -> None:
+    protection = make(deny("read", fields="status", id="no-status"))
+    said = protection.explain(parameters={"query": "SELECT status FROM items"})
+    other = protection.explain(parameters={"query": "SELECT name FROM items"})
+    legacy = protection.explain(parameters={"query": "SELECT status FROM legacy"})
+
+    assert said.effect == "deny"
+    assert other.effect == legacy.effect == "allow"
+
+
+def test_records_are_judged_at_their_time_and_rate(make: Make, clock: Any) -> None:
+    protection = make(None)
+    records = [
+        Recorded(
+            model="Plain",
+            operation="create",
+            effect="allow",
+            at=clock.at + timedelta(hours=hours),
+        )
+        for hours in (0, 0, 12)
+    ]
+    by_rate = protection.simulate(deny("create", rate="1/hour"), records)
+    by_hour = protection.simulate(Policy.business_hours(), records)
+
+    assert [change.recorded for change in by_rate] == [records[1]]
+    assert [change.recorded for change in by_hour] == [records[2]]
+
+
+def test_a_message_is_told_from_others_whatever_it_holds(make: Make, ask: Any) -> None:
+    protection = make(require_approval("delete", id="two"))
+    prints: list[str] = []
+    for ids in ([1], {1, 2}, {2, 1}, iter([1]), iter([2]), [timedelta(1)], [1j]):
+        message = ask("bulk_delete", "Plain", {"ids": ids})
+        sender = Sender(message, protection._around, (), print)  # its part
+        prints.append(sender.fingerprint)
+
+    assert prints[1] == prints[2]
+    assert prints[3] == prints[4]
+    assert len(set(prints)) == 5

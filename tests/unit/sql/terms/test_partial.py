@@ -46,59 +46,71 @@ SPOKEN = Model(
 PREFIXES = st.sampled_from([OLD, NEW])
 NUMBERS = st.none() | st.integers(-2, 2)
 TEXTS = st.none() | st.sampled_from(["", "a", "b", "ab"])
+
+
+def leaf(prefix: str, name: str, operator: str, value: Any) -> dict[str, Any]:
+    return {f"{prefix}{name}": {operator: value}}
+
+
+def other_field(prefix: str, name: str) -> dict[str, Any]:
+    return {"$field": f"{prefix}{name}"}
+
+
+def element(one: str, other: str) -> dict[str, Any]:
+    return {"$not": {"$eq": one}, "$in": [one, other]}
+
+
+def equal(value: str) -> dict[str, Any]:
+    return {"$eq": value}
+
+
+def joined(operator: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {operator: parts}
+
+
+def negated(part: dict[str, Any]) -> dict[str, Any]:
+    return {"$not": part}
+
+
+LETTERS = st.sampled_from(["a", "b"])
+ELEMENTS = st.builds(equal, LETTERS) | st.builds(element, LETTERS, LETTERS)
 LEAVES = st.one_of(
     st.builds(
-        lambda prefix, name, operator, value: {f"{prefix}{name}": {operator: value}},
+        leaf,
         PREFIXES,
         st.sampled_from(["number", "other"]),
         st.sampled_from(["$eq", "$ne", "$gt", "$lte"]),
         st.integers(-2, 2),
     ),
-    st.builds(lambda prefix: {f"{prefix}text": None}, PREFIXES),
+    st.builds(leaf, PREFIXES, st.just("text"), st.just("$eq"), st.none()),
+    st.builds(leaf, PREFIXES, st.just("text"), st.just("$contains"), LETTERS),
+    st.builds(leaf, PREFIXES, st.just("tags"), st.just("$elemMatch"), ELEMENTS),
     st.builds(
-        lambda prefix, value: {f"{prefix}text": {"$contains": value}},
+        leaf,
         PREFIXES,
-        st.sampled_from(["a", "b"]),
-    ),
-    st.builds(
-        lambda prefix, value: {f"{prefix}tags": {"$elemMatch": {"$eq": value}}},
-        PREFIXES,
-        st.sampled_from(["a", "b"]),
-    ),
-    st.builds(
-        lambda prefix, a, b: {
-            f"{prefix}tags": {
-                "$elemMatch": {"$not": {"$eq": a}, "$in": [a, b]},
-            }
-        },
-        PREFIXES,
-        st.sampled_from(["a", "b"]),
-        st.sampled_from(["a", "b"]),
-    ),
-    st.builds(
-        lambda prefix, value: {f"{prefix}meta.color": value},
-        PREFIXES,
+        st.just("meta.color"),
+        st.just("$eq"),
         st.sampled_from(["red", 1]),
     ),
     st.builds(
-        lambda left, right, operator, other: {
-            f"{left}number": {operator: {"$field": f"{right}{other}"}}
-        },
+        leaf,
         PREFIXES,
-        PREFIXES,
+        st.just("number"),
         st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]),
-        st.sampled_from(["number", "other"]),
+        st.builds(other_field, PREFIXES, st.sampled_from(["number", "other"])),
     ),
 )
-FILTERS = st.recursive(
-    LEAVES,
-    lambda parts: st.one_of(
-        st.builds(lambda some: {"$and": some}, st.lists(parts, max_size=3)),
-        st.builds(lambda some: {"$or": some}, st.lists(parts, max_size=3)),
-        st.builds(lambda some: {"$not": some}, parts),
-    ),
-    max_leaves=6,
-)
+
+
+def combined(
+    parts: st.SearchStrategy[dict[str, Any]],
+) -> st.SearchStrategy[dict[str, Any]]:
+    some = st.lists(parts, max_size=3)
+    joining = st.builds(joined, st.sampled_from(["$and", "$or"]), some)
+    return joining | st.builds(negated, parts)
+
+
+FILTERS = st.recursive(LEAVES, combined, max_leaves=6)
 ROWS = st.fixed_dictionaries(
     {
         "id": st.just(1),

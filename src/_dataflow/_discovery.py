@@ -1,0 +1,142 @@
+"""What is in the database: looked at, and made into models."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar, final
+
+from ..drivers import Driver
+from ..errors import UnknownTableError
+from ..models import Model
+from ..nodes import Catalogue, Database, ModelNode
+from ..schema import Schema, TableShape, View, adopt, model_name, read_schema, shape_of
+from ..telemetry import get_log
+from ._hosting import Hosting
+
+__all__ = ["Discovery", "generated"]
+
+T = TypeVar("T")
+
+_log = get_log("dataflow")
+
+
+@final
+class Discovery:
+    """Looks at a database, and makes models of its tables.
+
+    Args:
+        database: Which.
+        hosting: Where calls about it run.
+        catalogue: What models are made in.
+        add: Takes in a model.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        hosting: Hosting,
+        catalogue: Catalogue,
+        add: Callable[[Model], Iterable[ModelNode[Any]]],
+    ) -> None:
+        self._database = database
+        self._hosting = hosting
+        self._catalogue = catalogue
+        self._add = add
+
+    async def read(self, schema: str | None = None) -> Schema:
+        """Return the shape of the database, from a running event loop."""
+        return await self._hosting.with_driver(_reading(schema))
+
+    def read_sync(self, schema: str | None = None) -> Schema:
+        """Return the shape of the database; whoever calls waits."""
+        return self._hosting.with_driver_sync(_reading(schema))
+
+    def declared(self) -> Schema:
+        """Return the shape that the declared models ask for; asks no database."""
+        return shape_of(self._catalogue.models.values(), self._database.url.dialect)
+
+    def register(self, schema: Schema, tables: Iterable[str] | None) -> dict[str, Any]:
+        """Make models of tables and views, and say what became of each.
+
+        Raises:
+            UnknownTableError: There is no table of a name; none was registered.
+        """
+        known = schema.by_name
+        names = [*known] if tables is None else [*dict.fromkeys(tables)]
+        for name in names:
+            if name not in known:
+                raise UnknownTableError(name, tuple(known))
+        result = _Result()
+        for name in names:
+            self._register(known[name], result)
+        return result.told("total_tables", len(names))
+
+    def _register(self, table: TableShape | View, result: _Result) -> None:
+        where = table.full_name
+        if table.schema is not None:
+            problem = "a plain name does not find it: put its schema into search_path"
+            result.refuse(where, problem)
+            return
+        name = model_name(table.name)
+        other = self._catalogue.models.get(name)
+        if other is not None and not (other.is_foreign and other.table == table.name):
+            problem = f"a model {name} of the table {other.table} is declared already"
+            result.refuse(where, problem)
+            return
+        adopted = adopt(table, name)
+        if adopted.model is None:
+            result.refuse(where, "no field can hold any of its columns")
+            return
+        for column, reason in adopted.left_out.items():
+            result.leave_out(name, column, reason)
+        result.take(name, generated(self._add(adopted.model)))
+
+
+def generated(nodes: Iterable[ModelNode[Any]]) -> dict[str, str]:
+    """Return the names of the nodes that can work, by what they do."""
+    return {
+        str(node.operation): node.name
+        for node in nodes
+        if node.operation not in node.model.unavailable
+    }
+
+
+class _Result:
+    """What became of tables."""
+
+    def __init__(self) -> None:
+        self._models: list[str] = []
+        self._nodes: dict[str, dict[str, str]] = {}
+        self._errors: list[str] = []
+        self._left_out: dict[str, dict[str, str]] = {}
+
+    def take(self, model: str, nodes: dict[str, str]) -> None:
+        self._models.append(model)
+        self._nodes[model] = nodes
+
+    def refuse(self, table: str, problem: str) -> None:
+        _log.warning("table_refused", table=table, problem=problem)
+        self._errors.append(f"{table}: {problem}")
+
+    def leave_out(self, model: str, column: str, reason: str) -> None:
+        _log.warning("column_left_out", model=model, column=column, reason=reason)
+        self._left_out.setdefault(model, {})[column] = reason
+
+    def told(self, total: str, count: int) -> dict[str, Any]:
+        """Return it as a dict, under the names that users know."""
+        return {
+            "registered_models": self._models,
+            "generated_nodes": self._nodes,
+            "errors": self._errors,
+            "left_out": self._left_out,
+            total: count,
+            "success_count": len(self._models),
+            "error_count": len(self._errors),
+        }
+
+
+def _reading(schema: str | None) -> Callable[[Driver], Awaitable[Schema]]:
+    def read(driver: Driver) -> Awaitable[Schema]:
+        return read_schema(driver, schema)
+
+    return read

@@ -1,0 +1,10 @@
+"""Adopting: tables that others made become models."""
+
+from __future__ import annotations
+
+from ._adopt import Adopted, adopt
+from ._described import described
+from ._name import model_name
+from ._source import model_source
+
+__all__ = ["Adopted", "adopt", "described", "model_name", "model_source"]

@@ -19,6 +19,7 @@ import callers
 import claims
 import document
 import hop
+import keeping
 import lists
 import memory
 import on_trio
@@ -56,6 +57,7 @@ NAMES: Final = (
     *protection.NAMES,
     *pages.NAMES,
     *relations.NAMES,
+    *keeping.NAMES,
     *memory.NAMES,
 )
 
@@ -110,7 +112,7 @@ def _jobs(
             yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
-        for family in (single, callers, bulk, lists, pages, relations):
+        for family in (single, callers, bulk, lists, pages, relations, keeping):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

@@ -31,8 +31,9 @@ def events_statement(leaf: str, dialect: Dialect) -> Statement:
     if dialect is POSTGRESQL:
         line = _LINE.format(us="chr(31)")
         text = (
-            f"SELECT count(*), encode(sha256(convert_to(coalesce(string_agg({line}, "
-            f"chr(10) ORDER BY id), ''), 'UTF8')), 'hex') FROM {EVENTS} WHERE leaf = $1"
+            "SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(line, "
+            f"chr(10)), ''), 'UTF8')), 'hex') FROM (SELECT {line} AS line FROM {EVENTS} "
+            "WHERE leaf = $1 ORDER BY id) AS lines"
         )
     else:
         line = _LINE.format(us="char(31)")

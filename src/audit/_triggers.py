@@ -9,7 +9,7 @@ Text is made of the model's own names, quoted; a name as a value is a quoted lit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -25,6 +25,9 @@ _FORM: Final = 1
 """Grows when triggers are written in another way."""
 
 _DIGEST: Final = 12
+_ARGUMENTS: Final = 48
+"""Fields in one call: SQLite takes 127 arguments, SQLITE_MAX_FUNCTION_ARG."""
+
 _ACTIONS: Final = ("insert", "update", "delete")
 
 
@@ -159,12 +162,13 @@ def _differs(field: Field, dialect: Dialect) -> str:
     return f"OLD.{name} IS NOT NEW.{name}"
 
 
-def _object(side: str, fields: Iterable[Field], dialect: Dialect) -> str:
-    pairs = (
-        f"SELECT {_literal(each.name)} AS k, {_value(side, each, dialect)} AS v"
-        for each in fields
-    )
-    return f"(SELECT json_group_object(k, v) FROM ({' UNION ALL '.join(pairs)}))"
+def _object(side: str, fields: Sequence[Field], dialect: Dialect) -> str:
+    """Return the values of a row as an object."""
+    named = [(_literal(each.name), _value(side, each, dialect)) for each in fields]
+    if len(named) <= _ARGUMENTS:
+        return f"json_object({', '.join(f'{k}, {v}' for k, v in named)})"
+    pairs = " UNION ALL ".join(f"SELECT {k} AS k, {v} AS v" for k, v in named)
+    return f"(SELECT json_group_object(k, v) FROM ({pairs}))"
 
 
 def _changed(side: str, fields: Iterable[Field], dialect: Dialect) -> str:

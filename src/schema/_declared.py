@@ -75,7 +75,7 @@ def _column(model: Model, field: Field, dialect: Dialect) -> Column:
     type_ = _spelled(column_type(field.type, dialect), dialect)
     # SQLite takes an INTEGER that is the whole key for the number of the row.
     # Source: sqlite.org/lang_createtable.html, "ROWIDs and the INTEGER PRIMARY KEY".
-    is_rowid = type_ == "INTEGER" and model.key == (field.name,)
+    is_rowid = type_ == "INTEGER" and primary_key(model) == (field.name,)
     return Column(
         name=field.column,
         type=type_,
@@ -149,7 +149,7 @@ def _alive(model: Model, dialect: Dialect) -> str | None:
         return None
     if dialect.name == "sqlite":
         return f"{dialect.quote(model.deleted_field)} IS NULL"
-    return f"({model.deleted_field} IS NULL)"
+    return f"{model.deleted_field} IS NULL"
 
 
 def _foreign_keys(model: Model) -> tuple[ForeignKey, ...]:

@@ -22,6 +22,7 @@ import hop
 import keeping
 import lists
 import memory
+import migrations
 import on_trio
 import pages
 import protection
@@ -59,6 +60,7 @@ NAMES: Final = (
     *relations.NAMES,
     *keeping.NAMES,
     *memory.NAMES,
+    *migrations.NAMES,
 )
 
 
@@ -112,6 +114,8 @@ def _jobs(
             yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
+        if name in migrations.NAMES:
+            yield from migrations.jobs(server, name, effort)
         for family in (single, callers, bulk, lists, pages, relations, keeping):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)

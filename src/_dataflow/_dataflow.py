@@ -28,6 +28,8 @@ from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
 from ._hosting import Hosting
+from ._migrated import MigratedDatabase
+from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._tenants import across_tenants, as_tenant
@@ -39,7 +41,7 @@ T = TypeVar("T")
 
 
 @final
-class DataFlow(ExistingDatabase):
+class DataFlow(ExistingDatabase, MigratedDatabase):
     """A database, its models, and the nodes generated from them.
 
     Entered with ``async with``, it runs on the event loop that entered it, with
@@ -133,6 +135,12 @@ class DataFlow(ExistingDatabase):
         if not may_create:
             off = "existing_schema_mode=True or auto_migrate=False"
         self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
+        self._migrations = Migrations(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            is_fixed=existing_schema_mode,
+        )
 
     def __repr__(self) -> str:
         return (

@@ -9,6 +9,7 @@ import typer
 
 from .audit import audit
 from .demo import demo
+from .migrate import migrate
 from .schema import schema
 
 __all__ = ["app"]
@@ -45,4 +46,5 @@ def dataflow(
 
 app.command()(demo)
 app.add_typer(audit, name="audit")
+app.add_typer(migrate, name="migrate")
 app.add_typer(schema, name="schema")

@@ -63,6 +63,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         is_unique: Whether no two rows hold the same value.
         is_generated: The database makes the value of a new row.
         is_managed: A timestamp that nodes set, not the caller.
+        renamed_from: What its column was called before, or None.
         is_defaulted: The database has a value for a new row when a create says none.
         is_computed: The database always makes the value; none can be given.
         marks: How it is protected.
@@ -77,6 +78,7 @@ class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     is_unique: bool = False
     is_generated: bool = False
     is_managed: bool = False
+    renamed_from: str | None = None
     is_defaulted: bool = False
     is_computed: bool = False
     marks: Marks = Marks()

@@ -125,8 +125,6 @@ class Sender:
 
 def _described(value: object) -> str:
     """Stand for a value that JSON does not know; iterators are told by their kind."""
-    if isinstance(value, set | frozenset):
-        return repr(sorted(map(repr, cast("set[object]", value))))
     text = repr(value)
     is_by_place = " at 0x" in text
     return type(value).__qualname__ if is_by_place else text

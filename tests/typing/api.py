@@ -47,6 +47,7 @@ from dataflow.models import (
 )
 from dataflow.nodes import RecordStream
 from dataflow.schema import ensure_table, table_statements
+from dataflow.schema.migration import Entry, Plan
 from dataflow.sql import SQLITE, Explanation, RowCodec, Statement, codec
 
 T = TypeVar("T")
@@ -264,3 +265,13 @@ async def relations(db: DataFlow) -> None:
     assert_type(db[Visit].model.relations, Mapping[str, Relation])
     async for record in db[Visit].stream(include=["guest"]):
         assert_type(record, dict[str, Any])
+
+
+async def migrations(db: DataFlow) -> None:
+    success, plans = await db.auto_migrate(dry_run=True)
+    assert_type(success, bool)
+    assert_type(plans, list[Plan])
+    assert_type(plans[0].operations[0].sql_up, str)
+    assert_type(await db.migrations.history(), tuple[Entry, ...])
+    assert_type(await db.migrations.apply(max_risk_level="LOW"), Entry | None)
+    assert_type(field(renamed_from="old"), Any)

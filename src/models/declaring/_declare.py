@@ -128,6 +128,7 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         default=default,
         is_nullable=is_nullable or has_none,
         is_unique=specifier.is_unique,
+        renamed_from=specifier.renamed_from,
         is_defaulted=specifier.is_defaulted and not specifier.is_computed,
         is_computed=specifier.is_computed,
         marks=_marks(model, name, specifier),

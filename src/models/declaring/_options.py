@@ -16,7 +16,8 @@ __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
     *("audit", "foreign_keys", "indexes", "multi_tenant", "primary_key", "protect"),
-    *("soft_delete", "table_name", "timestamps", "unique", "versioned"),
+    *("renamed_from", "soft_delete", "table_name", "timestamps", "unique"),
+    "versioned",
 )
 _LATER: Final = ("audit_log",)
 _AUDITS: Final = ("off", "summary", "changes", "full")
@@ -61,6 +62,7 @@ def read_options(cls: type) -> Options:
     """
     model, given = cls.__name__, _given(cls)
     _refuse_unknown(model, given)
+    _check_renamed_from(model, given.get("renamed_from"))
     uniques = _sequence(model, "unique", given.get("unique", ()))
     indexes = (
         *_sequence(model, "indexes", given.get("indexes", ())),
@@ -92,8 +94,9 @@ def _given(cls: type) -> dict[str, Any]:
             msg = "__dataflow__ is a dict of options, such as {'timestamps': True}"
             raise ModelError(cls.__name__, None, msg)
         given.update(cast("Mapping[str, Any]", own))
-    if "table_name" not in vars(cls).get("__dataflow__", {}):
-        given.pop("table_name", None)
+    for of_table in ("renamed_from", "table_name"):
+        if of_table not in vars(cls).get("__dataflow__", {}):
+            given.pop(of_table, None)
     return given
 
 
@@ -128,6 +131,12 @@ def _level(model: str, value: object) -> str:
     near = nearest(value, _AUDITS) if isinstance(value, str) else None
     hint = f"did you mean {near!r}?" if near else f"one of {', '.join(_AUDITS)}"
     raise ModelError(model, None, f"__dataflow__['audit'] is a level: {hint}")
+
+
+def _check_renamed_from(model: str, name: object) -> None:
+    if name is not None and not (isinstance(name, str) and name):
+        problem = "renamed_from is the name of the table before, a str"
+        raise ModelError(model, None, problem)
 
 
 def _table(cls: type) -> str | None:

@@ -30,6 +30,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         marks: How it is protected.
         is_defaulted: Whether the database has a value when a create says none.
         is_computed: Whether the database always makes the value.
+        renamed_from: What its column was called before, or None.
     """
 
     default: Any = _MISSING
@@ -42,6 +43,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     marks: Marks = Marks()
     is_defaulted: bool = False
     is_computed: bool = False
+    renamed_from: str | None = None
 
     @property
     def has_default(self) -> bool:
@@ -74,6 +76,7 @@ def field(
     never_null: bool = False,
     mask: str | None = None,
     pii: str | None = None,
+    renamed_from: str | None = None,
 ) -> Any:  # noqa: ANN401  # it stands for a value of any type
     """Say more of a field than its annotation does.
 
@@ -100,6 +103,7 @@ def field(
             ``"partial"`` or ``"null"``.
         pii: What personal data it holds, such as ``"email"``; masks it, partially if
             ``mask`` does not say.
+        renamed_from: What its column was called before; a migration renames it.
     """
     said = References(references, on_delete, on_update, relation, backref)
     marks = Marks(
@@ -116,6 +120,7 @@ def field(
         marks=marks,
         is_defaulted=database_default,
         is_computed=computed,
+        renamed_from=renamed_from,
     )
 
 

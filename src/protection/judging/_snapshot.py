@@ -254,26 +254,12 @@ class Snapshot:
         found = self.models[model]
         seen = actions | {"read"}
         applied = [
-            each
+            standing
             for each in self._applied(model, found, Operation.SQL, actions, seen)
-            if each.rule.window is None
-            and each.rule.rate is None
-            and not each.rule.is_cap
-            and (each.when is None or names_in(each.when).isdisjoint(ASKED))
+            if (standing := _standing(each)) is not None
         ]
-        is_closed = self._is_closed and not self._is_open_for_some(model, action)
-        return Case(
-            found, Operation.SQL, actions, applied, is_closed=is_closed
-        ).standing()
-
-    def _is_open_for_some(self, model: str, action: str) -> bool:
-        """Whether a rule lets somebody do it, sometimes."""
-        return any(
-            rule.effect != "deny"
-            and (not rule.models or model in rule.models)
-            and rule.covers(Operation.SQL.value, action)
-            for rule in self._rules
-        )
+        case = Case(found, Operation.SQL, actions, applied, is_closed=self._is_closed)
+        return case.standing()
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -332,6 +318,27 @@ class Snapshot:
             if covered.isdisjoint(actions) and not _is_about_sight(rule, when):
                 continue
             yield Applied(rule, covered, when)
+
+
+def _standing(applied: Applied) -> Applied | None:
+    """Return a rule as it holds for some asker, sometimes; None if for not all.
+
+    What lets pass sometimes has to be possible, and what refuses sometimes as well.
+    """
+    rule, when = applied.rule, applied.when
+    is_asking = when is not None and not names_in(when).isdisjoint(ASKED)
+    if not (is_asking or rule.window or rule.measured or rule.is_cap):
+        return applied
+    if rule.effect == "deny":
+        return None
+    always = Rule(
+        "allow",
+        rule.operations,
+        rule.models,
+        rule.fields,
+        id=rule.id,
+    )
+    return Applied(always, applied.actions, None if is_asking else when)
 
 
 def _is_about_sight(rule: Rule, when: Filter | None) -> bool:

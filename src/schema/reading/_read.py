@@ -13,7 +13,9 @@ from ._sqlite import read_sqlite
 
 __all__ = ["OWN_TABLES", "read_schema"]
 
-OWN_TABLES: Final = frozenset({"dataflow_models"})
+OWN_TABLES: Final = frozenset(
+    {"dataflow_migration_steps", "dataflow_migrations", "dataflow_models"}
+)
 """Tables this package keeps for itself; nobody is shown them."""
 
 

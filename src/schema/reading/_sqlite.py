@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from ...drivers import Connection
@@ -88,18 +89,19 @@ async def _views(
     """Return the columns of views; each by itself, should one be broken."""
     every = _COLUMNS.format(which="m.type = 'view'")
     one = _COLUMNS.format(which="m.type = 'view' AND m.name = ?1")
+    # In transactions of their own, or savepoints: a migration reads inside of one.
+    rows: list[Sequence[Any]]
     try:
-        (result,) = await connection.run([Statement(every, returns_rows=True)])
-        rows = result.rows
+        async with connection.transaction():
+            (result,) = await connection.run([Statement(every, returns_rows=True)])
+        rows = [*result.rows]
     except DriverError:
-        groups = [[Statement(one, (name,), returns_rows=True)] for name in names]
-        outcomes = await connection.run_apart(groups)
-        rows = [
-            row
-            for outcome in outcomes
-            if not isinstance(outcome, DriverError)
-            for row in outcome[0].rows
-        ]
+        rows = []
+        for name in names:
+            with suppress(DriverError):
+                async with connection.transaction():
+                    statement = Statement(one, (name,), returns_rows=True)
+                    rows += (await connection.run([statement]))[0].rows
     by_view: dict[str, list[Column]] = defaultdict(list)
     for view, *facts in rows:
         by_view[view].append(_column(facts, ColumnText(), is_rowid=False))

@@ -233,8 +233,8 @@ def _mark(terms: Sequence[Term], given: object, scope: str | None) -> str:
         (each.field.model, each.field.name, each.is_descending, each.has_nulls_last)
         for each in terms
     ]
-    filter_ = {} if given is None else given
-    text = _encoder.encode((order, filter_, scope))
+    asked: object = {} if given is None else given
+    text = _encoder.encode((order, asked, scope))
     return sha256(text).hexdigest()[:16]
 
 

@@ -23,17 +23,23 @@ class Door:
 
     Attributes:
         sizes: How many messages each turn had, the first turn first.
+        n_inside: Turns that are behind it now.
     """
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.n_inside = 0
         self._opened: anyio.Event | None = None
 
     async def __call__(self, turn: Turn, call_next: Handler) -> None:
         if self._opened is not None:
             await self._opened.wait()
         self.sizes.append(len(turn.taken))
-        await call_next(turn)
+        self.n_inside += 1
+        try:
+            await call_next(turn)
+        finally:
+            self.n_inside -= 1
 
     def shut(self) -> None:
         self._opened = anyio.Event()

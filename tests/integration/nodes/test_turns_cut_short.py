@@ -32,6 +32,7 @@ class Door(Interceptor, Protocol):
     """See conftest."""
 
     sizes: list[int]
+    n_inside: int
 
 
 @pytest.fixture
@@ -152,6 +153,8 @@ async def test_a_turn_that_nobody_waits_for_is_cancelled(
             for scope in callers.scopes:
                 scope.cancel()
             await nobody_waits(other)
+            while door.n_inside:
+                await checkpoint()
 
     assert door.sizes == [4]
     assert callers.outcomes == [None] * 4

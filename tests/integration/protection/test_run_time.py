@@ -441,6 +441,19 @@ async def test_leave_is_for_named_rules_and_for_a_block(opened: Open) -> None:
     }
 
 
+async def test_only_the_leave_that_is_used_is_told(opened: Open) -> None:
+    async with opened([deny("delete", id="kept"), deny("update", id="fixed")]) as db:
+        with capture_logs() as events:
+            async with (
+                db.override(rules=["kept"], reason="one", ticket="t", ttl=60),
+                db.override(rules=["fixed"], reason="other", ticket="t", ttl=60),
+            ):
+                await db["Item"].delete(1)
+
+    told = [each for each in events if each["event"] == "protection_overridden"]
+    assert [each["reason"] for each in told] == ["one"]
+
+
 async def test_leave_is_told_before_anything_is_written(opened: Open) -> None:
     async with opened(deny("delete", id="kept"), echo=True) as db:
         with capture_logs() as events:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from dataflow.errors import ModelError
-from dataflow.models import Index, declare
+from dataflow.models import Index, declare, field
 
 
 class Order:
@@ -118,8 +118,8 @@ class Wrong:
             Wrong.Far,
             (
                 "__dataflow__ knows no option 'xyz': there are audit, foreign_keys, "
-                "indexes, multi_tenant, primary_key, protect, soft_delete, table_name, "
-                "timestamps, unique, versioned"
+                "indexes, multi_tenant, primary_key, protect, renamed_from, soft_delete, "
+                "table_name, timestamps, unique, versioned"
             ),
         ),
         (
@@ -161,3 +161,20 @@ def test_an_option_of_a_later_version_is_never_ignored(option: str) -> None:
 
     with pytest.raises(ModelError, match=f"does not provide '{option}'"):
         declare(cls)
+
+
+def test_table_and_field_say_what_they_were_called_before() -> None:
+    class Before:
+        __dataflow__: ClassVar = {"renamed_from": "earlier"}
+
+    class After(Before):
+        name: str = field(renamed_from="title")
+
+    class Wrong:
+        __dataflow__: ClassVar = {"renamed_from": 3}
+
+    assert declare(Before).options == {"renamed_from": "earlier"}
+    assert declare(After).options == {}
+    assert declare(After).field("name").renamed_from == "title"
+    with pytest.raises(ModelError, match="the name of the table before"):
+        declare(Wrong)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflow.actors import Turn
 from dataflow.errors import PolicyError
+from dataflow.messages import Envelope, Message
 from dataflow.models import declare
 from dataflow.protection import (
     Policy,
@@ -402,3 +404,150 @@ def test_a_message_is_told_from_others_whatever_it_holds(make: Make, ask: Any) -
     assert prints[1] == prints[2]
     assert prints[3] == prints[4]
     assert len(set(prints)) == 5
+
+
+def test_rules_that_hold_at_different_times_are_judged_together(
+    make: Make, clock: Any
+) -> None:
+    past = Window(until=clock.at - timedelta(days=1))
+    future = Window(since=clock.at + timedelta(days=1))
+    protection = make(
+        [deny("create", window=past), deny("create", window=future, id="2")]
+    )
+    effects: list[str] = []
+    for days in (-2, 2, 2):
+        clock.at += timedelta(days=days)
+        effects.append(protection.explain(model="Plain", operation="create").effect)
+
+    assert effects == ["deny", "allow", "deny"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "operation", "instead"),
+    [
+        (deny("read"), "list", "lift the rule"),
+        (deny("create"), "create", "lift the rule, or only read"),
+        (deny("create", rate="0/day"), "create", "stay within 0/day"),
+        (deny("create", when={"principal": None}), "create", "its condition does not"),
+        (deny("create", window=Window()), "create", "come at another time"),
+    ],
+)
+async def test_a_refusal_says_what_would_be_allowed(
+    make: Make, ask: Any, rule: Rule, operation: str, instead: str
+) -> None:
+    message = ask(operation, "Plain")
+    layer = make(rule).layer
+
+    async def never(turn: Turn) -> None:
+        raise AssertionError(turn)
+
+    await layer(Turn("/a", [message]), never)
+
+    assert instead in str(message.error)
+    assert rule.id in str(message.error)
+
+
+async def test_what_is_no_request_or_was_answered_is_none_of_the_rules_business(
+    make: Make, ask: Any
+) -> None:
+    other, done = Envelope(message=Message()), ask("create", "Plain")
+    done.reply(1)
+    seen: list[Envelope] = []
+
+    async def see(turn: Turn) -> None:
+        seen.extend(turn)
+
+    await make(deny()).layer(Turn("/a", [other, done]), see)
+
+    assert seen == [other]
+    assert done.error is None
+
+
+def test_raw_sql_is_explained_without_noting_or_counting(make: Make) -> None:
+    rules = [
+        warn("update", models="Item", when={"old.status": "x"}, id="noted"),
+        deny("write", rate="1/day", id="slow"),
+        deny("delete", max_rows=1, id="few"),
+    ]
+    protection = make(rules)
+
+    def effect(query: str) -> str:
+        return protection.explain(parameters={"query": query}).effect
+
+    both = "WITH x AS (UPDATE plains SET name = '1' RETURNING 1) UPDATE items SET name = '2'"
+    assert [effect("UPDATE items SET name = '1'") for _ in range(3)] == ["allow"] * 3
+    assert effect(both) == "allow"
+    assert effect("WITH items2 AS (SELECT 1 AS a) SELECT a FROM items2") == "allow"
+    assert effect("CALL something()") == "deny"
+    alone = Protection(warn("schema"), "shop.db", POSTGRESQL)
+    alone.declare(PLAIN)
+    assert alone.explain(parameters={"query": "VACUUM"}).effect == "warn"
+
+
+def test_a_condition_with_a_name_that_is_none_is_refused(make: Make) -> None:
+    with pytest.raises(PolicyError, match="its condition cannot be used"):
+        make(deny(models="Item", when={3: "x"}))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_policy_without_models_starts() -> None:
+    protection = Protection(deny("update", fields="x"), "shop.db", POSTGRESQL)
+    protection.check()
+    protection.protect(deny("create", fields="y"))
+
+    assert len(protection.policy.rules) == 2
+
+
+def test_a_rule_about_who_asks_counts_for_tables_of_no_model(make: Make) -> None:
+    protection = make(deny("update", when={"principal": None}, id="known"))
+    query = {"query": "UPDATE legacy SET a = 1"}
+
+    assert protection.explain(parameters=query).effect == "deny"
+    assert protection.explain(parameters=query, principal="ada").effect == "allow"
+
+
+def test_rows_of_what_is_not_understood_cannot_be_counted() -> None:
+    protection = Protection(deny("delete", max_rows=1), "shop.db", POSTGRESQL)
+    protection.declare(PLAIN)
+    said = protection.explain(parameters={"query": "VACUUM"})
+
+    assert (said.effect, said.rules) == (
+        "deny",
+        ("a statement that is not understood",),
+    )
+
+
+def test_a_rate_counts_within_its_window_only(make: Make, clock: Any) -> None:
+    closed = Window(until=clock.at)
+    protection = make(deny("create", rate="0/day", window=closed))
+
+    assert protection.explain(model="Plain", operation="create").effect == "allow"
+
+
+async def test_a_turn_is_judged_as_of_one_moment(make: Make, ask: Any) -> None:
+    protection = make([deny("create", window=Window(start="00:00", end="01:00"))])
+    first, *others = [ask("create", "Plain") for _ in range(3)]
+    seen: list[Envelope] = []
+
+    async def see(turn: Turn) -> None:
+        seen.extend(turn)
+
+    await protection.layer(Turn("/a", [first]), see)
+    await protection.layer(Turn("/a", others), see)
+
+    assert seen == [first, *others]
+
+
+async def test_what_may_have_to_be_approved_goes_on_under_terms(
+    make: Make, ask: Any
+) -> None:
+    rule = require_approval("update", models="Item", when={"old.status": "closed"})
+    message = ask("update", "Item", {"id": 1, "name": "x"})
+    seen: list[Envelope] = []
+
+    async def see(turn: Turn) -> None:
+        seen.extend(turn)
+
+    await make(rule).layer(Turn("/a", [message]), see)
+
+    assert seen == [message]
+    assert not message.terms.is_static

@@ -265,3 +265,12 @@ def test_what_is_masked_is_not_decoded_for_whoever_asks() -> None:
         own.decoder(None)
     with pytest.raises(RefusedError):
         own.select(parse({"name": "a"}, THING))
+
+
+def test_leave_for_some_fields_is_no_leave_for_others() -> None:
+    leave = Leave(fields=frozenset({"name"}))
+    own = table(Terms(guards=(guard("update", unless=(leave,)),)))
+
+    assert checked(own.update(ALL, {"name": "a"})).is_plain
+    with pytest.raises(RefusedError):
+        own.update(ALL, {"name": "a", "size": 1})

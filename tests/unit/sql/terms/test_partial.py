@@ -15,12 +15,14 @@ from dataflow.sql import (
     NEW,
     NOTHING,
     OLD,
+    Comparison,
     UndecidedError,
     decide,
     matcher,
     names_in,
     parse,
 )
+from dataflow.sql.filters._filter import CompareRow
 
 
 class Thing:
@@ -178,3 +180,9 @@ def test_a_condition_tells_the_names_it_speaks_of() -> None:
         f"{OLD}text",
         f"{NEW}tags",
     }
+
+
+def test_a_place_in_an_order_names_its_fields() -> None:
+    fields = (THING.field("number"), THING.field("text"))
+
+    assert names_in(CompareRow(fields, Comparison.GT, (1, "a"))) == {"number", "text"}

@@ -1,0 +1,79 @@
+"""What a DataFlow does so that its tables follow its models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from ._migrations import Migrations
+
+if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
+    from ..schema.migration import Plan
+
+__all__ = ["MigratedDatabase"]
+
+
+class MigratedDatabase:
+    """The part of a DataFlow that migrates; none is made by itself."""
+
+    _migrations: Migrations
+
+    @property
+    def migrations(self) -> Migrations:
+        """What the database lacks of the models, step by step, and its history."""
+        return self._migrations
+
+    async def auto_migrate(
+        self,
+        *,
+        dry_run: bool = False,
+        auto_confirm: bool = False,
+        max_risk_level: str = "HIGH",
+        backup_before_migration: bool = False,
+        rollback_on_error: bool = True,
+        drops: Collection[str] = (),
+    ) -> tuple[bool, list[Plan]]:
+        """Make the tables what the models ask: show how, ask, and do it.
+
+        It asks on a terminal only. What is dropped is renamed out of the way and kept.
+        Of many processes that call it at once one does it, the others wait and find
+        nothing to do. If cancelled or killed, SQLite has done nothing; PostgreSQL keeps
+        the steps that were done, and the next call goes on from there.
+
+        Args:
+            dry_run: Neither ask nor change anything.
+            auto_confirm: Do not ask.
+            max_risk_level: The greatest risk of a step: ``LOW``, ``MEDIUM``, ``HIGH``
+                or ``CRITICAL``.
+            backup_before_migration: Copy first what is changed: on SQLite the database
+                into a file beside it, on PostgreSQL tables into a schema of their own.
+            rollback_on_error: Undo the steps before one that fails. On SQLite that is
+                so whatever is said.
+            drops: Tables to drop, and columns, as ``table.column``, that are dropped
+                rather than renamed.
+
+        Returns:
+            Whether it was done (with *dry_run*, whether it would be), and what there
+            was to do: one plan, or none if nothing is to be done.
+
+        Raises:
+            RiskLevelError: No level of risk has this name.
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+            MigrationConfirmationError: Somebody has to agree, and this is no terminal.
+            MigrationBlockedError: What is to be done is not known.
+            MigrationRiskError: A step is riskier than allowed; it tells what is safer.
+            MigrationChangedError: The database changed after the plan was shown.
+            MigrationCheckError: What is in the database does not allow it.
+            MigrationFailedError: A step failed.
+            BackupError: No backup could be made.
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be reached.
+        """
+        return await self._migrations.ask_and_apply(
+            dry_run=dry_run,
+            auto_confirm=auto_confirm,
+            max_risk_level=max_risk_level,
+            backup=backup_before_migration,
+            rollback_on_error=rollback_on_error,
+            drops=drops,
+        )

@@ -1,0 +1,309 @@
+"""Migrations of a DataFlow: from its models to its database."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, TypeVar, final
+
+from anyio import to_thread
+
+from ..actors import Turn, compose
+from ..drivers import Driver
+from ..errors import (
+    MigrationBlockedError,
+    MigrationConfirmationError,
+    SchemaProtectedError,
+)
+from ..messages import Envelope, Operation, Request
+from ..models import Model
+from ..nodes import Catalogue, Database
+from ..sql import POSTGRESQL
+from ._hosting import Hosting
+
+if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
+    from ..schema.migration import Entry, Migrator, OnStep, Permission, Plan, Target
+
+__all__ = ["Migrations"]
+
+T = TypeVar("T")
+
+_YES = frozenset({"y", "yes"})
+
+
+@final
+class Migrations:
+    """What the database lacks of the models, and how it gets it.
+
+    Args:
+        database: Which.
+        hosting: Where calls about it run.
+        catalogue: The models.
+        is_fixed: Whether the schema is never to be changed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        hosting: Hosting,
+        catalogue: Catalogue,
+        *,
+        is_fixed: bool,
+    ) -> None:
+        self._database = database
+        self._hosting = hosting
+        self._catalogue = catalogue
+        self._is_fixed = is_fixed
+        self._known: tuple[tuple[Model, ...], Target] | None = None
+
+    # -- looking ----------------------------------------------------------------
+
+    async def plan(self, *, drops: Collection[str] = ()) -> Plan:
+        """Return what there is to do; nothing is changed, and nobody is asked.
+
+        Args:
+            drops: Tables to drop, and columns, as ``table.column``, that are dropped
+                rather than renamed.
+
+        Raises:
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be read.
+        """
+        return await self._run(lambda migrator: migrator.plan(), drops)
+
+    async def check(self) -> Plan:
+        """Return what the database lacks, even of what the ledger says was done.
+
+        Raises:
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be read.
+        """
+        return await self._run(lambda migrator: migrator.check())
+
+    async def history(self) -> tuple[Entry, ...]:
+        """Return the migrations of this database, the oldest first.
+
+        Raises:
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be read.
+        """
+        return await self._run(lambda migrator: migrator.entries())
+
+    async def quarantined(self) -> tuple[str, ...]:
+        """Return tables, and columns with their tables, that were dropped and are kept.
+
+        Raises:
+            DriverError: The database could not be read.
+        """
+        return await self._run(lambda migrator: migrator.quarantined())
+
+    # -- changing ---------------------------------------------------------------
+
+    async def apply(
+        self,
+        *,
+        drops: Collection[str] = (),
+        max_risk_level: str = "HIGH",
+        agreed: str | None = None,
+        backup: bool = False,
+        rollback_on_error: bool = True,
+        on_step: OnStep | None = None,
+    ) -> Entry | None:
+        """Do what there is to do, without asking.
+
+        Of many processes that call it at once one does it, the others wait and find
+        nothing to do. If cancelled or killed, SQLite has done nothing; PostgreSQL keeps
+        the steps that were done, and the next call goes on from there.
+
+        Args:
+            drops: See `plan`.
+            max_risk_level: The greatest risk of a step: ``LOW``, ``MEDIUM``, ``HIGH``
+                or ``CRITICAL``.
+            agreed: Checksum of the plan that somebody agreed to; another one is not
+                done.
+            backup: Copy first what is changed.
+            rollback_on_error: Undo the steps before one that fails. On SQLite that is
+                so whatever is said.
+            on_step: Called with each step that was done, its number and its seconds.
+
+        Returns:
+            What the ledger says of it, or None if there was nothing to do.
+
+        Raises:
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+            MigrationBlockedError: What is to be done is not known.
+            MigrationRiskError: A step is riskier than allowed; it tells what is safer.
+            MigrationChangedError: Something else is to be done than was agreed to.
+            MigrationCheckError: What is in the database does not allow it.
+            MigrationFailedError: A step failed.
+            BackupError: No backup could be made.
+            HistoryEditedError: The ledger of migrations was edited.
+            DriverError: The database could not be reached.
+        """
+        self._check_changeable()
+        permission = _permission(
+            max_risk_level, agreed, backup=backup, rollback_on_error=rollback_on_error
+        )
+        return await self._change(
+            lambda migrator: migrator.apply(permission, on_step), drops
+        )
+
+    async def roll_back(self, *, restore: bool = False) -> Entry:
+        """Undo the last migration.
+
+        What was stored since in tables and columns that go is lost.
+
+        Args:
+            restore: Give rows the values of the backup that was made before it; on
+                SQLite the whole database becomes what it was then.
+
+        Raises:
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+            NothingToRollBackError: There is none, or it has a step that nothing undoes.
+            BackupError: It was made without a backup, or that is gone.
+            MigrationFailedError: The database refused.
+        """
+        self._check_changeable()
+        return await self._change(
+            lambda migrator: migrator.roll_back(has_restore=restore)
+        )
+
+    async def purge(self) -> tuple[str, ...]:
+        """Drop for good what is in quarantine, and return what that was.
+
+        Migrations before it can no longer be undone.
+
+        Raises:
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+            MigrationFailedError: The database refused.
+        """
+        self._check_changeable()
+        return await self._change(lambda migrator: migrator.purge())
+
+    async def ask_and_apply(
+        self,
+        *,
+        dry_run: bool,
+        auto_confirm: bool,
+        max_risk_level: str,
+        backup: bool,
+        rollback_on_error: bool,
+        drops: Collection[str],
+    ) -> tuple[bool, list[Plan]]:
+        """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
+        ways = {"backup": backup, "rollback_on_error": rollback_on_error}
+        permission = _permission(max_risk_level, None, **ways)
+        if not dry_run:
+            self._check_changeable()
+        plan = await self._run(lambda migrator: migrator.plan(), drops)
+        if dry_run:
+            is_possible = not plan.problems and plan.risk <= permission.limit
+            return is_possible, [plan] if plan else []
+        if plan.problems:
+            raise MigrationBlockedError(plan.problems)
+        if plan and not auto_confirm:
+            if not await self._confirm(plan):
+                return False, [plan]
+            permission = _permission(max_risk_level, plan.checksum, **ways)
+        await self._change(lambda migrator: migrator.apply(permission), drops)
+        return True, [plan] if plan else []
+
+    # -- within -----------------------------------------------------------------
+
+    def _check_changeable(self) -> None:
+        if self._is_fixed:
+            reason = "existing_schema_mode=True"
+            raise SchemaProtectedError(reason)
+
+    def _target(self) -> Target:
+        """Return what the models of now ask, the same as long as they are the same.
+
+        Rows get one time of creation, whether a plan is shown or carried out.
+        """
+        from ..schema.migration import target_of  # noqa: PLC0415  # see above
+
+        models = tuple(self._catalogue.models.values())
+        if self._known is None or self._known[0] != models:
+            self._known = models, target_of(models, self._database.url.dialect)
+        return self._known[1]
+
+    async def _run(
+        self,
+        call: Callable[[Migrator], Awaitable[T]],
+        drops: Collection[str] = (),
+    ) -> T:
+        from ..schema.migration import Migrator  # noqa: PLC0415  # see above
+
+        wanted = self._target()
+
+        async def work(driver: Driver) -> T:
+            return await call(Migrator(driver, wanted, drops=drops))
+
+        return await self._hosting.with_driver(work)
+
+    async def _change(
+        self, call: Callable[[Migrator], Awaitable[T]], drops: Collection[str] = ()
+    ) -> T:
+        """Do the same by way of the interceptors, as a message of raw SQL would go.
+
+        Raises:
+            WriteBlockedError: One of them refused.
+        """
+        layers = self._database.interceptors
+        names = [table.name for table in self._target().schema.tables] or ["*"]
+        text = "; ".join(f"ALTER TABLE {POSTGRESQL.quote(name)}" for name in names)
+
+        async def guarded(migrator: Migrator) -> T:
+            outcome: list[T] = []
+
+            async def handle(turn: Turn) -> None:
+                for envelope in turn:
+                    outcome.append(await call(migrator))
+                    envelope.reply({})
+
+            request = Request(
+                node="Migration",
+                model="*",
+                operation=Operation.SQL,
+                parameters={"query": text},
+            )
+            envelope = Envelope(message=request)
+            await compose(layers, handle)(Turn("migration", [envelope]))
+            if envelope.error is not None:
+                raise envelope.error
+            return outcome[0]
+
+        return await self._run(guarded if layers else call, drops)
+
+    async def _confirm(self, plan: Plan) -> bool:
+        """Show the plan and ask.
+
+        Raises:
+            MigrationConfirmationError: There is no terminal to ask on.
+        """
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise MigrationConfirmationError(self._command())
+        sys.stdout.write(f"{plan.describe()}\n")
+        answer = await to_thread.run_sync(
+            input, "Apply this migration? [y/N] ", abandon_on_cancel=True
+        )
+        return answer.strip().lower() in _YES
+
+    def _command(self) -> str:
+        models = tuple(self._catalogue.models.values())
+        module = models[-1].python_type.__module__ if models else "your.module"
+        url = self._database.url.safe
+        return f"dataflow migrate apply --models {module} --url '{url}'"
+
+
+def _permission(
+    limit: str, agreed: str | None, *, backup: bool, rollback_on_error: bool
+) -> Permission:
+    from ..schema.migration import Permission, Risk  # noqa: PLC0415  # see above
+
+    return Permission(
+        limit=Risk.named(limit),
+        agreed=agreed,
+        has_backup=backup,
+        is_rolled_back=rollback_on_error,
+    )

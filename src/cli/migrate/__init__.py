@@ -1,0 +1,7 @@
+"""The commands that bring a database and its models together."""
+
+from __future__ import annotations
+
+from ._command import migrate
+
+__all__ = ["migrate"]

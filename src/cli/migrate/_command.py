@@ -1,0 +1,230 @@
+"""The command line of ``dataflow migrate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import msgspec
+import typer
+from rich.console import Console
+
+from ..._dataflow import DataFlow
+from ...errors import MigrationConfirmationError
+from ...schema.migration import Plan
+from .._failure import failing_in_one_line
+from .._logging import logging_to_stderr
+from ._models import load
+from ._report import show_entries, show_plan, show_step
+
+__all__ = ["migrate"]
+
+T = TypeVar("T")
+
+_INTERRUPTED = (
+    "interrupted: on SQLite nothing was changed, on PostgreSQL the steps that were done "
+    "stay; run it again to go on"
+)
+_DRIFT = 1
+
+migrate = typer.Typer(
+    no_args_is_help=True, help="Bring a database and the models of a program together."
+)
+
+_Models = Annotated[
+    str, typer.Option(help="Where the DataFlow is: module, or module:name.")
+]
+_Url = Annotated[
+    str | None, typer.Option(help="Another database than that of the module.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Drops = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop",
+        help="A table to drop, or table.column that is dropped rather than renamed.",
+    ),
+]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@migrate.command("plan")
+def plan_it(
+    *,
+    models: _Models,
+    url: _Url = None,
+    drops: _Drops = None,
+    as_json: _Json = False,
+) -> None:
+    """Show what would be done. Nothing is changed."""
+    with _opened(models, url) as db:
+        plan = _call(db, partial(db.migrations.plan, drops=drops or ()))
+        _show_plan(plan, as_json=as_json)
+        if plan.problems:
+            raise typer.Exit(1)
+
+
+@migrate.command()
+def check(*, models: _Models, url: _Url = None, as_json: _Json = False) -> None:
+    """Fail with exit code 1 if the database is not as the models ask."""
+    with _opened(models, url) as db:
+        plan = _call(db, db.migrations.check)
+        _show_plan(plan, as_json=as_json)
+        if plan:
+            raise typer.Exit(_DRIFT)
+
+
+@migrate.command()
+def apply(
+    *,
+    models: _Models,
+    url: _Url = None,
+    drops: _Drops = None,
+    max_risk: Annotated[
+        str, typer.Option(help="LOW, MEDIUM, HIGH or CRITICAL.")
+    ] = "HIGH",
+    has_backup: Annotated[
+        bool, typer.Option("--backup", help="Copy first what is changed.")
+    ] = False,
+    keeps_steps: Annotated[
+        bool,
+        typer.Option("--no-rollback", help="Keep the steps before one that fails."),
+    ] = False,
+    is_agreed: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Show what would be done, ask, and do it."""
+    console = Console(stderr=as_json)
+    with _opened(models, url) as db:
+        plan = _call(db, partial(db.migrations.plan, drops=drops or ()))
+        if plan and not as_json:
+            show_plan(plan, console)
+        if plan.steps and not plan.problems and not is_agreed:
+            _confirm("Apply this migration?", f"apply --models {models}")
+        entry = _call(
+            db,
+            partial(
+                db.migrations.apply,
+                drops=drops or (),
+                max_risk_level=max_risk,
+                agreed=plan.checksum if plan.steps else None,
+                backup=has_backup,
+                rollback_on_error=not keeps_steps,
+                on_step=partial(show_step, console),
+            ),
+        )
+        if as_json:
+            _print_json(None if entry is None else entry.plain())
+        elif entry is None:
+            show_plan(Plan(dialect=plan.dialect), console)
+        elif entry.backup:
+            console.print(f"The backup is {entry.backup}.")
+
+
+@migrate.command()
+def status(*, models: _Models, url: _Url = None, as_json: _Json = False) -> None:
+    """Show the migrations that were done, how long they took, and what is kept."""
+    with _opened(models, url) as db:
+        entries = _call(db, db.migrations.history)
+        quarantined = _call(db, db.migrations.quarantined)
+        if as_json:
+            done = [entry.plain() for entry in entries]
+            _print_json({"migrations": done, "quarantined": [*quarantined]})
+        else:
+            show_entries(entries, quarantined, Console())
+
+
+@migrate.command()
+def rollback(
+    *,
+    models: _Models,
+    url: _Url = None,
+    has_restore: Annotated[
+        bool,
+        typer.Option("--restore", help="Put back the values of its backup as well."),
+    ] = False,
+    is_agreed: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Undo the last migration."""
+    with _opened(models, url) as db:
+        if not is_agreed:
+            _say_what_is_lost(db, has_restore=has_restore)
+            _confirm("Undo the last migration?", f"rollback --models {models}")
+        entry = _call(db, partial(db.migrations.roll_back, restore=has_restore))
+        if as_json:
+            _print_json(entry.plain())
+        else:
+            Console().print(f"Migration {entry.number} is undone.")
+
+
+@migrate.command()
+def purge(*, models: _Models, url: _Url = None, is_agreed: _Yes = False) -> None:
+    """Drop for good what was dropped before and is kept."""
+    with _opened(models, url) as db:
+        kept = _call(db, db.migrations.quarantined)
+        for name in kept:
+            typer.echo(name)
+        if kept and not is_agreed:
+            question = "Drop this for good? Nothing brings it back."
+            _confirm(question, f"purge --models {models}")
+        _call(db, db.migrations.purge)
+
+
+def _say_what_is_lost(db: DataFlow, *, has_restore: bool) -> None:
+    done = [each for each in _call(db, db.migrations.history) if each.is_done]
+    steps = [step for entry in done[-1:] for step in entry.steps if step.is_lossy]
+    for step in reversed(steps):
+        typer.echo(f"undoing this loses what was stored since: {step.description}")
+    if has_restore:
+        typer.echo("restoring the backup loses what was changed since")
+
+
+def _confirm(question: str, command: str) -> None:
+    """Ask on a terminal, and end the command unless the answer is yes.
+
+    Raises:
+        MigrationConfirmationError: There is no terminal.
+    """
+    if not _is_terminal():
+        full = f"dataflow migrate {command} --yes"
+        raise MigrationConfirmationError(full)
+    typer.confirm(question, abort=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@contextmanager
+def _opened(models: str, url: str | None) -> Generator[DataFlow]:
+    with (
+        failing_in_one_line(_INTERRUPTED),
+        logging_to_stderr(as_json=False, is_quiet=True),
+    ):
+        yield load(models, url)
+
+
+def _call(db: DataFlow, function: Callable[[], Awaitable[T]]) -> T:
+    """Call *function* with an engine of its own."""
+
+    async def call() -> T:
+        async with db:
+            return await function()
+
+    return anyio.run(call)
+
+
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(plan.plain())
+    else:
+        show_plan(plan, Console())
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401  # whatever JSON holds
+    typer.echo(msgspec.json.encode(value))

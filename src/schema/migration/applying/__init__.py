@@ -1,0 +1,37 @@
+"""Applying: the ledger, the lock, and running steps."""
+
+from __future__ import annotations
+
+from ._backup import (
+    back_up_postgresql,
+    back_up_sqlite,
+    restore_postgresql,
+    restore_sqlite,
+)
+from ._ledger import LEDGER, STEPS, Entry, EntryStep, Ledger, State
+from ._lock import advisory_lock, patiently
+from ._look import ask, digest, look, weigh
+from ._run import Runner
+from ._soundness import defects, see_sound
+
+__all__ = [
+    "LEDGER",
+    "STEPS",
+    "Entry",
+    "EntryStep",
+    "Ledger",
+    "Runner",
+    "State",
+    "advisory_lock",
+    "ask",
+    "back_up_postgresql",
+    "back_up_sqlite",
+    "defects",
+    "digest",
+    "look",
+    "patiently",
+    "restore_postgresql",
+    "restore_sqlite",
+    "see_sound",
+    "weigh",
+]

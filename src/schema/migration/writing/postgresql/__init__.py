@@ -1,0 +1,8 @@
+"""Steps on PostgreSQL."""
+
+from __future__ import annotations
+
+from ._columns import CHECK_PREFIX
+from ._steps import postgresql_steps
+
+__all__ = ["CHECK_PREFIX", "postgresql_steps"]

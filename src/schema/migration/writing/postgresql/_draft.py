@@ -1,0 +1,125 @@
+"""Steps as they are written: what all changes on PostgreSQL have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ...._shape import TableShape
+from ..._risk import Risk
+from ..._step import Mode, Proof, Step, Work
+from ...planning import Facts, TableFacts
+from .._catalogue import POSTGRESQL_RISKS
+from .._text import quote
+
+__all__ = ["Draft", "drop_constraint"]
+
+
+class Draft:
+    """Collects steps.
+
+    Args:
+        tables: The tables there are, as they are once renamed.
+        facts: What is known of them, by the names of before.
+
+    Attributes:
+        steps: In order.
+        problems: What keeps changes from being made.
+    """
+
+    def __init__(self, tables: Mapping[str, TableShape], facts: Facts) -> None:
+        self.steps: list[Step] = []
+        self.problems: list[str] = []
+        self._tables = dict(tables)
+        self._facts = facts
+        self._old: dict[str, str] = {}
+        self._created: set[str] = set()
+        self._renamed: set[str] = set()
+        self._unread: set[tuple[str, str]] = set()
+        self._late: list[Step] = []
+
+    def _of(self, table: str) -> TableFacts:
+        """Return what is known of a table, whatever it was called before."""
+        return self._facts.of(self._old.get(table, table))
+
+    def _if_readable(
+        self, table: str, columns: Iterable[str], proofs: tuple[Proof, ...]
+    ) -> tuple[Proof, ...]:
+        """Leave proofs out that ask for columns which are not there yet."""
+        is_new = any((table, column) in self._unread for column in columns)
+        return () if is_new or table in self._renamed else proofs
+
+    def _validate(self, table: str, name: str, operation: str) -> None:
+        self.steps.append(self._validation(table, name, operation))
+
+    def _validation(self, table: str, name: str, operation: str) -> Step:
+        return self._step(
+            operation,
+            table,
+            f"hold the rows of {table} against {name}",
+            [f"ALTER TABLE {quote(table)} VALIDATE CONSTRAINT {quote(name)}"],
+            [],
+        )
+
+    def _add(
+        self,
+        operation: str,
+        table: str,
+        description: str,
+        statements: Iterable[str],
+        undo: Iterable[str] | None,
+        *,
+        is_lossy: bool = False,
+        mode: Mode = "transaction",
+        proofs: tuple[Proof, ...] = (),
+        risk: Risk | None = None,
+    ) -> None:
+        step = self._step(
+            operation,
+            table,
+            description,
+            statements,
+            undo,
+            is_lossy=is_lossy,
+            mode=mode,
+            proofs=proofs,
+            risk=risk,
+        )
+        self.steps.append(step)
+
+    def _step(
+        self,
+        operation: str,
+        table: str,
+        description: str,
+        statements: Iterable[str],
+        undo: Iterable[str] | None,
+        *,
+        is_lossy: bool = False,
+        mode: Mode = "transaction",
+        proofs: tuple[Proof, ...] = (),
+        risk: Risk | None = None,
+    ) -> Step:
+        row, facts = POSTGRESQL_RISKS[operation], self._of(table)
+        before = proofs if table not in self._renamed else ()
+        inside = proofs if table in self._renamed else ()
+        return Step(
+            operation=operation,
+            table=table,
+            description=description,
+            work=Work(statements=(*inside, *statements), mode=mode),
+            undo=None if undo is None else Work(statements=(*undo,), mode=mode),
+            is_lossy=is_lossy,
+            risk=row.risk_for(facts) if risk is None else risk,
+            reason=row.reason,
+            lock=row.lock,
+            is_rewrite=row.is_rewrite and not facts.is_empty,
+            estimate_s=facts.rows * row.per_row_s,
+            alternative=row.alternative,
+            before=before,
+        )
+
+
+def drop_constraint(table: str, name: str | None, *, is_certain: bool = True) -> str:
+    """Return the statement that drops a constraint, if it is there or for certain."""
+    way = "" if is_certain else "IF EXISTS "
+    return f"ALTER TABLE {quote(table)} DROP CONSTRAINT {way}{quote(name or '')}"

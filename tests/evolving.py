@@ -1,0 +1,49 @@
+"""Models for tests of migrations, and what is asked of databases around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dataflow.drivers import Driver
+from dataflow.models import declare
+from dataflow.schema.migration import Entry, Migrator, Permission, Risk, target_of
+from dataflow.sql import Statement
+
+FREE = Permission(limit=Risk.CRITICAL)
+"""Whatever it takes."""
+
+
+def model(name: str, /, **fields: Any) -> type:  # annotations
+    """Return a class that declares a model; a tuple is an annotation and a value."""
+    annotations: dict[str, Any] = {}
+    body: dict[str, Any] = {"__annotations__": annotations}
+    for each, said in fields.items():
+        if each.startswith("__"):
+            body[each] = said
+        elif isinstance(said, tuple):
+            annotations[each], body[each] = said
+        else:
+            annotations[each] = said
+    return type(name, (), body)
+
+
+def migrator(driver: Driver, *classes: type, drops: Sequence[str] = ()) -> Migrator:
+    """Return what brings the tables of models about."""
+    target = target_of(map(declare, classes), driver.dialect)
+    return Migrator(driver, target, drops=drops)
+
+
+async def migrate(
+    driver: Driver, *classes: type, drops: Sequence[str] = ()
+) -> Entry | None:
+    """Bring the tables of models about, whatever it takes."""
+    return await migrator(driver, *classes, drops=drops).apply(FREE)
+
+
+async def run(driver: Driver, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Run one statement and return its rows."""
+    async with driver.acquire() as connection:
+        statement = Statement(text, parameters, returns_rows=True)
+        (result,) = await connection.run([statement])
+    return [tuple(row) for row in result.rows]

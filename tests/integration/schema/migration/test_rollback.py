@@ -1,0 +1,215 @@
+"""Going back: when a step fails, when somebody asks, and from a backup."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from evolving import FREE, migrate, migrator, model, run
+
+from dataflow.drivers import Bridge, Driver, connect, parse_url
+from dataflow.errors import (
+    BackupError,
+    ConnectionLostError,
+    MigrationCheckError,
+    MigrationFailedError,
+)
+from dataflow.models import field
+from dataflow.schema import Schema, read_schema
+from dataflow.schema.migration import Permission, Risk
+
+OLD = model(
+    "User", name=str, nick=str, age=float | None, __dataflow__={"indexes": ["age"]}
+)
+NEW = model(
+    "User",
+    name=(str, field(unique=True)),
+    alias=(str, field(renamed_from="nick")),
+    size=(int, 3),
+    code=(int, field(default_factory=lambda: 7)),
+    __dataflow__={"indexes": ["alias"]},
+)
+ROWS = "INSERT INTO users (name, nick, age) VALUES ('a', 'x', 1), ('b', 'y', NULL)"
+
+
+async def schema_of(driver: Driver) -> Any:
+    """Return the schema, to the byte where the database keeps it as text."""
+    if driver.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master ORDER BY name"
+        return [row for row in await run(driver, query) if "dataflow_mig" not in row[0]]
+    return await read_schema(driver)
+
+
+def plain(schema: Schema) -> Any:
+    """Return what models can ask for, whatever the order of columns."""
+    (table,) = (each for each in schema.tables if each.name == "users")
+    return (
+        {(each.name, each.type, each.is_nullable) for each in table.columns},
+        {each.columns for each in table.uniques},
+        {(each.name, each.columns) for each in table.indexes},
+    )
+
+
+@pytest.mark.parametrize("failing", range(12))
+async def test_a_step_that_fails_undoes_those_before_it(
+    driver: Driver, failing: int
+) -> None:
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    before = await schema_of(driver)
+    n_steps = len((await migrator(driver, NEW).plan()).steps)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == min(failing, n_steps - 1):
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    with pytest.raises(MigrationCheckError, match="for the test"):
+        await migrator(driver, NEW).apply(FREE, fail)
+
+    assert await schema_of(driver) == before
+    rows = await run(driver, "SELECT name, nick, age FROM users ORDER BY name")
+    assert rows == [("a", "x", 1), ("b", "y", None)]
+    assert await migrate(driver, NEW)
+
+
+async def test_without_rollback_the_steps_stay_and_the_next_run_goes_on(
+    postgres_driver: Driver,
+) -> None:
+    driver = postgres_driver
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == 2:
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    permission = Permission(limit=Risk.CRITICAL, is_rolled_back=False)
+    with pytest.raises(MigrationCheckError, match="run it again"):
+        await migrator(driver, NEW).apply(permission, fail)
+    before = len((await migrator(driver, NEW).plan()).steps)
+    entries = await migrator(driver, NEW).entries()
+
+    assert entries[-1].state == "failed"
+    assert before < len(entries[-1].steps)
+    assert await migrator(driver, NEW).apply(permission)
+
+
+async def test_a_migration_is_rolled_back_with_its_rows(driver: Driver) -> None:
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    before = plain(await read_schema(driver))
+    await migrate(driver, NEW)
+    entry = await migrator(driver, NEW).roll_back()
+
+    assert (entry.number, entry.state) == (2, "rolled back")
+    assert plain(await read_schema(driver)) == before
+    rows = await run(driver, "SELECT name, nick, age FROM users ORDER BY name")
+    assert rows == [("a", "x", 1), ("b", "y", None)]
+    assert not (await migrator(driver, OLD).check()).steps
+    states = [each.state for each in await migrator(driver, OLD).entries()]
+    assert states == ["applied", "rolled back"]
+    assert await migrate(driver, NEW)
+
+
+async def test_a_backup_brings_values_back(driver: Driver) -> None:
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    permission = Permission(limit=Risk.CRITICAL, has_backup=True)
+    entry = await migrator(driver, NEW).apply(permission)
+    await run(driver, "UPDATE users SET alias = 'spoilt'")
+    await migrator(driver, NEW).roll_back(has_restore=True)
+
+    assert entry is not None
+    assert entry.backup
+    rows = await run(driver, "SELECT name, nick, age FROM users ORDER BY name")
+    assert rows == [("a", "x", 1), ("b", "y", None)]
+    assert not (await migrator(driver, OLD).check()).steps
+
+
+async def test_a_backup_that_is_gone_or_never_was_is_told(driver: Driver) -> None:
+    await migrate(driver, OLD)
+    with pytest.raises(BackupError, match="without one"):
+        await migrator(driver, OLD).roll_back(has_restore=True)
+    permission = Permission(limit=Risk.CRITICAL, has_backup=True)
+    entry = await migrator(driver, NEW).apply(permission)
+    assert entry is not None
+    if driver.dialect.name == "sqlite":
+        await anyio.Path(entry.backup).unlink()
+    else:
+        await run(driver, f'DROP SCHEMA "{entry.backup}" CASCADE')
+    with pytest.raises(BackupError, match="not there any more"):
+        await migrator(driver, NEW).roll_back(has_restore=True)
+
+
+async def test_a_backup_that_cannot_be_made_stops_it(
+    driver: Driver, tmp_path: Path
+) -> None:
+    await migrate(driver, OLD)
+    before = await schema_of(driver)
+    if driver.dialect.name == "sqlite":
+        (tmp_path / "test.db.before-migration-2.partial").mkdir()
+    else:
+        await run(driver, "CREATE SCHEMA dataflow_backup_2")
+    permission = Permission(limit=Risk.CRITICAL, has_backup=True)
+    with pytest.raises((BackupError, MigrationFailedError)):
+        await migrator(driver, NEW).apply(permission)
+
+    assert await schema_of(driver) == before
+
+
+async def test_a_database_in_memory_has_no_backup(bridge: Bridge) -> None:
+    driver = connect(parse_url(":memory:"), bridge)
+    with pytest.raises(BackupError, match="in memory"):
+        await migrator(driver, OLD).apply(Permission(has_backup=True))
+    assert await migrate(driver, OLD)
+    await driver.aclose()
+
+
+async def test_a_lost_connection_is_gone_on_from(postgres_driver: Driver) -> None:
+    driver = postgres_driver
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    killing = (
+        "SELECT pg_terminate_backend(pid) FROM pg_locks "
+        "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    )
+    killed: list[int] = []
+
+    def kill(_: object, number: int, __: float) -> None:
+        killed.append(number)
+
+    async def end() -> None:
+        while not killed:
+            await anyio.lowlevel.checkpoint()
+        await run(driver, killing)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end)
+        # The connection may also be lost only after the last step.
+        with suppress(MigrationFailedError, ConnectionLostError):
+            await migrator(driver, NEW).apply(FREE, kill)
+
+    await migrate(driver, NEW)
+    assert not (await migrator(driver, NEW).check()).steps
+
+
+async def test_what_the_database_refuses_fails_the_step_and_undoes_the_rest(
+    postgres_driver: Driver,
+) -> None:
+    driver = postgres_driver
+    await migrate(driver, OLD)
+    await run(driver, ROWS)
+    await run(driver, "CREATE VIEW grown AS SELECT name FROM users WHERE age > 17")
+    before = await read_schema(driver)
+    changed = model("User", name=str, nick=str, age=int | None, more=(int, 3))
+    with pytest.raises(MigrationFailedError) as error:
+        await migrate(driver, changed)
+
+    assert "change column age of users" in error.value.step
+    assert error.value.outcome == "all steps before it were undone"
+    assert await read_schema(driver) == before

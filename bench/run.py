@@ -19,6 +19,7 @@ import callers
 import claims
 import document
 import hop
+import keeping
 import lists
 import memory
 import migrations
@@ -57,6 +58,7 @@ NAMES: Final = (
     *protection.NAMES,
     *pages.NAMES,
     *relations.NAMES,
+    *keeping.NAMES,
     *memory.NAMES,
     *migrations.NAMES,
 )
@@ -114,7 +116,7 @@ def _jobs(
             yield from memory.jobs(server, rows)
         if name in migrations.NAMES:
             yield from migrations.jobs(server, name, effort)
-        for family in (single, callers, bulk, lists, pages, relations):
+        for family in (single, callers, bulk, lists, pages, relations, keeping):
             if name in family.NAMES:
                 yield from family.jobs(server, name, effort)
     for name in names if find_spec("trio_asyncio") else ():

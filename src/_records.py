@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import (
     AsyncIterable,
@@ -11,8 +12,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias, final
 
+from .audit import Version
+from .errors import AuditError, UnknownNodeError
 from .messages import Operation
 from .models import Model
 from .nodes import BATCH_SIZE, IDLE_S, Call, Channel, Host, ModelNode, RecordStream
@@ -113,6 +117,23 @@ class Records:
         """Delete one row and return its key, with ``deleted``."""
         return await self._do(Operation.DELETE, _with_key(record_id, named))
 
+    async def restore(
+        self, record_id: object = None, /, **named: object
+    ) -> dict[str, Any]:
+        """Let a deleted row be there again and return it, with ``restored``.
+
+        Only of models with ``soft_delete``.
+
+        Raises:
+            UnknownNodeError: The model does not keep deleted rows.
+        """
+        if Operation.RESTORE not in self._nodes:
+            name = f"{self.model.name}RestoreNode"
+            raise UnknownNodeError(
+                name, tuple(each.name for each in self._nodes.values())
+            )
+        return await self._do(Operation.RESTORE, _with_key(record_id, named))
+
     async def list(self, **parameters: object) -> dict[str, Any]:
         """Return a page of records: see `docs/lists.md`.
 
@@ -137,12 +158,46 @@ class Records:
         explanation: Explanation = result["explanation"]
         return explanation
 
+    async def history(
+        self, record_id: object = None, /, **named: object
+    ) -> builtins.list[Version]:
+        """Return what became of one row, the first change first.
+
+        Only of models whose ``audit`` is ``changes`` or ``full``.
+
+        Raises:
+            AuditError: The model is not audited at such a level.
+        """
+        result = await self._history(record_id, named)
+        versions: builtins.list[Version] = result["versions"]
+        return versions
+
+    async def as_of(
+        self, until: datetime, record_id: object = None, /, **named: object
+    ) -> dict[str, Any] | None:
+        """Return one row as it was at a time, or None if it was not there.
+
+        Raises:
+            AuditError: The model is not audited at such a level.
+        """
+        result = await self._history(record_id, {**named, "until": until})
+        record: dict[str, Any] | None = result["record"]
+        return record
+
+    def _history(
+        self, record_id: object, named: dict[str, object]
+    ) -> Awaitable[dict[str, Any]]:
+        if Operation.HISTORY not in self._nodes:
+            raise AuditError(self.model.name)
+        return self._do(Operation.HISTORY, _with_key(record_id, named))
+
     async def count(
         self,
         filter: Mapping[str, Any] | None = None,  # noqa: A002  # the node's word
+        **named: object,
     ) -> int:
         """Return the number of rows a filter lets through."""
-        result = await self._do(Operation.COUNT, {"filter": filter})
+        result = await self._do(Operation.COUNT, {"filter": filter, **named})
         return int(result["count"])
 
     async def aggregate(

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 import msgspec
 
 __all__ = [
+    "CrossTenant",
     "Envelope",
     "Message",
     "Operation",
@@ -41,6 +42,8 @@ class Operation(StrEnum):
     BULK_UPDATE = "bulk_update"
     BULK_DELETE = "bulk_delete"
     BULK_UPSERT = "bulk_upsert"
+    RESTORE = "restore"
+    HISTORY = "history"
     STREAM = "stream"
     EXPLAIN = "explain"
     SQL = "sql"
@@ -59,6 +62,7 @@ _READS = frozenset(
         Operation.AGGREGATE,
         Operation.STREAM,
         Operation.EXPLAIN,
+        Operation.HISTORY,
     }
 )
 
@@ -83,6 +87,18 @@ class Request(Message, frozen=True, kw_only=True, eq=False):
     parameters: Mapping[str, Any]
 
 
+class CrossTenant(msgspec.Struct, frozen=True, kw_only=True):
+    """Leave to work with the rows of all tenants.
+
+    Attributes:
+        reason: Why, for the log.
+        may_write: Whether not only to read them.
+    """
+
+    reason: str
+    may_write: bool = False
+
+
 class Scope(msgspec.Struct, kw_only=True, eq=False):
     """On whose behalf messages are sent: those of one run, or of a block of calls.
 
@@ -93,6 +109,7 @@ class Scope(msgspec.Struct, kw_only=True, eq=False):
         waivers: Leave to pass by named rules, for as long as each holds.
         pins: What a layer keeps for as long as one run lasts, by the layer; None
             outside of runs.
+        cross_tenant: Leave to work with the rows of all tenants, or None.
     """
 
     principal: str | None = None
@@ -100,11 +117,17 @@ class Scope(msgspec.Struct, kw_only=True, eq=False):
     context: Mapping[str, Any] = {}
     waivers: tuple[Any, ...] = ()
     pins: dict[Any, Any] | None = None
+    cross_tenant: CrossTenant | None = None
 
     def of_run(self) -> Scope:
         """Return that of a run which somebody starts who acts under this one."""
         pins = {} if self.pins is None else self.pins
-        return Scope(context=self.context, waivers=self.waivers, pins=pins)
+        return Scope(
+            context=self.context,
+            waivers=self.waivers,
+            pins=pins,
+            cross_tenant=self.cross_tenant,
+        )
 
 
 acting: Final[ContextVar[Scope | None]] = ContextVar("acting", default=None)

@@ -20,7 +20,9 @@ from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
+from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
+from ._audit import Audit, key_of_audit
 from ._cursor_key import key_of_cursors
 from ._default_url import default_url
 from ._discovery import Discovery
@@ -30,6 +32,7 @@ from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
+from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
 
@@ -65,8 +68,16 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Rules for what is read and written: a `Policy`, the name of a
             preset (``"production"``), a rule, or a list of rules.
         approve: Says whether a message may be carried out that a rule wants approved.
+        cursor_key: Signs the cursors of lists, at least 16 bytes; without it
+            ``DATAFLOW_CURSOR_KEY`` of the environment. Without that cursors end with
+            the process; several that serve the same pages need a common key.
+
+        audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
+            it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
+            and not signed.
 
     Attributes:
+        audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
 
     Raises:
@@ -89,6 +100,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         cursor_key: str | bytes | None = None,
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
+        audit_key: str | bytes | None = None,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -102,17 +114,20 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         self.protection = Protection(
             protection, connection_name(url), url.dialect, approve=approve
         )
+        self._tenancy = RawSqlTenancy()
         self._database = Database(
             url,
             pool_size=pool_size,
             echo=echo,
-            interceptors=(*interceptors, self.protection.layer),
+            interceptors=(*interceptors, self.protection.layer, self._tenancy),
             cursor_key=key_of_cursors(cursor_key),
+            audit_key=key_of_audit(audit_key),
             prepare=ensure_table if may_create else None,
         )
-        self._catalogue = Catalogue(self._database, self.protection.declare)
+        self._catalogue = Catalogue(self._database, self._accept)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self.audit = Audit(self._database, self._hosting)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -148,6 +163,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
         return cls
+
+    def _accept(self, model: Model) -> None:
+        self.protection.declare(model)
+        self._tenancy.declare(model)
 
     def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
@@ -314,6 +333,35 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         names = {"run_id": run_id, "principal": principal, "tenant": tenant}
         call = partial(_run, context=context, **names)
         return await self._hosting.call(call, workflow, parameters, left_s)
+
+    # -- tenants -----------------------------------------------------------------
+
+    def tenant(self, name: str) -> AbstractContextManager[None]:
+        """Return a block in which everything is done for one tenant.
+
+        It holds for the task that enters it, and for tasks that start inside.
+
+        Raises:
+            TenantMismatchError: The code works for another one already.
+        """
+        return as_tenant(name)
+
+    def cross_tenant(
+        self, *, reason: str, may_write: bool = False
+    ) -> AbstractContextManager[None]:
+        """Return a block for administration: filters mean the rows of all tenants.
+
+        Each access is logged with the reason, as ``cross_tenant_access``. Rows are
+        found by filters; what has a ``tenant_id`` is about that tenant alone.
+
+        Args:
+            reason: Why, for the log.
+            may_write: Whether it may change rows, and run raw SQL.
+
+        Raises:
+            TenantScopeError: The code works for one tenant.
+        """
+        return across_tenants(reason, may_write=may_write)
 
     # -- life cycle --------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ..actors import current_turn
 from ..drivers import DatabaseUrl
-from ..messages import Scope, acting, plain_context
+from ..errors import TenantMismatchError
+from ..messages import CrossTenant, Scope, acting, plain_context
 from ..protection import Override
 from ..sql import SQLITE
 
@@ -33,19 +34,27 @@ def act(
     tenant: str | None,
     context: Mapping[str, Any],
     waivers: tuple[Override, ...] = (),
+    cross_tenant: CrossTenant | None = None,
 ) -> Generator[None]:
     """Let what is sent inside be sent for somebody; what is not said stays.
 
+    Who acts for a tenant acts for no other one, and not for all of them.
+
     Raises:
         TypeError: The context holds more than plain values.
+        TenantMismatchError: It acts for another tenant already.
     """
     outer = _outer()
+    if tenant is not None and outer.tenant not in (None, tenant):
+        owner, place = "a block", "tenant"
+        raise TenantMismatchError(owner, place)
     scope = Scope(
         principal=principal or outer.principal,
         tenant=tenant or outer.tenant,
         context={**outer.context, **plain_context(context)},
         waivers=(*outer.waivers, *waivers),
         pins=outer.pins,
+        cross_tenant=None if tenant else cross_tenant or outer.cross_tenant,
     )
     token = acting.set(scope)
     try:
@@ -69,6 +78,7 @@ def _outer() -> Scope:
         context=inherited.context,
         waivers=inherited.waivers,
         pins=inherited.pins,
+        cross_tenant=inherited.cross_tenant,
     )
 
 

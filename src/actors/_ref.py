@@ -9,7 +9,12 @@ from typing import Any, Protocol, final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from ..errors import DeadlineExceededError, DeadlockError, MailboxFullError
+from ..errors import (
+    DeadlineExceededError,
+    DeadlockError,
+    MailboxFullError,
+    TenantMismatchError,
+)
 from ..messages import Envelope, Scope, acting
 from ._signal import NewSignal, Signal
 from ._turn import Turn, current_turn
@@ -113,6 +118,7 @@ class ActorRef:
         Raises:
             DeadlineExceededError: The deadline passed; it may have taken effect.
             DeadlockError: The actor waits for the one that asks.
+            TenantMismatchError: The messages in hand are for another tenant.
             MailboxFullError: It is full and its policy is to reject.
             MailboxClosedError: The actor has stopped, or stops.
             MessageDroppedError: It was full and its policy is to drop.
@@ -283,6 +289,9 @@ def _sign(envelope: Envelope) -> None:
 
 def _inherit(envelope: Envelope, turn: Turn) -> None:
     """Fill what the envelope leaves open with what the whole turn agrees on."""
+    tenant = turn.agreed("tenant")
+    if tenant is not None and envelope.tenant not in (None, tenant):
+        raise TenantMismatchError(turn.actor, "a message")
     for trait in _TRAITS:
         if getattr(envelope, trait) is None:
             setattr(envelope, trait, turn.agreed(trait))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .audit import audit
 from .demo import demo
 from .migrate import migrate
 from .schema import schema
@@ -44,5 +45,6 @@ def dataflow(
 
 
 app.command()(demo)
+app.add_typer(audit, name="audit")
 app.add_typer(migrate, name="migrate")
 app.add_typer(schema, name="schema")

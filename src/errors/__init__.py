@@ -18,6 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
+from ._audit import AuditBrokenError, AuditError
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -77,8 +78,15 @@ from ._rows import (
     RelationNotLoadedError,
     StoredValueError,
     TooManyFailuresError,
+    VersionConflictError,
 )
 from ._streams import StreamIdleError
+from ._tenancy import (
+    TenancyError,
+    TenantMismatchError,
+    TenantRequiredError,
+    TenantScopeError,
+)
 from ._workflows import (
     CycleError,
     EdgeError,
@@ -92,6 +100,8 @@ __all__ = [
     "ActorRestartedError",
     "AmbiguousFilterError",
     "ApprovalRequiredError",
+    "AuditBrokenError",
+    "AuditError",
     "AuthenticationError",
     "BackupError",
     "BlockedError",
@@ -141,6 +151,10 @@ __all__ = [
     "SchemaProtectedError",
     "StoredValueError",
     "StreamIdleError",
+    "TenancyError",
+    "TenantMismatchError",
+    "TenantRequiredError",
+    "TenantScopeError",
     "TooManyFailuresError",
     "TransactionConflictError",
     "UnavailableNodeError",
@@ -150,6 +164,7 @@ __all__ = [
     "UnknownNodeError",
     "UnknownTableError",
     "UrlError",
+    "VersionConflictError",
     "WorkflowBuildError",
     "WorkflowError",
     "WriteBlockedError",

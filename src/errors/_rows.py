@@ -13,6 +13,7 @@ __all__ = [
     "RelationNotLoadedError",
     "StoredValueError",
     "TooManyFailuresError",
+    "VersionConflictError",
 ]
 
 
@@ -75,6 +76,34 @@ class StoredValueError(DataFlowError):
         return (
             f"the database holds a {self.model}.{self.field} that is not "
             f"{self.expected}: correct the row, or widen the field's type"
+        )
+
+
+class VersionConflictError(DataFlowError):
+    """A row has another version than the sender expects: somebody changed it.
+
+    Nothing was changed.
+
+    Attributes:
+        model: Name of the model.
+        key: The key of the row, by name.
+        expected: The version that was expected.
+        found: The version that it has.
+    """
+
+    def __init__(
+        self, model: str, key: dict[str, Any], expected: int, found: int
+    ) -> None:
+        super().__init__(model, key, expected, found)
+        self.model = model
+        self.key = key
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return (
+            f"a {self.model} was changed meanwhile: version {self.expected} was "
+            f"expected, and it has {self.found}; read it again, and decide anew"
         )
 
 

@@ -13,7 +13,7 @@ from typing import final
 
 from ..errors import ModelError, nearest
 from ._field import Field
-from ._foreign_key import ForeignKey
+from ._foreign_key import Action, ForeignKey
 from ._model import Model, Relation
 from ._snake_case import snake_case
 from .types import Kind
@@ -144,7 +144,9 @@ def _relations(model: Model, models: Models, *, is_strict: bool) -> Iterator[Rel
         *(each for each in models.values() if each.name != model.name),
     ):
         for foreign_key in other.foreign_keys:
-            if foreign_key.target == model.name:
+            # Rows of tenants are not reached from those that belong to all of them.
+            is_inside = other.tenant_field is None or model.tenant_field is not None
+            if foreign_key.target == model.name and is_inside:
                 yield _backward(other, model, foreign_key)
 
 
@@ -266,7 +268,39 @@ def _pairs(
                 f"{theirs.type.describe()}: give both the same type"
             )
             raise ModelError(model.name, own.name, problem)
-    return pairs
+    return (*pairs, *_tenants(model, target, foreign_key, to))
+
+
+def _tenants(
+    model: Model, target: Model, foreign_key: ForeignKey, to: tuple[str, ...]
+) -> Iterator[tuple[Field, Field]]:
+    """Yield the tenants of both sides, where both have one: it is the same.
+
+    Raises:
+        ModelError: Rows of one tenant would be referred to from elsewhere, a row would
+            lose its tenant, or what is referred to is not unique for good.
+    """
+    if target.deleted_field is not None and {*to} != {*target.key}:
+        problem = (
+            f"{target.name} keeps deleted rows, so {_listed(to)} may come twice: refer "
+            f"to its key ({_listed(target.key)})"
+        )
+        raise ModelError(model.name, foreign_key.field, problem)
+    if target.tenant_field is None:
+        return
+    if model.tenant_field is None:
+        problem = (
+            f"{target.name} has tenants, and {model.name} belongs to all of them: "
+            "declare it with multi_tenant=True too"
+        )
+        raise ModelError(model.name, foreign_key.field, problem)
+    if Action.SET_NULL in (foreign_key.on_delete, foreign_key.on_update):
+        problem = (
+            "set_null would take the tenant from the row as well: use no_action, "
+            "restrict or cascade"
+        )
+        raise ModelError(model.name, foreign_key.field, problem)
+    yield model.field(model.tenant_field), target.field(target.tenant_field)
 
 
 def _stored(field: Field) -> tuple[object, ...]:

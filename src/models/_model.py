@@ -98,6 +98,15 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         is_foreign: Others made the table: it is never created or changed here.
         unavailable: Why nodes cannot work on it, by what they would do
             (`dataflow.messages.Operation`).
+        tenant_field: Name of the field with the tenant, or None.
+        deleted_field: Name of the managed time of deletion, or None where rows are
+            deleted for good.
+        version_field: Name of the managed count of changes, or None.
+        audit: How much of each change is recorded: ``off``, ``summary``, ``changes`` or
+            ``full``.
+        owned: Names of the fields that only nodes write.
+        identity: Names of the fields that tell rows apart in the table: the key and,
+            behind it, the tenant.
     """
 
     name: str
@@ -116,15 +125,29 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     family: Relatives | None = None
     is_foreign: bool = False
     unavailable: Mapping[str, str] = {}
+    tenant_field: str | None = None
+    deleted_field: str | None = None
+    version_field: str | None = None
+    audit: str = "off"
+    owned: frozenset[str] = frozenset()
+    identity: tuple[str, ...] = ()
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:
         by_name = {field.name: field for field in self.fields}
         force_setattr(self, "names", tuple(by_name))
         force_setattr(self, "_by_name", by_name)
+        owned = (self.deleted_field, self.version_field)
+        force_setattr(self, "owned", frozenset(filter(None, owned)))
+        force_setattr(self, "identity", self.with_tenant(self.key))
 
     def __repr__(self) -> str:
         return f"<Model {self.name}({', '.join(self.names)})>"
+
+    def with_tenant(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return *names* with the tenant behind them, where rows have one."""
+        tenant = self.tenant_field
+        return names if tenant is None or tenant in names else (*names, tenant)
 
     def field(self, name: str, owner: str | None = None) -> Field:
         """Return the field called *name*.

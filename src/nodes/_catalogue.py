@@ -15,13 +15,17 @@ from ..sql import attach_columns
 from ._database import Database
 from ._node import Node
 from ._registry import registry
-from .model import KINDS, ExplainNode, ModelNode, UnavailableNode
+from .model import KINDS, ExplainNode, HistoryNode, ModelNode, UnavailableNode
 from .raw import databases
 from .streams import StreamNode
 
 __all__ = ["Catalogue"]
 
-_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (StreamNode, ExplainNode)
+_DIRECT: Final[tuple[type[ModelNode[Any]], ...]] = (
+    StreamNode,
+    ExplainNode,
+    HistoryNode,
+)
 """Kinds that serve direct calls only: no workflow finds them."""
 
 
@@ -81,13 +85,13 @@ class Catalogue:
     def _join(self, model: Model) -> tuple[Model, Mapping[Operation, ModelNode[Any]]]:
         if self._accept is not None:
             self._accept(model)
-        nodes = [self._make(kind, model) for kind in KINDS]
+        nodes = [self._make(kind, model) for kind in KINDS if kind.suits(model)]
         self._family.add(model)
         seal(model.python_type, model)
         attach_columns(model.python_type, model)
         self._nodes.update((node.name, node) for node in nodes)
         registry.add(nodes)
-        direct = [kind(model, self._database) for kind in _DIRECT]
+        direct = [kind(model, self._database) for kind in _DIRECT if kind.suits(model)]
         return model, {node.operation: node for node in (*nodes, *direct)}
 
     def _make(self, kind: type[ModelNode[Any]], model: Model) -> ModelNode[Any]:

@@ -37,6 +37,8 @@ class Database:
             all databases of the process.
         prepare: Runs once per engine and model before its first message; None
             leaves the schema alone.
+        audit_key: With which the leaves of the audit are signed; None leaves them
+            unsigned.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -52,6 +54,7 @@ class Database:
         interceptors: Sequence[Interceptor] = (),
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
+        audit_key: bytes | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -59,6 +62,7 @@ class Database:
         self.interceptors = tuple(interceptors)
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
+        self.audit_key = audit_key
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()

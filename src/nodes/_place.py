@@ -9,6 +9,7 @@ from typing import Any, Final, final
 import anyio
 
 from ..actors import ActorRef, SupervisorRef
+from ..audit import ensure_audit
 from ..drivers import Driver
 from ..models import Model
 from ._actor_pool import ActorPool
@@ -61,11 +62,20 @@ class Place:
         after another model was declared, which may be related.
         """
         prepare, generation = self.database.prepare, model.generation
-        if prepare is None or self._ready.get(model) == generation:
+        is_audited = any(each.audit != "off" for each in model.connected)
+        if self._ready.get(model) == generation:
+            return
+        if prepare is None and not is_audited:
             return
         async with self._lock:
             if self._ready.get(model) != generation:
-                await prepare(self.driver, model)
+                if prepare is not None:
+                    await prepare(self.driver, model)
+                # Of related models too: a deletion may cascade.
+                for each in model.connected if is_audited else ():
+                    if each.audit != "off":
+                        may_create = prepare is not None
+                        await ensure_audit(self.driver, each, may_create=may_create)
                 self._ready[model] = generation
 
     def address(self, node: ModelNode[Any] | SqlNode) -> ActorRef:

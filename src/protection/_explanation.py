@@ -11,7 +11,7 @@ import msgspec
 from ..errors import BlockedError
 from ..messages import Envelope, Operation, Request, Scope
 from ..models import Model
-from ..sql import ALL, Dialect, Terms, table_of
+from ..sql import ALL, Dialect, Terms, whole_table
 from ._sender import Sender, Surroundings
 from .judging import Applied, Decision, Snapshot
 from .raw import judge_raw
@@ -191,7 +191,7 @@ def _pushed_down(
 ) -> Iterator[str]:
     if terms is None or model is None or terms.visible is ALL:
         return
-    text = table_of(model, dialect).count(terms.visible).text
+    text = whole_table(model, dialect).count(terms.visible).text
     yield text[text.index("WHERE") :]
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from ..models import Model
-from ..sql import ALL, POSTGRESQL, Terms, table_of
+from ..sql import ALL, POSTGRESQL, Terms, whole_table
 from .judging import Decision, Snapshot
 
 __all__ = ["grants"]
@@ -78,7 +78,7 @@ def _policies(snapshot: Snapshot, model: Model, table: str, role: str) -> Iterat
     terms = snapshot.standing(model.name, "read").terms
     if terms is None or terms.visible is ALL:
         return
-    statement = table_of(model, POSTGRESQL).count(terms.visible)
+    statement = whole_table(model, POSTGRESQL).count(terms.visible)
     text = statement.text[statement.text.index(" WHERE ") + len(" WHERE ") :]
     condition = _PLACE.sub(
         lambda place: _literal(statement.parameters[int(place[1]) - 1]), text

@@ -19,7 +19,13 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from ..models import Action, Field, Kind, Model, Relation
 from ..sql import Dialect, Statement, column_type, is_scaled
-from ._naming import names_of, unique_constraints
+from ._naming import (
+    names_of,
+    per_tenant,
+    primary_key,
+    unique_constraints,
+    unique_indexes,
+)
 
 __all__ = ["create_table", "create_tables"]
 
@@ -152,7 +158,7 @@ def _table(model: Model, dialect: Dialect) -> sa.Table:
         for fields, name in names.items()
     ]
     key_name = _names(model, [()], "pkey")[()]
-    key = sa.PrimaryKeyConstraint(*map(_quoted, model.key), name=key_name)
+    key = sa.PrimaryKeyConstraint(*map(_quoted, primary_key(model)), name=key_name)
     return sa.Table(
         _quoted(model.table),
         sa.MetaData(),
@@ -193,8 +199,31 @@ def _indexes(model: Model, table: sa.Table, dialect: Dialect) -> Iterator[sa.Ind
         if index.is_unique and index.name is None:
             continue  # a constraint
         name = _quoted(index.name or names[index.fields])
-        columns = [_least_first(table.c[field], dialect) for field in index.fields]
-        yield sa.Index(name, *columns, unique=index.is_unique)
+        if index.is_unique:
+            yield _unique_index(
+                model, table, dialect, name, per_tenant(model, index.fields)
+            )
+        else:
+            columns = [_least_first(table.c[field], dialect) for field in index.fields]
+            yield sa.Index(name, *columns)
+    for fields, name in _names(model, unique_indexes(model), "key").items():
+        yield _unique_index(model, table, dialect, name, fields)
+
+
+def _unique_index(
+    model: Model,
+    table: sa.Table,
+    dialect: Dialect,
+    name: quoted_name,
+    fields: Iterable[str],
+) -> sa.Index:
+    """Return an index that keeps rows apart, as long as they are not deleted."""
+    deleted = model.deleted_field
+    where = None if deleted is None else table.c[deleted].is_(None)
+    columns = [_least_first(table.c[field], dialect) for field in fields]
+    return sa.Index(
+        name, *columns, unique=True, postgresql_where=where, sqlite_where=where
+    )
 
 
 def _least_first(column: sa.Column[Any], dialect: Dialect) -> sa.ColumnElement[Any]:

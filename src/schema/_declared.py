@@ -12,7 +12,13 @@ from typing import Final
 from ..models import Action as OnChange
 from ..models import Field, Kind, Model
 from ..sql import Dialect, column_type, is_scaled
-from ._naming import names_of, unique_constraints
+from ._naming import (
+    names_of,
+    per_tenant,
+    primary_key,
+    unique_constraints,
+    unique_indexes,
+)
 from ._shape import (
     Action,
     Column,
@@ -56,7 +62,7 @@ def table_shape(model: Model, dialect: Dialect) -> TableShape:
     return TableShape(
         name=model.table,
         columns=tuple(_column(model, field, dialect) for field in model.fields),
-        key=Key(model.key, key_name) if model.key else None,
+        key=Key(primary_key(model), key_name) if model.key else None,
         uniques=tuple(Unique(group, named[group]) for group in sorted(named)),
         indexes=tuple(sorted(_indexes(model, dialect), key=lambda each: each.name)),
         foreign_keys=_foreign_keys(model),
@@ -69,7 +75,7 @@ def _column(model: Model, field: Field, dialect: Dialect) -> Column:
     type_ = _spelled(column_type(field.type, dialect), dialect)
     # SQLite takes an INTEGER that is the whole key for the number of the row.
     # Source: sqlite.org/lang_createtable.html, "ROWIDs and the INTEGER PRIMARY KEY".
-    is_rowid = type_ == "INTEGER" and model.key == (field.name,)
+    is_rowid = type_ == "INTEGER" and primary_key(model) == (field.name,)
     return Column(
         name=field.column,
         type=type_,
@@ -117,12 +123,35 @@ def _indexes(model: Model, dialect: Dialect) -> Iterator[TableIndex]:
     for index in model.indexes:
         if index.is_unique and index.name is None:
             continue  # a constraint
-        parts = tuple(_part(model.field(name), dialect) for name in index.fields)
+        fields = per_tenant(model, index.fields) if index.is_unique else index.fields
         yield TableIndex(
             name=index.name or names[index.fields],
-            parts=parts,
+            parts=_parts(model, fields, dialect),
             is_unique=index.is_unique,
+            where=_alive(model, dialect) if index.is_unique else None,
         )
+    for fields, name in names_of(model, unique_indexes(model), "key").items():
+        yield TableIndex(
+            name=name,
+            parts=_parts(model, fields, dialect),
+            is_unique=True,
+            where=_alive(model, dialect),
+        )
+
+
+def _parts(
+    model: Model, fields: Iterable[str], dialect: Dialect
+) -> tuple[IndexPart, ...]:
+    return tuple(_part(model.field(name), dialect) for name in fields)
+
+
+def _alive(model: Model, dialect: Dialect) -> str | None:
+    """Return which rows a unique index covers, as the database writes it."""
+    if model.deleted_field is None:
+        return None
+    if dialect.name == "sqlite":
+        return f"{dialect.quote(model.deleted_field)} IS NULL"
+    return f"{model.deleted_field} IS NULL"
 
 
 def _part(field: Field, dialect: Dialect) -> IndexPart:

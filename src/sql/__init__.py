@@ -11,7 +11,7 @@ from ._raw import raw_statement
 from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
-from ._table import Table, table_of
+from ._table import Table
 from .aggregates import (
     FUNCTIONS,
     Aggregate,
@@ -77,6 +77,7 @@ from .packing import (
     Standing,
     packer_of,
 )
+from .tenancy import Undecided, table_of, whole_table
 from .terms import (
     NEW,
     OLD,
@@ -168,6 +169,7 @@ __all__ = [
     "Table",
     "Term",
     "Terms",
+    "Undecided",
     "UndecidedError",
     "after",
     "attach_columns",
@@ -200,4 +202,5 @@ __all__ = [
     "related_rows",
     "select_related",
     "table_of",
+    "whole_table",
 ]

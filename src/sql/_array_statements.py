@@ -18,6 +18,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -53,11 +54,18 @@ class ArrayStatements:
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         read = f"SELECT {self._own(model.names)}, g.place"
         rows = f"{self._clauses.table} AS t"
-        keys, is_key = self._given((), model.key), self._is_key()
-        self._read_text = f"{read} FROM {rows} JOIN {keys} ON {is_key}"
+        keys, is_key = self._given((), model.identity), self._is_key()
+        alive = self._clauses.alive(table="t")
+        self._read_text = f"{read} FROM {rows} JOIN {keys} ON {is_key}{alive}"
+        given = f"{keys}, {self._locked(1, 'UPDATE')}"
+        place = POSTGRESQL.place(len(model.identity) + 1)
+        sets = self._clauses.deletion(place, "t")
         self._delete_text = (
-            f"DELETE FROM {rows} USING {keys}, {self._locked(1, 'UPDATE')} "
-            f"WHERE {is_key} AND {self._is_locked()} "
+            f"DELETE FROM {rows} USING {given} "
+            if sets is None
+            else f"UPDATE {rows} SET {sets} FROM {given} "
+        ) + (
+            f"WHERE {is_key} AND {self._is_locked()}{alive} "
             f"RETURNING {self._own(model.key)}, g.place"
         )
 
@@ -82,7 +90,7 @@ class ArrayStatements:
 
     def read(self, keys: Sequence[Values]) -> Statement:
         """Select the rows with any of *keys*; yields whole rows and the place."""
-        parameters = self._arrays(self._model.key, keys)
+        parameters = self._arrays(self._model.identity, keys)
         return Statement(self._read_text, parameters, returns_rows=True)
 
     def update(
@@ -97,13 +105,16 @@ class ArrayStatements:
         """
         parameters = [
             *self._arrays(names, changes),
-            *self._arrays(self._model.key, keys),
+            *self._arrays(self._model.identity, keys),
         ]
         return Statement(self._update_text(names), parameters, returns_rows=True)
 
     def delete(self, keys: Sequence[Values]) -> Statement:
         """Delete the rows with any of *keys*; yields their keys and the place."""
-        parameters = self._arrays(self._model.key, keys)
+        parameters: list[Any] = self._arrays(self._model.identity, keys)
+        deleted = self._model.deleted_field
+        if deleted is not None:
+            parameters += self._codec((deleted,)).encode({deleted: datetime.now(UTC)})
         return Statement(self._delete_text, parameters, returns_rows=True)
 
     # -- texts --------------------------------------------------------------------
@@ -123,13 +134,15 @@ class ArrayStatements:
         )
 
     def _make_update_text(self, names: tuple[str, ...]) -> str:
-        quote, key = POSTGRESQL.quote, self._model.key
+        quote, key = POSTGRESQL.quote, self._model.identity
         sets = ", ".join(f"{quote(name)} = g.v{n}" for n, name in enumerate(names))
+        sets = self._clauses.counted(sets, "t")
         return (
             f"UPDATE {self._clauses.table} AS t SET {sets} "
             f"FROM {self._given(names, key)}, "
             f"{self._locked(len(names) + 1, 'NO KEY UPDATE')} "
-            f"WHERE {self._is_key()} AND {self._is_locked()} "
+            f"WHERE {self._is_key()} AND {self._is_locked()}"
+            f"{self._clauses.alive(table='t')} "
             f"RETURNING {self._own(self._model.names)}, g.place"
         )
 
@@ -146,8 +159,8 @@ class ArrayStatements:
         In the order of their keys: two statements that lock rows as they find them
         wait for each other, and the server ends one after a second.
         """
-        key = self._clauses.key
-        arrays = self._arrays_of(self._model.key, first)
+        key = self._clauses.identity
+        arrays = self._arrays_of(self._model.identity, first)
         return (
             f"(SELECT {key} FROM {self._clauses.table} "
             f"WHERE ({key}) IN (SELECT * FROM unnest({arrays})) "
@@ -156,12 +169,12 @@ class ArrayStatements:
 
     def _is_locked(self) -> str:
         """Return the condition that a row *t* of the table is one of *l*."""
-        quoted = map(POSTGRESQL.quote, self._model.key)
+        quoted = map(POSTGRESQL.quote, self._model.identity)
         return " AND ".join(f"t.{each} = l.{each}" for each in quoted)
 
     def _is_key(self) -> str:
         """Return the condition that a row *t* of the table has a key of *g*."""
-        key = enumerate(map(POSTGRESQL.quote, self._model.key))
+        key = enumerate(map(POSTGRESQL.quote, self._model.identity))
         return " AND ".join(f"t.{name} = g.k{n}" for n, name in key)
 
     def _arrays_of(self, names: Sequence[str], first: int = 1) -> str:

@@ -85,6 +85,9 @@ class RelatedRows:
             for name, (_, theirs) in zip(named, self._relation.pairs, strict=True)
         ]
         text = f"SELECT {self._selected()} FROM {given} {self._join()} ON "
+        deleted = self._relation.target.deleted_field
+        if deleted is not None:
+            same.append(f"{self._columns[deleted].name} IS NULL")
         text += f"{' AND '.join(same)}{compiler.where(where)}"
         if self._relation.is_many:
             key = self._relation.target.key

@@ -9,11 +9,13 @@ one-row INSERT costs 0.6 µs instead of 9 µs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from ..errors import TenantMismatchError
 from ..models import Model
 from ._arithmetic import Arithmetic, arithmetic_text
 from ._array_statements import ArrayStatements
@@ -23,9 +25,19 @@ from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
 from ._statement import Result, Statement
 from .aggregates import Groups, count_groups, select_groups
-from .filters import ALL, Compiler, Filter, Term, parse_order, references
+from .filters import (
+    ALL,
+    Compare,
+    Comparison,
+    Compiler,
+    Filter,
+    Term,
+    conjunction,
+    parse_order,
+    references,
+)
 
-__all__ = ["CREATED", "Table", "table_of"]
+__all__ = ["CREATED", "Table"]
 
 CREATED: Final = "__created"
 """Name of the column that says whether an upsert inserted (PostgreSQL only)."""
@@ -34,12 +46,6 @@ Admit = Callable[[frozenset[str] | None, frozenset[str] | None], None]
 
 _SHAPES: Final = 512
 """Texts kept per table and kind of statement, as many as a driver prepares."""
-
-
-@cache
-def table_of(model: Model, dialect: Dialect) -> Table:
-    """Return the one table of *model* in *dialect*."""
-    return Table(model, dialect)
 
 
 class Table:
@@ -70,10 +76,34 @@ class Table:
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
         self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
-        is_key = f"WHERE {self._clauses.same(model.key)}"
-        self._read_text = f"{read} {is_key}"
-        delete = f"DELETE FROM {self._clauses.table} {is_key}"
-        self._delete_key_text = f"{delete} RETURNING {self._clauses.key}"
+        is_key = f"WHERE {self._clauses.same(model.identity)}"
+        self._read_text = f"{read} {is_key}{self._clauses.alive()}"
+        self._delete_key_text = (
+            f"{self._deletion(len(model.identity) + 1)} {is_key}"
+            f"{self._clauses.alive()} RETURNING {self._clauses.key}"
+        )
+
+    def _deletion(self, place: int) -> str:
+        """Return the head of a statement that deletes, or marks as deleted."""
+        clauses = self._clauses
+        sets = clauses.deletion(self.dialect.place(place))
+        if sets is None:
+            return f"DELETE FROM {clauses.table}"
+        return f"UPDATE {clauses.table} SET {sets} "
+
+    def _now(self) -> tuple[Any, ...]:
+        """Return the parameter of a deletion, if rows are marked."""
+        name = self.model.deleted_field
+        return () if name is None else tuple(self.encode({name: datetime.now(UTC)}))
+
+    @cached_property
+    def stored(self) -> Table:
+        """The same table with deleted rows in it; what it deletes is gone."""
+        if self.model.deleted_field is None:
+            return self
+        return Table(
+            msgspec.structs.replace(self.model, deleted_field=None), self.dialect
+        )
 
     # -- rows -----------------------------------------------------------------
 
@@ -105,6 +135,9 @@ class Table:
     admit: Admit | None = None
     """Told which fields senders name for new rows, and for changes; may refuse."""
 
+    fixed: Mapping[str, Any] = {}
+    """What is the same in every row that statements made here are about."""
+
     reads_rows: bool = False
     """Whether terms depend on rows, so that none may be stored unseen."""
 
@@ -114,6 +147,18 @@ class Table:
     def cleared(self, statements: Sequence[Statement]) -> Sequence[Statement]:
         """Return statements made elsewhere, of rows that were looked at."""
         return statements
+
+    def stamped(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row with what is the same in all of them.
+
+        Raises:
+            TenantMismatchError: One says something else.
+        """
+        fixed = self.fixed
+        for name, value in fixed.items():
+            if values.get(name, value) != value:
+                raise TenantMismatchError(self.model.name, name)
+        return {**values, **fixed}
 
     # -- one row --------------------------------------------------------------
 
@@ -139,13 +184,14 @@ class Table:
 
     def _make_update_text(self, names: tuple[str, ...]) -> str:
         clauses = self._clauses
-        same = clauses.same(self.model.key, first=len(names) + 1)
-        update = f"UPDATE {clauses.table} SET {clauses.sets(names)} WHERE {same}"
+        same = clauses.same(self.model.identity, first=len(names) + 1)
+        sets = clauses.counted(clauses.sets(names))
+        update = f"UPDATE {clauses.table} SET {sets} WHERE {same}{clauses.alive()}"
         return f"{update} RETURNING {clauses.columns}"
 
     def delete_key(self, key: Mapping[str, Any]) -> Statement:
         """Delete the row of a key given in the order of the model's; yields the key."""
-        return _brief(self._delete_key_text, self.encode(key))
+        return _brief(self._delete_key_text, (*self.encode(key), *self._now()))
 
     def read_key(self, names: Sequence[str], values: Mapping[str, Any]) -> Statement:
         """Select the key of the row that has *values* in the fields *names*."""
@@ -156,6 +202,7 @@ class Table:
     ) -> Statement:
         same = self._clauses.same(names)
         text = f"SELECT {columns} FROM {self._clauses.table} WHERE {same}"
+        text += self._clauses.alive_in(names)
         return _brief(text, self._codec(tuple(names)).encode(values))
 
     def upsert(
@@ -184,8 +231,7 @@ class Table:
     ) -> str:
         clauses = self._clauses
         sets = clauses.sets(changed, first=len(names) + 1)
-        # Without changes the row is still locked and returned: set the key to itself.
-        action = f"UPDATE SET {sets or clauses.excluded(conflict[:1])}"
+        action = clauses.upsertion(sets, conflict)
         text = f"{clauses.insert(names)} {clauses.on_conflict(conflict, action)}"
         created = f', {self._was_inserted} AS "{CREATED}"'
         is_told = self.dialect is POSTGRESQL
@@ -219,7 +265,8 @@ class Table:
         """Select the rows a filter lets through, if asked as values by name."""
         compiler, clauses = self._compiler(), self._clauses
         columns = clauses.columns if names is None else clauses.listed(names)
-        text = f"SELECT {columns} FROM {clauses.table}{compiler.where(where)}"
+        text = f"SELECT {columns} FROM {clauses.table}"
+        text += compiler.where(self._alive(where))
         text += compiler.order_by(order) + compiler.page(limit, offset)
         decode = self.decoder(names).decode_many if decoded else None
         return Statement(text, compiler.parameters, returns_rows=True, decode=decode)
@@ -227,6 +274,7 @@ class Table:
     def count(self, where: Filter = ALL) -> Statement:
         """Count the rows a filter lets through."""
         compiler = self._compiler()
+        where = self._alive(where)
         text = f"SELECT count(*) FROM {self._clauses.table}{compiler.where(where)}"
         return Statement(text, compiler.parameters, returns_rows=True)
 
@@ -247,7 +295,7 @@ class Table:
             groups,
             self._references,
             self.dialect,
-            where,
+            self._alive(where),
             having=having,
             order=order,
             limit=limit,
@@ -257,7 +305,8 @@ class Table:
 
     def count_groups(self, groups: Groups, where: Filter = ALL) -> Statement:
         """Count the groups of the rows a filter lets through."""
-        return count_groups(groups, self._references, self.dialect, where)
+        references = self._references
+        return count_groups(groups, references, self.dialect, self._alive(where))
 
     def update(
         self, where: Filter, changes: Mapping[str, Any], *, returning: bool = False
@@ -278,11 +327,19 @@ class Table:
         sets = [clauses.sets(values)] if values else []
         if len(values) < len(changes):
             sets += self._computed(changes.values(), compiler)
-        text = f"UPDATE {clauses.table} SET {', '.join(sets)}"
-        text += compiler.where(where)
+        text = f"UPDATE {clauses.table} SET {clauses.counted(', '.join(sets))}"
+        text += compiler.where(self._alive(where))
         if returning:
             text += f" RETURNING {clauses.columns}"
         return Statement(text, compiler.parameters, returns_rows=returning)
+
+    def _alive(self, where: Filter) -> Filter:
+        """Return *where*, for rows that are not deleted."""
+        name = self.model.deleted_field
+        if name is None:
+            return where
+        alive = Compare(self.model.field(name), Comparison.EQ, None)
+        return conjunction((where, alive))
 
     def _computed(self, changes: Iterable[Any], compiler: Compiler) -> Iterator[str]:
         for change in changes:
@@ -293,8 +350,8 @@ class Table:
 
     def delete(self, where: Filter, *, returning: bool = False) -> Statement:
         """Delete the rows a filter lets through; yields their keys if asked."""
-        compiler = self._compiler()
-        text = f"DELETE FROM {self._clauses.table}{compiler.where(where)}"
+        compiler = self._compiler(self._now())
+        text = f"{self._deletion(1)}{compiler.where(self._alive(where))}"
         if returning:
             text += f" RETURNING {self._clauses.key}"
         return Statement(text, compiler.parameters, returns_rows=returning)
@@ -310,35 +367,38 @@ class Table:
         Args:
             columns: For each field of the key, in order, its value in every key.
         """
-        fields = [self._references[name] for name in self.model.key]
+        fields = [self._references[name] for name in self.model.identity]
         encoded = [
             column if field.encode is None else list(map(field.encode, column))
             for field, column in zip(fields, columns, strict=True)
         ]
+        now = self._now()
         if self.dialect is POSTGRESQL:
-            return Statement(self._delete_text, encoded)
+            return Statement(self._delete_text, [*encoded, *now])
         if len(fields) == 1 and fields[0].is_in_json:
             json = msgspec.json.encode(encoded[0]).decode()
-            return Statement(self._delete_text, (json,))
-        rows = list(zip(*encoded, strict=True))
+            return Statement(self._delete_text, (json, *now))
+        rows = [(*key, *now) for key in zip(*encoded, strict=True)]
         return Statement(self._delete_text, rows, many=True)
 
     def _make_delete_text(self) -> str:
-        start, fields = f"DELETE FROM {self._clauses.table} WHERE", self._references
-        names = [fields[name].equal for name in self.model.key]
+        identity, fields = self.model.identity, self._references
+        start = f"{self._deletion(len(identity) + 1)} WHERE"
+        alive = self._clauses.alive()
+        names = [fields[name].equal for name in identity]
         if self.dialect is POSTGRESQL:
             if len(names) == 1:
-                return f"{start} {names[0]} = ANY($1)"
+                return f"{start} {names[0]} = ANY($1){alive}"
             arrays = ", ".join(
                 f"${place}::{column_type(self.model.field(name).type, POSTGRESQL)}[]"
-                for place, name in enumerate(self.model.key, 1)
+                for place, name in enumerate(identity, 1)
             )
             key = ", ".join(names)
-            return f"{start} ({key}) IN (SELECT * FROM unnest({arrays}))"
-        if len(names) == 1 and fields[self.model.key[0]].is_in_json:
-            return f"{start} {names[0]} IN (SELECT value FROM json_each(?1))"
+            return f"{start} ({key}) IN (SELECT * FROM unnest({arrays})){alive}"
+        if len(names) == 1 and fields[identity[0]].is_in_json:
+            return f"{start} {names[0]} IN (SELECT value FROM json_each(?1)){alive}"
         same = [f"{name} = ?{place}" for place, name in enumerate(names, 1)]
-        return f"{start} {' AND '.join(same)}"
+        return f"{start} {' AND '.join(same)}{alive}"
 
     def _compiler(self, parameters: Sequence[Any] = ()) -> Compiler:
         return Compiler(self.dialect, self._references, parameters)
@@ -384,20 +444,43 @@ class Table:
         """
         clauses = self._clauses
         if self.dialect is POSTGRESQL:
-            action = f"UPDATE SET {clauses.excluded(changed or conflict[:1])}"
-            text = f"{clauses.insert(names)} {clauses.on_conflict(conflict, action)}"
+            text = self._upsertion(names, conflict, changed)
             text += f" RETURNING {self._was_inserted}"
             return [self._many(text, names, rows)]
+        version = self.model.version_field
+        if version is not None:
+            # Only a new row has the first version; two statements would count it twice.
+            text = self._upsertion(names, conflict, changed)
+            text += f" RETURNING {self.dialect.quote(version)} = 1"
+            return [self._many(text, names, rows)]
         inserts = self.insert_many(names, rows, conflict=conflict, returning=True)
-        if not changed:
+        revival = clauses.revival(conflict)
+        if not (changed or revival):
             return [inserts]
         # The writer is alone, so what the first statement did not insert is there;
         # setting a new row to its own values again changes nothing.
-        return [inserts, self.update_many(rows, conflict, changed)]
+        sets = changed or conflict[:1]
+        text = f"{self._change(sets, conflict, revival)}{clauses.alive_in(conflict)}"
+        return [inserts, self._many(text, (*sets, *conflict), rows, returns_rows=False)]
+
+    def _upsertion(
+        self, names: Sequence[str], conflict: Sequence[str], changed: Sequence[str]
+    ) -> str:
+        clauses = self._clauses
+        action = clauses.upsertion(clauses.excluded(changed), conflict)
+        return f"{clauses.insert(names)} {clauses.on_conflict(conflict, action)}"
+
+    def _change(
+        self, changed: Sequence[str], key: Sequence[str], more: str = ""
+    ) -> str:
+        clauses = self._clauses
+        same = clauses.same(key, first=len(changed) + 1)
+        sets = clauses.counted(clauses.sets(changed))
+        return f"UPDATE {clauses.table} SET {sets}{more} WHERE {same}"
 
     def count_created(self, results: Sequence[Result]) -> int:
         """Return how many rows the `upsert_many` that gave *results* inserted."""
-        if self.dialect is POSTGRESQL:
+        if self.dialect is POSTGRESQL or self.model.version_field is not None:
             return sum(bool(row[0]) for row in results[0].rows)
         return len(results[0].rows)
 
@@ -409,8 +492,7 @@ class Table:
     ) -> Statement:
         """Set the columns *changed* of the rows that agree in *key*; yields their keys."""
         clauses = self._clauses
-        same = clauses.same(key, first=len(changed) + 1)
-        text = f"UPDATE {clauses.table} SET {clauses.sets(changed)} WHERE {same}"
+        text = f"{self._change(changed, key)}{clauses.alive()}"
         return self._many(f"{text} RETURNING {clauses.key}", (*changed, *key), rows)
 
     def _many(
@@ -424,6 +506,15 @@ class Table:
         encode = self._codec(tuple(names)).encode
         parameters = [encode(row) for row in rows]
         return Statement(text, parameters, returns_rows=returns_rows, many=True)
+
+    def select_each(
+        self, names: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    ) -> Statement:
+        """Select, for each of *rows*, the row that agrees with it in *names*."""
+        clauses = self._clauses
+        text = f"SELECT {clauses.columns} FROM {clauses.table} "
+        text += f"WHERE {clauses.same(names)}{clauses.alive_in(names)}"
+        return self._many(text, names, rows)
 
     # -- generated keys -------------------------------------------------------
 

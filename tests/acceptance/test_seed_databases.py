@@ -130,15 +130,28 @@ def test_the_parameters_of_the_constructor_are_accepted(database_url: str) -> No
 def test_what_is_not_there_yet_is_refused_not_ignored(database_url: str) -> None:
     with pytest.raises(DataFlowError, match="tdd_mode"):
         DataFlow(database_url, tdd_mode=True)
+
+
+def test_rows_of_tenants_are_kept_apart(database_url: str) -> None:
     db = DataFlow(database_url)
-    with pytest.raises(DataFlowError, match="multi_tenant"):
 
-        @db.model
-        class TenantData:
-            name: str
+    @db.model
+    class TenantData:
+        name: str
 
-            __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  as users write it
+        __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  as users write it
 
+    workflow = WorkflowBuilder()
+    given = {"name": "data", "tenant_id": "tenant_123"}
+    workflow.add_node("TenantDataCreateNode", "create", given)
+    results, _ = LocalRuntime().execute(workflow.build())
+    look = WorkflowBuilder()
+    look.add_node("TenantDataListNode", "mine", {"tenant_id": "tenant_123"})
+    look.add_node("TenantDataCountNode", "count", {})
+    mine, _ = LocalRuntime().execute(look.build(), tenant="tenant_123")
+
+    assert results["create"]["tenant_id"] == "tenant_123"
+    assert mine["mine"]["count"] == mine["count"]["count"] == 1
     db.close()
 
 

@@ -21,11 +21,13 @@ from ._annotation import AnnotationError, read_annotation
 from ._foreign_keys import read_foreign_keys
 from ._index import check_group, collect_indexes, with_foreign_keys
 from ._key import with_key
+from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
 from ._references import References, find_references
 from ._source import read_source
 from ._specifier import Specifier
+from ._tenancy import TENANT, refuse_in_key, with_tenant, without_tenant
 
 __all__ = ["declare"]
 
@@ -61,8 +63,14 @@ def declare(cls: type, family: Family | None = None) -> Model:
         check_group(name, declared_key, declared)
     fields, key = with_key(name, declared, declared_key)
     fields = _with_timestamps(name, fields, options)
+    if options.has_tenants:
+        refuse_in_key(name, key)
+        fields = with_tenant(name, fields)
+    fields = with_life(name, fields, options)
     check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
+    if options.has_tenants:
+        indexes, uniques = without_tenant(name, indexes, uniques)
     foreign_keys = _foreign_keys(name, fields, source, options)
     indexes = with_foreign_keys(indexes, (key, *uniques), foreign_keys)
     return Model(
@@ -77,6 +85,10 @@ def declare(cls: type, family: Family | None = None) -> Model:
         options=options.given,
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
+        audit=options.audit,
+        tenant_field=TENANT if options.has_tenants else None,
+        deleted_field=DELETED if options.keeps_deleted else None,
+        version_field=VERSION if options.is_versioned else None,
         foreign_keys=foreign_keys,
         family=family or Family(),
     )

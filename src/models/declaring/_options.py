@@ -15,16 +15,12 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    "foreign_keys",
-    "indexes",
-    "primary_key",
-    "protect",
-    "renamed_from",
-    "table_name",
-    "timestamps",
-    "unique",
+    *("audit", "foreign_keys", "indexes", "multi_tenant", "primary_key", "protect"),
+    *("renamed_from", "soft_delete", "table_name", "timestamps", "unique"),
+    "versioned",
 )
-_LATER: Final = ("audit_log", "multi_tenant", "soft_delete", "versioned")
+_LATER: Final = ("audit_log",)
+_AUDITS: Final = ("off", "summary", "changes", "full")
 _INDEX_KEYS: Final = ("columns", "fields", "name", "unique")
 
 
@@ -35,6 +31,10 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         key: Names of the key fields; empty when it does not say.
         table: Name of the table, or None.
         has_timestamps: Whether both managed timestamps are added.
+        has_tenants: Whether each row belongs to a tenant.
+        audit: How much of each change is recorded.
+        keeps_deleted: Whether deleted rows are kept, and marked.
+        is_versioned: Whether changes of a row are counted.
         uniques: Groups of names that no two rows share.
         indexes: Indexes asked for.
         foreign_keys: Foreign keys of several fields, as written.
@@ -44,6 +44,10 @@ class Options(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     key: tuple[str, ...] = ()
     table: str | None = None
     has_timestamps: bool = False
+    has_tenants: bool = False
+    audit: str = "off"
+    keeps_deleted: bool = False
+    is_versioned: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[object, ...] = ()
@@ -68,6 +72,10 @@ def read_options(cls: type) -> Options:
         key=_names(model, "primary_key", given.get("primary_key", ())),
         table=_table(cls),
         has_timestamps=_flag(model, "timestamps", given.get("timestamps", False)),
+        audit=_level(model, given.get("audit", "off")),
+        keeps_deleted=_flag(model, "soft_delete", given.get("soft_delete", False)),
+        is_versioned=_flag(model, "versioned", given.get("versioned", False)),
+        has_tenants=_flag(model, "multi_tenant", given.get("multi_tenant", False)),
         uniques=tuple(_names(model, "unique", each) for each in uniques),
         indexes=tuple(_index(model, each) for each in indexes),
         foreign_keys=(
@@ -115,6 +123,14 @@ def _flag(model: str, option: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise ModelError(model, None, f"__dataflow__[{option!r}] is True or False")
+
+
+def _level(model: str, value: object) -> str:
+    if isinstance(value, str) and value in _AUDITS:
+        return value
+    near = nearest(value, _AUDITS) if isinstance(value, str) else None
+    hint = f"did you mean {near!r}?" if near else f"one of {', '.join(_AUDITS)}"
+    raise ModelError(model, None, f"__dataflow__['audit'] is a level: {hint}")
 
 
 def _check_renamed_from(model: str, name: object) -> None:

@@ -10,7 +10,8 @@ from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
 from ._unavailable_node import UnavailableNode
-from .kinds import KINDS, ExplainNode, ListNode, ListPlan
+from ._view import settle, view_of
+from .kinds import KINDS, ExplainNode, HistoryNode, ListNode, ListPlan
 
 __all__ = [
     "BULK_MAILBOX",
@@ -20,6 +21,7 @@ __all__ = [
     "BulkNode",
     "ExplainNode",
     "GuardedDriver",
+    "HistoryNode",
     "ListNode",
     "ListPlan",
     "ModelNode",
@@ -30,5 +32,7 @@ __all__ = [
     "in_one_snapshot",
     "isolated",
     "load",
+    "settle",
+    "view_of",
     "whole_number",
 ]

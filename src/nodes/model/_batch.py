@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeAlias, final
 
+from ...audit import AuditedConnection, Facts
 from ...drivers import Connection, Row
 from ...errors import ConnectionLostError, DriverError, ForeignKeyError
 from ...messages import Envelope
@@ -24,6 +25,7 @@ from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
 from ._named import named_fields
 from ._row_node import RowNode
+from ._view import view_of
 
 __all__ = ["Batch", "Job", "batched"]
 
@@ -67,6 +69,9 @@ class Batch:
             ConnectionLostError: The messages are not answered.
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
+        if jobs:
+            table = view_of(table, jobs[0][0])
+            connection = self._audited(connection, table)
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
@@ -82,6 +87,14 @@ class Batch:
             except Exception as error:  # noqa: BLE001  the sender's, see rule 1
                 envelope.fail(error)
         return []
+
+    def _audited(self, connection: Connection, table: Table) -> Connection:
+        """Return *connection*; where changes are recorded, one that does that."""
+        node = self._node
+        if node.model.audit == "off" or not node.operation.is_write:
+            return connection
+        facts, key = Facts.of(self.jobs[0][0]), node.database.audit_key
+        return AuditedConnection(connection, table.dialect, node.model, facts, key)
 
     async def _run_under(
         self, terms: Terms, connection: Connection, table: Table
@@ -110,7 +123,7 @@ class Batch:
         if not isinstance(self._node, RowNode):
             return error
         attempt = self._node.attempt(job[1])
-        return await explained(connection, table.dialect, error, attempt)
+        return await explained(connection, table, error, attempt)
 
     def fail(self, error: BaseException) -> None:
         """Fail every message of it."""
@@ -190,20 +203,24 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     """
     if not isinstance(node, RowNode):
         return [Batch(node, (job,), job[0].terms) for job in jobs]
+    is_audited = node.model.audit != "off" and node.operation.is_write
     batches: list[list[Job]] = []
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
         envelope, plan = job
-        shape: Hashable = node.shape(table, plan)
+        view = view_of(table, envelope)
+        shape: Hashable = node.shape(view, plan)
         terms: Terms | None = envelope.terms
         if shape is None or (terms is not None and not terms.is_static):
             batches.append([job])
             continue
         # One by one in a transaction, statements need not be alike.
-        kind: Hashable = (envelope.tenant, shape if table.merges else None)
+        kind: Hashable = (envelope.tenant, view, shape if view.merges else None)
+        if is_audited:
+            kind = (kind, Facts.of(envelope).identity)
         if terms is not None:
             kind = (kind, terms, _named(node, envelope) if terms.guards else None)
-        identity = node.identity(table, plan) if table.merges else None
+        identity = node.identity(view, plan) if view.merges else None
         batch, taken = growing.get(kind, (None, None))
         if batch is None or taken is None or identity in taken:
             batch, taken = growing[kind] = ([], set())

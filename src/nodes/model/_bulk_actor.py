@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, final
 
 from ...actors import Actor, Turn
+from ...audit import AuditedDriver, Facts
 from ...drivers import Driver
 from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
-from ...sql import Terms, guarded, table_of
+from ...sql import Table, Terms, guarded, table_of
 from ._bulk_node import BulkNode
 from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
+from ._view import settle, view_of
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -61,12 +63,18 @@ class BulkActor(Actor):
     async def _serve(self, envelope: Envelope) -> None:
         node = self._node
         try:
-            plan = node.plan(dict(envelope.message.parameters), node.name)
+            parameters = dict(envelope.message.parameters)
+            settle(node.model, envelope, parameters, keeps_tenant=node.keeps_tenant)
+            plan = node.plan(parameters, node.name)
             await self._prepare()
+            table = view_of(self._table, envelope)
+            driver = self._audited(envelope)
             if envelope.terms is None:
-                reply = await node.work(self._driver, self._table, plan)
+                reply = await node.work(driver, table, plan)
             else:
-                reply = await self._work_under(envelope.terms, envelope, plan)
+                reply = await self._work_under(
+                    envelope.terms, driver, table, envelope, plan
+                )
         except ForeignKeyError as error:
             envelope.fail(named(error, Attempt(node.model, node.operation)))
         except Exception as error:  # noqa: BLE001  the sender's to handle
@@ -74,8 +82,21 @@ class BulkActor(Actor):
         else:
             envelope.reply(reply)
 
+    def _audited(self, envelope: Envelope) -> Driver:
+        """Return the driver; where changes are recorded, one that does that."""
+        node = self._node
+        if node.model.audit == "off":
+            return self._driver
+        key = node.database.audit_key
+        return AuditedDriver(self._driver, node.model, Facts.of(envelope), key)
+
     async def _work_under(
-        self, terms: Terms, envelope: Envelope, plan: object
+        self,
+        terms: Terms,
+        driver: Driver,
+        table: Table,
+        envelope: Envelope,
+        plan: object,
     ) -> dict[str, Any]:
         """Carry out a plan under terms: all of it or nothing, on one connection.
 
@@ -83,15 +104,15 @@ class BulkActor(Actor):
         """
         parameters = envelope.message.parameters
         named = named_fields(self._node.model, parameters)
-        table = guarded(self._table, terms, named)
+        own = guarded(table, terms, named)
         try:
             if terms.is_static:
-                return await self._node.work(self._driver, table, plan)
-            async with self._driver.acquire() as connection, connection.transaction():
+                return await self._node.work(driver, own, plan)
+            async with driver.acquire() as connection, connection.transaction():
                 alone = GuardedConnection(connection, terms)
-                return await self._node.perform(alone, table, plan)
+                return await self._node.perform(alone, own, plan)
         except ConnectionLostError:
             raise
         except BaseException:
-            table.release()
+            own.release()
             raise

@@ -15,6 +15,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final, Self, final
 
+from msgspec.structs import replace
+
 from ...drivers import Connection
 from ...errors import ConstraintError, DriverError, DuplicateKeyError, ParameterError
 from ...sql import (
@@ -35,7 +37,7 @@ from ...sql import (
 )
 from ._key import key_value
 from ._repair import insert_again
-from ._rows import Failure, RowReader
+from ._rows import Failure, Row, RowReader
 from ._store import Manner, Store
 from ._tally import Tally
 
@@ -105,10 +107,13 @@ class Loader(ABC):
         reader: RowReader,
         everywhere: Mapping[str, Any] | None,
     ) -> None:
+        fixed = table.fixed
         self.table = table
-        self.manner = manner
+        # What tells whether a row is there holds for the tenant of the table.
+        self.manner = replace(manner, conflict=(*manner.conflict, *fixed))
         self._reader = reader
-        self._everywhere = everywhere
+        self._is_new = everywhere is not None
+        self._everywhere = {**(everywhere or {}), **fixed}
         self._packing: Packing | None = None
 
     # -- what a database says ---------------------------------------------------
@@ -239,6 +244,8 @@ class Loader(ABC):
         rows, batch.failures = self._reader.read_each(
             batch.rows, batch.start, keep_going=self.manner.keep_going
         )
+        if self.table.fixed:
+            rows = [_with(row, self.table.stamped(row.values)) for row in rows]
         for given in {row.given for row in rows}:
             self._admit(frozenset(given))
         store = Store(connection, self.table, self.manner)
@@ -267,7 +274,7 @@ class Loader(ABC):
                 batch.failures.append(Failure(index, error))
                 return None
             self._admit(frozenset(row.given))
-            return row.values, frozenset(row.given)
+            return self.table.stamped(row.values), frozenset(row.given)
 
         return check
 
@@ -277,7 +284,7 @@ class Loader(ABC):
         if admit is None:
             return
         manner = self.manner
-        is_new, may_change = self._everywhere is not None, manner.on_conflict != "error"
+        is_new, may_change = self._is_new, manner.on_conflict != "error"
         may_change = may_change and manner.on_conflict != "skip"
         changed = given.difference(manner.conflict)
         admit(given if is_new else None, changed if may_change else None)
@@ -288,7 +295,7 @@ class Loader(ABC):
         """Load packed rows, all or nothing."""
         parts: list[tuple[Packed, Load]] = []
         for packed in groups:
-            loads = self._loads(packed, batch)
+            loads = None if self._is_checked(packed) else self._loads(packed, batch)
             if loads is None:
                 raise _GoSlowly
             parts += loads
@@ -297,6 +304,11 @@ class Loader(ABC):
             return Tally()
         results = await connection.run(self.table.cleared(statements))
         return self._read(parts, results)
+
+    def _is_checked(self, packed: Packed) -> bool:
+        """Whether rows say which version is to be changed: then one by one."""
+        is_change = self.manner.on_conflict == "change"
+        return is_change and self.table.model.version_field in packed.columns
 
     def _read(
         self, parts: Sequence[tuple[Packed | _Run, Load]], results: Sequence[Result]
@@ -321,8 +333,8 @@ class Loader(ABC):
     def _make_packing(self, *, is_reserving: bool = False) -> Packing:
         manner, packer = self.manner, packer_of(self.table.model, self.table.dialect)
         admit = self._admit if self.table.admit is not None else None
-        if self._everywhere is None:
-            return packer.changes(admit)
+        if not self._is_new:
+            return packer.changes(admit, self.table.fixed)
         required = () if manner.on_conflict == "error" else manner.conflict
         return packer.new(
             self._everywhere,
@@ -353,6 +365,10 @@ def loader_of(
     """Return what stores batches in the database of *table*, see `Loader`."""
     kind = _CopyLoader if table.dialect is POSTGRESQL else _RunLoader
     return kind(table, manner, reader, everywhere)
+
+
+def _with(row: Row, values: dict[str, Any]) -> Row:
+    return Row(row.index, values, row.given)
 
 
 class _GoSlowly(Exception):  # noqa: N818  # no error: another way
@@ -484,6 +500,8 @@ class _CopyLoader(Loader):
         first = next(batch.feed, None)
         while first is not None:
             run = _Run(first, batch)
+            if self._is_checked(first):
+                raise _GoSlowly
             load = self._feed_load(first, run)
             results = await connection.run(self.table.cleared(load.statements))
             tally += self._read([(run, load)], results)
@@ -569,7 +587,7 @@ class _CopyLoader(Loader):
             return False
 
     def _keys(self, batch: Batch, places: Sequence[int]) -> Iterator[Any]:
-        everywhere = self._everywhere or {}
+        everywhere = self._everywhere
         names = [name for name in self.manner.conflict if name not in everywhere]
         if not names:  # the same in every row
             return iter([()] * len(places))

@@ -9,7 +9,7 @@ from ...errors import FieldValueError
 from ...models import Field, MismatchError, Model
 from ...sql import Arithmetic, Operator, operand_type, operators
 from ._options import is_mapping
-from ._values import stamp
+from ._values import refuse_owned, stamp
 
 __all__ = ["read_change"]
 
@@ -43,6 +43,7 @@ def _read(model: Model, name: str, value: object, owner: str) -> Any:  # noqa: A
         expected = f"its place behind a field, as in {example}"
         raise FieldValueError(owner, name, "before it", expected)
     field = model.field(name, owner)
+    refuse_owned(model, name, owner)
     if field.type.is_compound or not _is_operation(value):
         return field.check(value, owner)
     if len(value) != 1:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...drivers import Connection
-from ...errors import DriverError, ForeignKeyError, ModelError
+from ...errors import DriverError, ForeignKeyError, ModelError, TenancyError
 from ...messages import Operation
 from ...models import Action, Model, Relation
 from ...sql import (
@@ -21,8 +21,9 @@ from ...sql import (
     And,
     Compare,
     Comparison,
-    Dialect,
     Filter,
+    Table,
+    Undecided,
     related,
     table_of,
 )
@@ -64,7 +65,7 @@ def named(error: ForeignKeyError, attempt: Attempt) -> ForeignKeyError:
 
 
 async def explained(
-    connection: Connection, dialect: Dialect, error: ForeignKeyError, attempt: Attempt
+    connection: Connection, table: Table, error: ForeignKeyError, attempt: Attempt
 ) -> ForeignKeyError:
     """Return *error* with the foreign key; looks at the rows where it must.
 
@@ -76,9 +77,9 @@ async def explained(
         return found
     try:
         for relation in _suspects(attempt):
-            if await _is_broken(connection, dialect, relation, attempt):
+            if await _is_broken(connection, table, relation, attempt):
                 return _told(error, relation)
-    except (DriverError, ModelError):
+    except (DriverError, ModelError, TenancyError):
         pass
     return error
 
@@ -133,26 +134,31 @@ def _told(error: ForeignKeyError, relation: Relation) -> ForeignKeyError:
 
 
 async def _is_broken(
-    connection: Connection, dialect: Dialect, relation: Relation, attempt: Attempt
+    connection: Connection, table: Table, relation: Relation, attempt: Attempt
 ) -> bool:
     """Whether the rows that are there are why the foreign key refused."""
     if relation.is_own:
-        values = [attempt.values.get(own.name) for own, _ in relation.pairs]
+        given = {**attempt.values, **table.fixed}
+        values = [given.get(own.name) for own, _ in relation.pairs]
         if None in values:
             return False
         pairs = zip(relation.pairs, values, strict=True)
         where: Filter = And(
             tuple(Compare(key, Comparison.EQ, value) for (_, key), value in pairs)
         )
-        return not await _count(connection, dialect, relation.target, where)
+        return not await _count(connection, table, relation.target, where)
     if attempt.where is None:
         return False
     where = And((attempt.where, related(relation, ALL)))
-    return bool(await _count(connection, dialect, relation.source, where))
+    return bool(await _count(connection, table, relation.source, where))
 
 
 async def _count(
-    connection: Connection, dialect: Dialect, model: Model, where: Filter
+    connection: Connection, table: Table, model: Model, where: Filter
 ) -> int:
-    (result,) = await connection.run((table_of(model, dialect).count(where),))
+    """Count rows of *model* that there are for whom *table* is."""
+    other = table_of(model, table.dialect)
+    if isinstance(other, Undecided):
+        other = other.of(next(iter(table.fixed.values()), ""))
+    (result,) = await connection.run((other.count(where),))
     return int(result.rows[0][0])

@@ -11,7 +11,7 @@ from ...models import Model
 from ...sql import And, Compare, Comparison, Filter, RowCodec, Table
 from ._options import as_list, came, is_mapping
 
-__all__ = ["key_decoder", "key_filter", "key_value", "read_key"]
+__all__ = ["key_decoder", "key_filter", "key_of", "key_value", "read_key"]
 
 
 _PLAIN: Final = frozenset({int, str})
@@ -54,6 +54,11 @@ def key_filter(model: Model, key: Mapping[str, Any]) -> Filter:
         Compare(model.field(name), Comparison.EQ, key[name]) for name in model.key
     )
     return parts[0] if len(parts) == 1 else And(parts)
+
+
+def key_of(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the key among the values of a row, by name."""
+    return {name: values[name] for name in model.key}
 
 
 def key_decoder(table: Table) -> RowCodec:

@@ -13,6 +13,7 @@ from ...models import Field, Kind, Model
 from ...sql import Table
 from .._database import Database
 from .._node import Node, Port
+from ._view import take_view, view_ports
 
 __all__ = ["Arriving", "ModelNode", "field_port"]
 
@@ -40,6 +41,14 @@ class ModelNode(Node, Generic[PlanT]):
     operation: ClassVar[Operation]
     suffix: ClassVar[str]
     is_self_checking = True
+    keeps_tenant: ClassVar[bool] = False
+    """Whether `plan` wants to know for whom; every node takes it."""
+
+    @classmethod
+    def suits(cls, model: Model) -> bool:
+        """Whether *model* has such a node."""
+        del model
+        return True
 
     def __init__(self, model: Model, database: Database) -> None:
         self.model = model
@@ -48,6 +57,8 @@ class ModelNode(Node, Generic[PlanT]):
         self.name = f"{model.name}{self.suffix}"
         self.is_idempotent = not self.operation.is_write
         self._inputs = {port.name: port for port in self.ports()}
+        for port in view_ports(model, self.operation):
+            self._inputs.setdefault(port.name, port)
         self._outputs = {port.name: port for port in self.results()}
 
     def __repr__(self) -> str:
@@ -122,6 +133,7 @@ class ModelNode(Node, Generic[PlanT]):
         constants = {
             name: value for name, value in parameters.items() if name not in arriving
         }
+        take_view(self.model, self.operation, constants, where)
         self.plan(constants, where, arriving)
 
     def refuse_unknown(self, names: Iterable[str], owner: str) -> None:

@@ -13,6 +13,7 @@ from ...sql import table_of
 from ._batch import Batch, Job, batched
 from ._model_node import ModelNode
 from ._row_node import RowNode
+from ._view import settle
 
 __all__ = ["NodeActor"]
 
@@ -55,6 +56,8 @@ class NodeActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
+        model = node.model
+        self._has_views = bool(model.tenant_field or model.deleted_field)
         self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
@@ -106,6 +109,13 @@ class NodeActor(Actor):
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
+                if self._has_views:
+                    settle(
+                        node.model,
+                        envelope,
+                        parameters,
+                        keeps_tenant=node.keeps_tenant,
+                    )
                 jobs.append((envelope, node.plan(parameters, node.name)))
             except Exception as error:  # noqa: BLE001  the sender's, not its neighbours'
                 envelope.fail(error)

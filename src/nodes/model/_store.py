@@ -19,6 +19,7 @@ from ._key import key_value
 from ._repair import insert_again
 from ._rows import Failure, Row, batches
 from ._tally import Tally
+from ._version import check_versions
 
 __all__ = ["DEFAULT_ROWS", "Manner", "Store"]
 
@@ -168,11 +169,17 @@ class Store:
         self, names: tuple[str, ...], rows: list[dict[str, Any]]
     ) -> Tally:
         """Change the rows that are there."""
-        key = self._table.model.key
+        model = self._table.model
+        key, version = model.key, model.version_field
+        is_checked = version is not None and version in names
+        if is_checked:
+            key = (*key, str(version))
         changed = [name for name in names if name not in key]
         statement = self._table.update_many(rows, key, changed)
         (result,) = await self._connection.run((statement,))
         n_found = len(result.rows)
+        if is_checked and n_found < len(rows):
+            await check_versions(self._connection, self._table, rows, result.rows)
         return Tally(updated=n_found, skipped=len(rows) - n_found)
 
     async def _upsert(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from ...drivers import Connection, Row
 from ...errors import RecordNotFoundError
 from ...models import Model
-from ...sql import Table
+from ...sql import Filter, Table, conjunction
 from .._database import Database
 from .._node import Port
 from ._foreign_keys import Attempt
@@ -18,15 +19,23 @@ from ._model_node import Arriving
 from ._options import flag
 from ._row_node import RowNode
 from ._target import Target, TargetReader, run_on_one_row, target_ports
+from ._version import check_version, take_version
 
 __all__ = ["TargetNode", "TargetPlan"]
 
 
 class TargetPlan(msgspec.Struct, frozen=True, eq=False):
-    """Which row, and whether it must be there."""
+    """Which row, whether it must be there, and which version of it, if one is said."""
 
     target: Target
     is_strict: bool
+    expected: Filter | None = None
+
+    @property
+    def where(self) -> Filter:
+        """The filter that finds the row in the version that is expected."""
+        parts = (self.target.where, self.expected)
+        return conjunction(part for part in parts if part is not None)
 
 
 PlanT = TypeVar("PlanT", bound=TargetPlan)
@@ -68,7 +77,13 @@ class TargetNode(RowNode[PlanT]):
         """Return the plan of a node that is told nothing else."""
         self.refuse_unknown(parameters, owner)
         must_exist = self._must_exist(parameters, owner)
-        return TargetPlan(self._target(parameters, owner, arriving), must_exist)
+        expected = self._expected(parameters, owner)
+        target = self._target(parameters, owner, arriving)
+        return TargetPlan(target, must_exist, expected)
+
+    def _expected(self, parameters: dict[str, Any], owner: str) -> Filter | None:
+        """Take the version that the row must have, if one is said."""
+        return take_version(self.model, parameters, owner)
 
     async def _perform_on_one(
         self, connection: Connection, table: Table, plan: PlanT, bulk: str
@@ -78,11 +93,21 @@ class TargetNode(RowNode[PlanT]):
         Raises:
             AmbiguousFilterError: The filter matches several rows; none changed.
         """
-        statements = self.statements(table, plan)
         name = f"{self.model.name}{bulk}"
-        results = await run_on_one_row(
-            connection, statements, plan.target, self.name, name
+        run = partial(
+            run_on_one_row,
+            connection,
+            self.statements(table, plan),
+            plan.target,
+            self.name,
+            name,
         )
+        if plan.expected is None:
+            return self.reply(table, plan, await run())
+        async with connection.transaction():
+            results = await run()
+            if not results[-1].rows:
+                await check_version(connection, table, plan.target.where, plan.expected)
         return self.reply(table, plan, results)
 
     def attempt(self, plan: PlanT) -> Attempt:
@@ -104,7 +129,8 @@ class TargetNode(RowNode[PlanT]):
     def shape(self, table: Table, plan: PlanT) -> Hashable | None:
         """Let plans share a statement whose rows are named by their key."""
         del table
-        return None if plan.target.key is None else self.suffix
+        is_alone = plan.target.key is None or plan.expected is not None
+        return None if is_alone else self.suffix
 
     @staticmethod
     def _keys(table: Table, plans: Sequence[PlanT]) -> dict[Hashable, dict[str, Any]]:

@@ -11,7 +11,7 @@ from ...errors import FieldValueError, MissingFieldError
 from ...models import MismatchError, Model
 from ._options import came, is_mapping
 
-__all__ = ["as_mapping", "changed_values", "new_values", "stamp"]
+__all__ = ["as_mapping", "changed_values", "new_values", "refuse_owned", "stamp"]
 
 
 def new_values(
@@ -91,9 +91,11 @@ class _Rules:
         stamps = (model.created_field, model.updated_field)
         self.stamps = tuple(name for name in stamps if name is not None)
         self._model = model
+        self._owned = model.owned
         self._checks = {
             each.name: _refuse_computed if each.is_computed else each.type.check
             for each in model.fields
+            if each.name not in model.owned
         }
         self._nullable = {each.name for each in model.fields if each.is_nullable}
 
@@ -109,6 +111,8 @@ class _Rules:
         for name, value in given.items():
             check = checks.get(name)
             if check is None or value is None:
+                if name in self._owned:
+                    refuse_owned(self._model, name, owner)
                 if name not in nullable:
                     self._model.field(name, owner).check(value, owner)
                 values[name] = None
@@ -138,6 +142,17 @@ def stamp(values: dict[str, Any], names: tuple[str, ...]) -> None:
     if missing:
         now = datetime.now(UTC)
         values.update(dict.fromkeys(missing, now))
+
+
+def refuse_owned(model: Model, name: str, owner: str) -> None:
+    """Refuse a value for a field that only nodes write.
+
+    Raises:
+        FieldValueError: It is one of those.
+    """
+    if name in model.owned:
+        expected = "nothing: it is written by the nodes alone"
+        raise FieldValueError(owner, name, "a value", expected)
 
 
 def as_mapping(value: object, owner: str, name: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from ...drivers import Driver
 from ...errors import ClosedError, ConnectionLostError, TransactionConflictError
 from ...messages import Envelope
 from ...sql import guarded, table_of
-from ..model import GuardedDriver
+from ..model import GuardedDriver, settle, view_of
 from ._channel import STREAM, Batch, Channels
 from ._stream_node import Plan, StreamNode, StreamRequest
 
@@ -64,7 +64,9 @@ class StreamActor(Actor):
     async def _serve(self, envelope: Envelope) -> None:
         request: StreamRequest = envelope.message
         try:
-            plan = self._node.plan(dict(request.parameters), self._node.name)
+            node, parameters = self._node, dict(request.parameters)
+            settle(node.model, envelope, parameters, keeps_tenant=node.keeps_tenant)
+            plan = node.plan(parameters, node.name)
             await self._prepare()
             with self._channels.serving(request.channel):
                 await self._read(envelope, request, plan)
@@ -83,7 +85,7 @@ class StreamActor(Actor):
             envelope.reply({})
 
         driver: Driver = self._driver
-        table = self._table
+        table = view_of(self._table, envelope)
         if envelope.terms is not None:
             driver = GuardedDriver(driver, envelope.terms)
             table = guarded(table, envelope.terms, frozenset())

@@ -74,6 +74,7 @@ class StreamNode(ModelNode[Plan]):
 
     operation = Operation.STREAM
     suffix = "StreamNode"
+    keeps_tenant = True
 
     def __init__(self, model: Model, database: Database) -> None:
         super().__init__(model, database)

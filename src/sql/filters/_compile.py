@@ -281,6 +281,8 @@ class Compiler:
         # What nests comes first; see the top of the file.
         parts = [] if part.part is ALL else [self._member(part.part, " AND ")]
         self._columns = outer
+        if target.deleted_field is not None:
+            pairs.append(f"{inner[target.deleted_field].name} IS NULL")
         where = " AND ".join((*parts, *pairs))
         return f"EXISTS (SELECT 1 FROM {table} WHERE {where})"
 

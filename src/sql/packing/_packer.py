@@ -203,10 +203,25 @@ class Packer:
             admit=admit,
         )
 
-    def changes(self, admit: Admit | None = None) -> Packing:
-        """Return what packs changes: a key and some fields, and the time of it."""
-        key = frozenset(self.model.key)
-        return Packing(self, None, key, False, by_given=True, admit=admit)  # noqa: FBT003
+    def changes(
+        self, admit: Admit | None = None, fixed: Mapping[str, Any] | None = None
+    ) -> Packing:
+        """Return what packs changes: a key and some fields, and the time of it.
+
+        Args:
+            admit: As for `new`.
+            fixed: Checked values that go into every row.
+        """
+        key = frozenset(self.model.identity)
+        return Packing(
+            self,
+            fixed or {},
+            key,
+            False,  # noqa: FBT003
+            is_new=False,
+            by_given=True,
+            admit=admit,
+        )
 
 
 @final
@@ -221,18 +236,19 @@ class Packing:
     def __init__(
         self,
         packer: Packer,
-        everywhere: Mapping[str, Any] | None,
+        everywhere: Mapping[str, Any],
         required: frozenset[str],
         is_reserving: bool,  # noqa: FBT001  # only `Packer` calls it
         *,
+        is_new: bool = True,
         by_given: bool,
         admit: Admit | None,
     ) -> None:
         self.packer = packer
         self._admit = admit
         self._model = packer.model
-        self._is_new = everywhere is not None
-        self._everywhere = everywhere or {}
+        self._is_new = is_new
+        self._everywhere = everywhere
         self._required = required
         self._is_reserving = is_reserving
         self._by_given = by_given
@@ -286,6 +302,8 @@ class Packing:
 
     def _make_form(self, names: frozenset[str]) -> _Form | None:
         said = names.union(self._everywhere)
+        if not said.isdisjoint(self._model.owned):
+            return None
         if not said.issubset(self._model.names) or len(said) != len(names) + len(
             self._everywhere
         ):
@@ -316,7 +334,7 @@ class Packing:
 
     def _made_of_change(self, said: frozenset[str]) -> frozenset[str] | None:
         """Return nothing; None if the key lacks, or what is to change."""
-        return frozenset() if frozenset(self._model.key) < said else None
+        return frozenset() if frozenset(self._model.identity) < said else None
 
     def _columns(self, said: frozenset[str], reserved: str | None) -> frozenset[str]:
         """Return the columns of rows for which *said* was given."""

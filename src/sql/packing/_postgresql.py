@@ -171,7 +171,7 @@ class Copying:
         action = "NOTHING"
         if changed is not None:
             sets = [name for name in packed.columns if name in changed]
-            action = f"UPDATE SET {clauses.excluded(sets or conflict[:1])}"
+            action = clauses.upsertion(clauses.excluded(sets), conflict)
         # `Table` says why a fresh row's xmax is 0.
         insert = (
             f"INSERT INTO {clauses.table} ({columns}) SELECT {columns} FROM {stage}"
@@ -216,7 +216,7 @@ class Copying:
             standing: How the table may be loaded.
             rest: More rows of the same columns, packed while they are loaded.
         """
-        clauses, key = self._clauses, self._model.key
+        clauses, key = self._clauses, self._model.identity
         statements, stage = self._staged(packed, standing, rest)
         quoted = {name: POSTGRESQL.quote(name) for name in packed.columns}
         sets = [
@@ -225,8 +225,9 @@ class Copying:
         same = [
             f"{clauses.table}.{quoted[name]} = stage.{quoted[name]}" for name in key
         ]
-        text = f"UPDATE {clauses.table} SET {', '.join(sets)} FROM {stage} AS stage "
-        text += f"WHERE {' AND '.join(same)}"
+        changes = clauses.counted(", ".join(sets))
+        text = f"UPDATE {clauses.table} SET {changes} FROM {stage} AS stage "
+        text += f"WHERE {' AND '.join(same)}{clauses.alive(table=clauses.table)}"
         at = len(statements)
         statements += (Statement(text), _emptied(stage))
         return Load(statements, lambda results: Loaded(updated=results[at].count))

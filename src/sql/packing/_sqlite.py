@@ -18,7 +18,7 @@ _SURVEY: Final = """
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table'
     AND name = ?1 COLLATE NOCASE AND sql LIKE '%AUTOINCREMENT%')
   AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'
-    AND tbl_name = ?1 COLLATE NOCASE)
+    AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'dataflow_audit_%')
 """
 _NOTED: Final = Statement("SELECT dataflow_noted()", returns_rows=True)
 """The driver's function: how often `dataflow_note` was called since it was asked."""
@@ -97,7 +97,7 @@ class Running:
             skipping = self._many(text, packed, returns_rows=with_keys)
             return Load([skipping], _read_inserts if with_keys else _read_count)
         sets = [name for name in packed.columns if name in changed]
-        action = f"UPDATE SET {clauses.excluded(sets or conflict[:1])}"
+        action = clauses.upsertion(clauses.excluded(sets), conflict)
         # The note is taken for rows that are changed only: nothing else tells them
         # from new ones. It costs 1 to 5 %, a second statement for each row 40 %.
         action += " WHERE dataflow_note()"
@@ -106,6 +106,7 @@ class Running:
         if with_keys:
             same = clauses.same(conflict)
             look = f"SELECT {clauses.key} FROM {clauses.table} WHERE {same}"
+            look += clauses.alive_in(conflict)
             rows = packed.picked(conflict)
             statements.append(Statement(look, rows, returns_rows=True, many=True))
 
@@ -118,13 +119,14 @@ class Running:
 
     def update(self, packed: Packed) -> Load:
         """Set the columns of the rows that agree in the key, one after the other."""
-        clauses, key = self._clauses, self._model.key
+        clauses, key = self._clauses, self._model.identity
         # The parameters are in the order of the columns, whatever their use.
         places = {name: SQLITE.place(n) for n, name in enumerate(packed.columns, 1)}
         pairs = {n: f"{SQLITE.quote(n)} = {place}" for n, place in places.items()}
         sets = ", ".join(pairs[name] for name in packed.columns if name not in key)
         same = " AND ".join(pairs[name] for name in key)
-        text = f"UPDATE {clauses.table} SET {sets} WHERE {same}"
+        text = f"UPDATE {clauses.table} SET {clauses.counted(sets)} WHERE {same}"
+        text += clauses.alive()
         return Load(
             [self._many(text, packed)],
             lambda results: Loaded(updated=results[0].count),

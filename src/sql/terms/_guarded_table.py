@@ -101,6 +101,8 @@ class GuardedTable(Table):
         Raises:
             Exception: What a guard says.
         """
+        if self._base.admit is not None:
+            self._base.admit(new, changed)
         for action, named in (("create", new), ("update", changed)):
             if named is not None:
                 self._named |= named
@@ -514,11 +516,7 @@ class GuardedTable(Table):
         self, rows: Sequence[Values], key: Sequence[str], look: _Look
     ) -> Probe:
         """Look at the stored rows that agree with *rows* in *key*, each on its own."""
-        first = self._base.select(self._key_filter({n: rows[0][n] for n in key}))
-        codec = self._base.decoder(tuple(key))
-        parameters = [codec.encode(row) for row in rows]
-        each = self._locking(replace(first, parameters=parameters, many=True))
-        return Probe(each, look)
+        return Probe(self._locking(self._base.select_each(key, rows)), look)
 
     def repair_key(self) -> Statement | None:
         """Return what moves the sequence of the generated key past the keys there are."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from ...actors import Turn, current_turn
+from ...errors import TenantMismatchError
 from ...messages import Envelope, Scope, acting, plain_context
 
 __all__ = ["Heading", "detach"]
@@ -36,11 +37,12 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             TypeError: *context* is no mapping with names.
+            TenantMismatchError: The code that starts it works for another tenant.
         """
         scope = acting.get()
         if scope is not None:
             principal = principal or scope.principal
-            tenant = tenant or scope.tenant
+            tenant = _one(tenant, scope.tenant)
         own = Scope(pins={}) if scope is None else scope.of_run()
         if context is not None:
             own.context = {**own.context, **plain_context(context)}
@@ -67,10 +69,22 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
             self,
             deadline=min(self.deadline, turn.deadline),
             principal=self.principal or turn.agreed("principal"),
-            tenant=self.tenant or turn.agreed("tenant"),
+            tenant=_one(self.tenant, turn.agreed("tenant")),
             scope=self.scope if outer is None else _joined(outer, self.scope),
             chain=turn.chain,
         )
+
+
+def _one(tenant: str | None, around: str | None) -> str | None:
+    """Return for whom a run is: the same as what is around it.
+
+    Raises:
+        TenantMismatchError: They are two.
+    """
+    if tenant is not None and around is not None and tenant != around:
+        owner = "a run"
+        raise TenantMismatchError(owner, "tenant")
+    return tenant or around
 
 
 def _joined(outer: Scope, inner: Scope) -> Scope:
@@ -78,6 +92,8 @@ def _joined(outer: Scope, inner: Scope) -> Scope:
         context={**outer.context, **inner.context},
         waivers=tuple(dict.fromkeys((*outer.waivers, *inner.waivers))),
         pins=inner.pins if outer.pins is None else outer.pins,
+        # Who acts for one tenant is not let out by a run inside.
+        cross_tenant=inner.cross_tenant or outer.cross_tenant,
     )
 
 

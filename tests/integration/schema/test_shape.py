@@ -95,6 +95,9 @@ def models(draw: st.DrawFn) -> Model:
         "unique": draw(some),
         "indexes": draw(st.lists(indexes(groups), max_size=3)),
         "timestamps": draw(st.booleans()),
+        "multi_tenant": draw(st.booleans()),
+        "soft_delete": draw(st.booleans()),
+        "versioned": draw(st.booleans()),
         "table_name": f"Table {next(numbers)} %",
     }
     body = {"__annotations__": annotations, "__dataflow__": options}

@@ -29,6 +29,7 @@ from .._report import report, report_ports
 from .._rows import RowReader
 from .._store import DEFAULT_ROWS, Manner
 from .._values import as_mapping, changed_values
+from .._version import read_version
 
 __all__ = ["BulkUpdateNode"]
 
@@ -158,9 +159,13 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
             if name not in given:
                 described = self.model.field(name).describe()
                 raise MissingFieldError(where, name, described)
-        if len(given) == len(self.model.key):
+        version = self.model.version_field
+        if {*self.model.identity, version}.issuperset(given):
             raise MissingFieldError(where, "fields", "at least one field to change")
-        return changed_values(self.model, given, where)
+        if version is None or version not in given:
+            return changed_values(self.model, given, where)
+        expected = read_version(given.pop(version), where, version)
+        return {**changed_values(self.model, given, where), version: expected}
 
     async def work(
         self, driver: Driver, table: Table, plan: ByFilter | ByRows

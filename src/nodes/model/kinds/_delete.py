@@ -12,6 +12,7 @@ from ..._node import Port
 from .._key import key_decoder
 from .._model_node import Arriving, field_port
 from .._target_node import TargetNode, TargetPlan
+from .._version import version_ports
 
 __all__ = ["DeleteNode"]
 
@@ -28,6 +29,10 @@ class DeleteNode(TargetNode[TargetPlan]):
     outcome = "deleted"
     is_strict = False
 
+    def ports(self) -> list[Port]:
+        """Return what names the row, and the version it must have."""
+        return [*super().ports(), *version_ports(self.model)]
+
     def results(self) -> list[Port]:
         """Return the key and ``deleted``."""
         key = [field_port(self.model.field(name)) for name in self.model.key]
@@ -42,9 +47,10 @@ class DeleteNode(TargetNode[TargetPlan]):
     def statements(self, table: Table, plan: TargetPlan) -> Sequence[Statement]:
         """Delete the row."""
         key = plan.target.key
-        if key is not None:
+        if key is not None and plan.expected is None:
             return (table.delete_key(key),)
-        return (table.delete(plan.target.where, returning=True),)
+        where = plan.target.where if plan.expected is None else plan.where
+        return (table.delete(where, returning=True),)
 
     def reply(
         self, table: Table, plan: TargetPlan, results: Sequence[Result]

@@ -45,6 +45,7 @@ class ExplainNode(ModelNode[Plan]):
 
     operation = Operation.EXPLAIN
     suffix = "ExplainNode"
+    keeps_tenant = True
 
     def __init__(self, model: Model, database: Database) -> None:
         self._list = ListNode(model, database)

@@ -15,6 +15,7 @@ from ._create import CreateNode
 from ._delete import DeleteNode
 from ._list import ListNode
 from ._read import ReadNode
+from ._restore import RestoreNode
 from ._update import UpdateNode
 from ._upsert import UpsertNode
 
@@ -33,5 +34,6 @@ KINDS: Final[tuple[type[ModelNode[Any]], ...]] = (
     CountNode,
     AggregateNode,
     UpsertNode,
+    RestoreNode,
 )
 """One node of each kind, per model."""

@@ -29,6 +29,7 @@ from .._include import Include, in_one_snapshot, key_names, load, read_include
 from .._model_node import Arriving, ModelNode
 from .._options import came, flag, whole_number
 from .._projection import Projection, projection
+from .._tenant import take_tenant
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
 
@@ -79,6 +80,7 @@ class ListNode(ModelNode[Plan]):
 
     operation = Operation.LIST
     suffix = "ListNode"
+    keeps_tenant = True
 
     def ports(self) -> list[Port]:
         """Return filter, order, page and projection."""
@@ -114,12 +116,20 @@ class ListNode(ModelNode[Plan]):
         self.refuse_unknown(parameters, owner)
         given = parameters.get("filter")
         where = parse(given, self.model)
+        tenant = take_tenant(self.model, parameters, owner)
+        if tenant is not None:
+            # A cursor of one tenant means nothing to another.
+            given = {"filter": given, "tenant": tenant}
         wanted = projection(self.model, parameters, owner, arriving)
         order = _order(self.model, wanted.groups, parameters, owner)
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
-        page = ALL if cursor is None else self._behind(cursor, order, given)
+        # Whose cursor it has to be is not known before it runs.
+        is_open = (
+            tenant is None and bool(self.model.tenant_field) and arriving is not None
+        )
+        page = ALL if cursor is None or is_open else self._behind(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:
             expected = "either a cursor or an offset"

@@ -67,7 +67,7 @@ class ReadNode(TargetNode[ReadPlan]):
         given = None if self._is_field else parameters.pop("include", None)
         plan = self._target_plan(parameters, owner, arriving)
         include = read_include(self.model, given, owner) if given else ()
-        return ReadPlan(plan.target, plan.is_strict, include)
+        return ReadPlan(plan.target, plan.is_strict, include=include)
 
     async def perform(
         self, connection: Connection, table: Table, plan: ReadPlan

@@ -16,13 +16,14 @@ from .._model_node import Arriving, field_port
 from .._target import target_ports
 from .._target_node import TargetNode, TargetPlan
 from .._values import as_mapping, changed_values
+from .._version import version_ports
 
 __all__ = ["UpdateNode"]
 
 _NESTED: Final = ("fields", "update", "updates")
 
 
-class Plan(TargetPlan, frozen=True, eq=False):
+class Plan(TargetPlan, frozen=True, eq=False, kw_only=True):
     """Which row, whether it must be there, and what changes."""
 
     changes: dict[str, Any]
@@ -50,7 +51,9 @@ class UpdateNode(TargetNode[Plan]):
             field_port(each) for each in self.model.fields if each.name not in taken
         ]
         nested = [Port(name, dict) for name in _nested(self.model)]
-        return [*named, *fields, *nested, Port("raise_on_not_found", bool)]
+        versions = version_ports(self.model)
+        strict = Port("raise_on_not_found", bool)
+        return [*named, *fields, *nested, *versions, strict]
 
     def results(self) -> list[Port]:
         """Return the columns and ``updated``."""
@@ -63,12 +66,13 @@ class UpdateNode(TargetNode[Plan]):
         """Return which row is meant and what changes."""
         self.refuse_unknown(parameters, owner)
         must_exist = self._must_exist(parameters, owner)
+        expected = self._expected(parameters, owner)
         target = self._target(parameters, owner, arriving)
         was_nested = not parameters.keys().isdisjoint(_nested(self.model))
         changes = changed_values(self.model, self._given(parameters, owner), owner)
         if not (changes or was_nested or arriving):
             raise MissingFieldError(owner, "fields", "at least one field to change")
-        return Plan(target, must_exist, changes)
+        return Plan(target, must_exist, expected, changes=changes)
 
     def _given(self, parameters: dict[str, Any], owner: str) -> dict[str, Any]:
         """Return the new values, wherever they stand."""
@@ -84,11 +88,12 @@ class UpdateNode(TargetNode[Plan]):
     def statements(self, table: Table, plan: Plan) -> Sequence[Statement]:
         """Update the row; without changes, look whether it is there."""
         target, changes = plan.target, plan.changes
+        where = target.where if plan.expected is None else plan.where
         if not changes:
-            return (table.select(target.where, limit=2),)
-        if target.key is not None:
+            return (table.select(where, limit=2),)
+        if target.key is not None and plan.expected is None:
             return (table.update_key(target.key, changes),)
-        return (table.update(target.where, changes, returning=True),)
+        return (table.update(where, changes, returning=True),)
 
     def reply(
         self, table: Table, plan: Plan, results: Sequence[Result]
@@ -120,6 +125,8 @@ class UpdateNode(TargetNode[Plan]):
     def shape(self, table: Table, plan: Plan) -> Hashable | None:
         """Let changes of the same columns share a statement, unless of the key."""
         names = tuple(plan.changes)
+        if plan.expected is not None:
+            return None
         if plan.target.key is None or not set(names).isdisjoint(self.model.key):
             return None
         return names if table.arrays.holds(names) or not table.merges else None

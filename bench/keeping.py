@@ -1,0 +1,105 @@
+"""What it costs to keep tenants apart, and to keep a record of changes.
+
+Both sides are ours, on tables of the same columns: a read for a tenant against a read,
+and a bulk create that is audited against one that is not.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from contest import Effort, compete
+from figure import Figure, Limit
+from job import Job
+from places import held_everywhere
+from raw import Opened
+from server import Server
+
+from dataflow import DataFlow, field
+
+__all__ = ["NAMES", "jobs"]
+
+NAMES: Final = ("tenant", "audit")
+
+_ROWS: Final = 10_000
+
+_TENANT: Final = Limit(1.0, 3e-6)
+"""Seconds that a predicate may cost a message."""
+
+_LEVELS: Final = ("summary", "changes")
+
+
+def jobs(server: Server, name: str, effort: Effort) -> list[Job]:
+    """Return what to measure."""
+    if name == "tenant":
+        measure = partial(_measure_tenant, effort=effort)
+        return held_everywhere(server, name, "read for a tenant", measure)
+    found: list[Job] = []
+    for level in _LEVELS:
+        audit = partial(_measure_audit, level=level, effort=effort)
+        found += held_everywhere(server, name, f"audit {level}", audit)
+    return found
+
+
+async def _measure_tenant(opened: Opened, *, effort: Effort) -> list[Figure]:
+    async with opened as (raw, db):
+        _declare(db, "Shared", {})
+        _declare(db, "Kept", {"multi_tenant": True})
+        await db["Shared"].bulk_delete(filter={}, confirmed=True)
+        await db["Shared"].create(code="a", n=1)
+        with db.tenant("t"):
+            await db["Kept"].bulk_delete(filter={}, confirmed=True)
+            await db["Kept"].create(code="a", n=1)
+            seconds = await compete(
+                {
+                    "shared": lambda: db["Shared"].read("a"),
+                    "kept": lambda: db["Kept"].read("a"),
+                },
+                effort,
+            )
+    return [
+        Figure(
+            operation="read for a tenant",
+            place=raw.place,
+            ours=seconds["kept"],
+            raw=seconds["shared"],
+            against="without tenants",
+            limit=_TENANT,
+        )
+    ]
+
+
+async def _measure_audit(opened: Opened, *, level: str, effort: Effort) -> list[Figure]:
+    async with opened as (raw, db):
+        _declare(db, "Unaudited", {})
+        _declare(db, "Audited", {"audit": level})
+        rows = [{"code": str(n), "n": n} for n in range(_ROWS)]
+
+        async def store(model: str) -> None:
+            await db[model].bulk_delete(filter={}, confirmed=True)
+            await db[model].bulk_create(rows)
+
+        seconds = await compete(
+            {"off": lambda: store("Unaudited"), "on": lambda: store("Audited")},
+            effort.scaled(rounds=0.4, size=0.02),
+        )
+    return [
+        Figure(
+            operation=f"audit {level}, {_ROWS} rows deleted and created",
+            place=raw.place,
+            ours=seconds["on"],
+            raw=seconds["off"],
+            against="without audit",
+        )
+    ]
+
+
+def _declare(db: DataFlow, name: str, options: dict[str, Any]) -> None:
+    class Thing:
+        code: str = field(primary_key=True)
+        n: int = 0
+
+        __dataflow__ = options
+
+    db.model(type(name, (Thing,), {}))

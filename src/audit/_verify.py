@@ -1,0 +1,181 @@
+"""Looking whether the audit is as it was written."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from ..drivers import Connection, Driver
+from ..errors import AuditBrokenError
+from ..sql import POSTGRESQL, Statement
+from ._chain import Leaf, digest_of, events_statement
+from ._tables import EVENTS, HEADS, LEAVES
+
+__all__ = ["Verification", "checkpoint", "verify"]
+
+_PAGE: Final = 500
+"""Leaves that are looked at at once."""
+
+_HEADS: Final = Statement(
+    f"SELECT lane, seq, hash FROM {HEADS} ORDER BY lane", returns_rows=True
+)
+_COUNTS: Final = Statement(
+    f"SELECT lane, count(*), max(seq) FROM {LEAVES} GROUP BY lane ORDER BY lane",
+    returns_rows=True,
+)
+_ORPHANS: Final = Statement(
+    f"SELECT leaf FROM {EVENTS} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
+    f"(SELECT 1 FROM {LEAVES} AS l WHERE l.leaf = e.leaf) LIMIT 1",
+    returns_rows=True,
+)
+_OUTSIDE: Final = Statement(
+    f"SELECT count(*) FROM {EVENTS} WHERE leaf IS NULL", returns_rows=True
+)
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in an audit that is as it was written.
+
+    Attributes:
+        heads: The number of leaves by model.
+        n_events: Events that belong to them.
+        n_outside: Events of writes that did not come by nodes: nobody knows whose.
+    """
+
+    heads: Mapping[str, int]
+    n_events: int
+    n_outside: int
+
+
+class _Checkpoint(msgspec.Struct, frozen=True):
+    heads: dict[str, tuple[int, str]]
+    seal: str = ""
+
+    def sealed(self, key: bytes | None) -> str:
+        told = msgspec.json.encode(self.heads, order="deterministic")
+        return "" if key is None else hmac.new(key, told, sha256).hexdigest()
+
+
+async def checkpoint(driver: Driver, key: bytes | None) -> str:
+    """Return a text that says how far each chain is; keep it somewhere else.
+
+    With a key it is signed. `verify` finds whatever was cut off behind it.
+    """
+    async with driver.acquire(write=False) as connection:
+        (result,) = await connection.run((_HEADS,))
+    made = _Checkpoint({lane: (seq, hash_) for lane, seq, hash_ in result.rows})
+    sealed = msgspec.structs.replace(made, seal=made.sealed(key))
+    return msgspec.json.encode(sealed).decode()
+
+
+async def verify(
+    driver: Driver, key: bytes | None, checkpoint: str | None = None
+) -> Verification:
+    """Look at every leaf and every event, as of one moment.
+
+    Args:
+        driver: Where the audit is.
+        key: That with which it was written, or None.
+        checkpoint: What `checkpoint` returned once, to be held against it.
+
+    Raises:
+        AuditBrokenError: Something was changed, left out, put in or cut off; names
+            the first place.
+    """
+    async with (
+        driver.acquire(write=False) as connection,
+        connection.transaction(),
+    ):
+        if driver.dialect is POSTGRESQL:
+            text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+            await connection.run((Statement(text),))
+        return await _verify(connection, driver, key, _read(checkpoint, key))
+
+
+def _read(text: str | None, key: bytes | None) -> _Checkpoint | None:
+    if text is None:
+        return None
+    try:
+        found = msgspec.json.decode(text, type=_Checkpoint)
+    except msgspec.MsgspecError as error:
+        place, problem = "the checkpoint", "is none"
+        raise AuditBrokenError(place, 0, problem) from error
+    if not hmac.compare_digest(found.seal, found.sealed(key)):
+        place, problem = "the checkpoint", "was signed with another key, or changed"
+        raise AuditBrokenError(place, 0, problem)
+    return found
+
+
+async def _verify(
+    connection: Connection, driver: Driver, key: bytes | None, known: _Checkpoint | None
+) -> Verification:
+    heads, counts = await connection.run((_HEADS, _COUNTS))
+    last = {lane: (seq, hash_) for lane, seq, hash_ in heads.rows}
+    for lane, _, seq in counts.rows:
+        if lane not in last:
+            raise AuditBrokenError(lane, seq, "has lost the head of its chain")
+    n_events = 0
+    for lane, (seq, hash_) in last.items():
+        n_events += await _walk(connection, driver, key, lane, (seq, hash_), known)
+    if known is not None:
+        for lane, (seq, _) in known.heads.items():
+            if seq and lane not in last:
+                raise AuditBrokenError(lane, 1, "was there once, and is gone")
+    orphans, outside = await connection.run((_ORPHANS, _OUTSIDE))
+    if orphans.rows:
+        place = "an event"
+        raise AuditBrokenError(place, 0, "belongs to a leaf that is not there")
+    return Verification(
+        heads={lane: seq for lane, (seq, _) in last.items()},
+        n_events=n_events,
+        n_outside=outside.rows[0][0],
+    )
+
+
+async def _walk(  # noqa: PLR0917  a chain has that many ends
+    connection: Connection,
+    driver: Driver,
+    key: bytes | None,
+    lane: str,
+    head: tuple[int, str],
+    known: _Checkpoint | None,
+) -> int:
+    """Follow one chain from its first leaf to its head; return how many events it has."""
+    dialect, previous, at, n_events = driver.dialect, "", 0, 0
+    one, two = dialect.place(1), dialect.place(2)
+    names = ", ".join(Leaf.__struct_fields__)
+    text = (
+        f"SELECT {names}, hash FROM {LEAVES} WHERE lane = {one} AND seq > {two} "
+        f"ORDER BY seq LIMIT {_PAGE}"
+    )
+    mark = (0, "") if known is None else known.heads.get(lane, (0, ""))
+    while True:
+        page = Statement(text, (lane, at), returns_rows=True)
+        (leaves,) = await connection.run((page,))
+        if not leaves.rows:
+            break
+        for row in leaves.rows:
+            *values, hash_ = row
+            leaf = Leaf(*values)
+            if leaf.seq != at + 1:
+                raise AuditBrokenError(lane, at + 1, "is not there")
+            if leaf.previous != previous:
+                raise AuditBrokenError(lane, leaf.seq, "does not follow the one before")
+            if not hmac.compare_digest(leaf.hash(key), hash_):
+                problem = "was changed, or written with another key"
+                raise AuditBrokenError(lane, leaf.seq, problem)
+            look = events_statement(leaf.leaf, dialect)
+            (told,) = await connection.run((look,))
+            count, events = told.rows[0]
+            if count != leaf.n_events or digest_of(events, dialect) != leaf.events:
+                raise AuditBrokenError(lane, leaf.seq, "has other events than it had")
+            at, previous, n_events = leaf.seq, hash_, n_events + count
+            if at == mark[0] and hash_ != mark[1]:
+                raise AuditBrokenError(lane, at, "is another one than once")
+    if (at, previous) != head or at < mark[0]:
+        raise AuditBrokenError(lane, at + 1, "was cut off")
+    return n_events

@@ -1,0 +1,48 @@
+"""What is wrong with the audit."""
+
+from __future__ import annotations
+
+from ._base import DataFlowError
+
+__all__ = ["AuditBrokenError", "AuditError"]
+
+
+class AuditError(DataFlowError):
+    """What the audit of a model needs is not there.
+
+    Nothing was changed.
+
+    Attributes:
+        model: Name of the model.
+    """
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self.model = model
+
+    def __str__(self) -> str:
+        return (
+            f"what the audit of {self.model} needs is not there: declare the model with "
+            "'audit': 'changes' or 'full' for its history, and let it be used once with "
+            "auto_migrate=True, by a role that may create tables and triggers"
+        )
+
+
+class AuditBrokenError(DataFlowError):
+    """The audit is not as it was written.
+
+    Attributes:
+        lane: Name of the model whose chain is broken.
+        seq: Which leaf of it is the first that is wrong, from 1; 0 if none is.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, lane: str, seq: int, problem: str) -> None:
+        super().__init__(lane, seq, problem)
+        self.lane = lane
+        self.seq = seq
+        self.problem = problem
+
+    def __str__(self) -> str:
+        place = f"leaf {self.seq} of {self.lane}" if self.seq else self.lane
+        return f"the audit is broken: {place} {self.problem}"

@@ -1,0 +1,71 @@
+"""What is refused so that tenants stay apart. No message names a tenant."""
+
+from __future__ import annotations
+
+from ._base import DataFlowError
+
+__all__ = [
+    "TenancyError",
+    "TenantMismatchError",
+    "TenantRequiredError",
+    "TenantScopeError",
+]
+
+
+class TenancyError(DataFlowError):
+    """Base of what is refused so that tenants stay apart; nothing was done."""
+
+
+class TenantRequiredError(TenancyError):
+    """Rows of a model with tenants were asked for, and nobody said whose.
+
+    Attributes:
+        owner: The node or model that was asked.
+    """
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
+    def __str__(self) -> str:
+        return (
+            f"{self.owner} works for one tenant and was told none: run it with "
+            "tenant=..., inside db.tenant(...), or give the node a tenant_id"
+        )
+
+
+class TenantMismatchError(TenancyError):
+    """Something was said for another tenant than the one it runs for.
+
+    Attributes:
+        owner: The node, model or block that was asked.
+        place: What named the other tenant.
+    """
+
+    def __init__(self, owner: str, place: str) -> None:
+        super().__init__(owner, place)
+        self.owner = owner
+        self.place = place
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place} of {self.owner} names another tenant than the one it runs "
+            "for, which is fixed: leave it out, or start a run for the other one"
+        )
+
+
+class TenantScopeError(TenancyError):
+    """What was asked cannot be kept to one tenant, or to reading.
+
+    Attributes:
+        owner: The node that refused.
+        problem: Why, and what to do instead.
+    """
+
+    def __init__(self, owner: str, problem: str) -> None:
+        super().__init__(owner, problem)
+        self.owner = owner
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.owner} was refused: {self.problem}"

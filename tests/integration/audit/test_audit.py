@@ -364,3 +364,21 @@ async def _ask(db: DataFlow, bridge: Bridge, text: str, *, write: bool = False) 
             return result.rows
     finally:
         await driver.aclose()
+
+
+async def test_one_that_fails_in_a_turn_leaves_no_record(db: DataFlow) -> None:
+    await db["Account"].create(owner="taken")
+    failed: list[str] = []
+
+    async def create(owner: str) -> None:
+        try:
+            await db["Account"].create(owner=owner)
+        except DuplicateKeyError:
+            failed.append(owner)
+
+    async with anyio.create_task_group() as tasks:
+        for owner in ("a", "b", "taken", "c"):
+            tasks.start_soon(create, owner)
+
+    assert failed == ["taken"]
+    assert (await db.audit.verify()).n_events == 4

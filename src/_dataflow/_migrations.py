@@ -15,7 +15,7 @@ from ..errors import (
     MigrationConfirmationError,
     SchemaProtectedError,
 )
-from ..messages import Envelope, Operation, Request
+from ..messages import Envelope, Operation, Request, acting
 from ..models import Model
 from ..nodes import Catalogue, Database
 from ..sql import POSTGRESQL
@@ -249,31 +249,48 @@ class Migrations:
         Raises:
             WriteBlockedError: One of them refused.
         """
-        layers = self._database.interceptors
-        names = [table.name for table in self._target().schema.tables] or ["*"]
-        text = "; ".join(f"ALTER TABLE {POSTGRESQL.quote(name)}" for name in names)
+        layers, envelopes = self._database.interceptors, self._envelopes(drops)
 
         async def guarded(migrator: Migrator) -> T:
             outcome: list[T] = []
 
             async def handle(turn: Turn) -> None:
+                if len(turn) < len(envelopes):
+                    return  # what is refused for one table is not begun
+                outcome.append(await call(migrator))
                 for envelope in turn:
-                    outcome.append(await call(migrator))
                     envelope.reply({})
 
-            request = Request(
-                node="Migration",
-                model="*",
-                operation=Operation.SQL,
-                parameters={"query": text},
-            )
-            envelope = Envelope(message=request)
-            await compose(layers, handle)(Turn("migration", [envelope]))
-            if envelope.error is not None:
-                raise envelope.error
+            await compose(layers, handle)(Turn("migration", envelopes))
+            for envelope in envelopes:
+                if envelope.error is not None:
+                    raise envelope.error
             return outcome[0]
 
         return await self._run(guarded if layers else call, drops)
+
+    def _envelopes(self, drops: Collection[str]) -> list[Envelope]:
+        """Return a message for each table, which says that its schema changes."""
+        names = {table.name for table in self._target().schema.tables}
+        names |= {name.partition(".")[0] for name in drops}
+        scope = acting.get()
+        return [
+            Envelope(
+                message=Request(
+                    node="Migration",
+                    model="*",
+                    operation=Operation.SQL,
+                    parameters={
+                        "query": f"ALTER TABLE {POSTGRESQL.quote(name)} "
+                        "ADD COLUMN migrated integer"
+                    },
+                ),
+                principal=None if scope is None else scope.principal,
+                tenant=None if scope is None else scope.tenant,
+                scope=scope,
+            )
+            for name in sorted(names) or ["*"]
+        ]
 
     async def _confirm(self, plan: Plan) -> bool:
         """Show the plan and ask.

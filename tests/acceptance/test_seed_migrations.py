@@ -22,7 +22,7 @@ from dataflow.errors import (
     WriteBlockedError,
 )
 from dataflow.messages import Operation
-from dataflow.protection import ReadOnly
+from dataflow.protection import ReadOnly, deny
 
 
 def first(db: DataFlow) -> None:
@@ -303,3 +303,19 @@ async def test_tables_that_others_made_are_never_migrated(database_url: str) -> 
         assert migrations[0].tables == ("users",)
         assert (await db.inspect_schema_async()).by_name["places"] == before
         assert not await db.migrations.check()
+
+
+async def test_rules_about_the_schema_of_a_model_hold_for_migrations_too(
+    database_url: str,
+) -> None:
+    rules = [
+        deny("schema", models="User", when={"principal": {"$ne": "admin"}}, id="dba")
+    ]
+    db = DataFlow(database_url, protection=rules)
+    first(db)
+    async with db:
+        with pytest.raises(WriteBlockedError, match="dba"):
+            await db.auto_migrate(auto_confirm=True)
+        with db.acting(principal="admin"):
+            assert (await db.auto_migrate(auto_confirm=True))[0]
+        assert "email" in await columns(db)

@@ -142,9 +142,13 @@ def _span(text: str) -> timedelta:
     return timedelta(days=int(days or 0)) + (-part if sign == "-" else part)
 
 
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("\\x"))
+
+
 _MAKERS: Final[Mapping[Kind, Any]] = {
     Kind.DECIMAL: Decimal,
-    Kind.BYTES: lambda text: bytes.fromhex(text.removeprefix("\\x")),
+    Kind.BYTES: _bytes,
     Kind.DATE: date.fromisoformat,
     Kind.TIME: time.fromisoformat,
     Kind.DATETIME: datetime.fromisoformat,

@@ -215,3 +215,23 @@ async def test_all_of_it_holds_together(db: DataFlow) -> None:
         assert found["skipped"] == 1
     with db.tenant("t2"):
         assert (await db["Part"].read(key))["version"] == 1
+
+
+async def test_workflows_say_so_too(db: DataFlow) -> None:
+    first, second = await _people(db, 2)
+    workflow = db.workflow()
+    workflow.add_node("PersonDeleteNode", "gone", {"id": first})
+    workflow.add_node("PersonCountNode", "all", {})
+    workflow.add_connection("gone", "deleted", "all", "include_deleted")
+    results, _ = await db.run(workflow.build())
+    assert results["all"] == {"count": 2}
+    wrong = db.workflow()
+    wrong.add_node("PersonListNode", "it", {"include_deleted": 1})
+    with pytest.raises(FieldValueError, match="include_deleted"):
+        wrong.build()
+
+    await db["Person"].delete(second)
+    async with anyio.create_task_group() as tasks:
+        for key in (first, second, 77):
+            tasks.start_soon(db["Person"].restore, key)
+    assert await db["Person"].count() == 2

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from dataflow.errors import TenantMismatchError, TenantRequiredError
+from dataflow.errors import TenantMismatchError, TenantRequiredError, TenantScopeError
 from dataflow.models import declare, field
-from dataflow.sql import POSTGRESQL, SQLITE, Dialect, Table, Undecided, table_of
+from dataflow.sql import (
+    POSTGRESQL,
+    SQLITE,
+    Dialect,
+    Groups,
+    Table,
+    Undecided,
+    table_of,
+    whole_table,
+)
 from dataflow.sql.tenancy import AllTenants, TenantTable
 from dataflow.sql.tenancy._undecided import STATEMENTS
 
@@ -58,12 +69,48 @@ def test_across_tenants_only_filters_make_statements() -> None:
     }
 
 
+def test_across_tenants_nothing_goes_by_keys() -> None:
+    table = whole_table(MODEL, SQLITE)
+    row = {"code": "a"}
+    calls: list[Callable[[], object]] = [
+        partial(table.insert, row),
+        partial(table.read, row),
+        partial(table.update_key, row, {"n": 1}),
+        partial(table.delete_key, row),
+        partial(table.read_key, ["code"], row),
+        partial(table.upsert, row, ["code"], {}),
+        partial(table.delete_keys, [["a"]]),
+        partial(table.insert_many, ["code"], [row]),
+        partial(table.upsert_many, ["code"], [row], ["code"], []),
+        partial(table.update_many, [row], ["code"], ["n"]),
+        partial(table.select_each, ["code"], [row]),
+        partial(table.cleared, ()),
+    ]
+
+    for call in calls:
+        with pytest.raises(TenantScopeError, match="no key of its own"):
+            call()
+    assert "tenant_id" not in table.count().text
+
+
+def test_a_table_without_tenants_is_the_whole_table() -> None:
+    model = declare(type("Plain", (), {}))
+
+    assert whole_table(model, SQLITE) is table_of(model, SQLITE)
+    assert table_of(model, SQLITE).stored is table_of(model, SQLITE)
+    undecided = table_of(MODEL, SQLITE)
+    assert undecided.stored is undecided
+
+
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL])
 def test_every_statement_has_the_tenant_among_its_values(dialect: Dialect) -> None:
     table = _table(dialect, "t1")
     row = {"code": "a", "n": 1}
+    groups = Groups(MODEL, (MODEL.field("n"),), (), "Item")
     made: list[Any] = [
         table.count(),
+        table.count_groups(groups),
+        table.select_groups(groups),
         table.delete(table_filter(table)),
         table.delete_key({"code": "a"}),
         table.delete_keys([["a", "b"]]),

@@ -15,6 +15,7 @@ from dataflow.errors import (
     ClosedError,
     DeadlineExceededError,
     MailboxClosedError,
+    TenantMismatchError,
     UnknownFieldError,
     WorkflowError,
 )
@@ -341,7 +342,9 @@ async def test_a_run_started_by_a_node_inherits_who_asks_and_the_deadline(
     inner.add_node(look, "look")
 
     async def nest() -> None:
-        await run(host, inner.build(), tenant="other")
+        with pytest.raises(TenantMismatchError):
+            await run(host, inner.build(), tenant="other")
+        await run(host, inner.build())
 
     builder.add_node(nest, "nest")
     deadline = anyio.current_time() + 10
@@ -349,7 +352,7 @@ async def test_a_run_started_by_a_node_inherits_who_asks_and_the_deadline(
 
     assert seen == {
         "principal": "ada",
-        "tenant": "other",
+        "tenant": "acme",
         "deadline": deadline,
         "chain": ("/function-0",),
     }

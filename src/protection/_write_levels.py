@@ -32,7 +32,7 @@ from ._approval import Approval, Approve
 from ._override import Override
 from ._sender import Sender, Surroundings
 from .judging import Decision, Snapshot, approval_required, blocked, over_limit
-from .raw import judge_raw
+from .raw import judge_raw, judge_reached
 from .rules import WRITES, Rule, actions_of
 
 __all__ = ["WriteLevels"]
@@ -132,6 +132,8 @@ class WriteLevels:
             return False
         if snapshot.limits_reads and _may_relate(envelope.message):
             return False
+        if snapshot.reached(envelope.message):
+            return False
         scope = envelope.scope
         known: dict[str, Any] = {
             "principal": envelope.principal,
@@ -180,7 +182,11 @@ class WriteLevels:
         if message.operation is Operation.SQL:
             return judge_raw(message, snapshot, sender, self._dialect)
         case = snapshot.case(message)
-        return case.judge(sender, may_pass=bool(sender.overrides))
+        decision = case.judge(sender, may_pass=bool(sender.overrides))
+        reached = snapshot.reached(message)
+        if not reached or decision.effect == "deny":
+            return decision
+        return decision.beside(judge_reached(message, reached, snapshot, sender))
 
     def _overrides(self, envelope: Envelope) -> tuple[Override, ...]:
         scope = envelope.scope

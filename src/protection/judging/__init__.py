@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._cascades import Reach
 from ._case import Applied, Case
 from ._decision import (
     DEFAULT,
@@ -21,6 +22,7 @@ __all__ = [
     "Case",
     "Decision",
     "Held",
+    "Reach",
     "Snapshot",
     "approval_required",
     "blocked",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from ...errors import (
     ApprovalRequiredError,
@@ -17,7 +17,7 @@ from ...errors import (
     WriteBlockedError,
 )
 from ...sql import Budget, Terms
-from ..rules import WRITES, Effect, Rule
+from ..rules import SEVERITY, WRITES, Effect, Rule
 
 __all__ = [
     "DEFAULT",
@@ -58,6 +58,21 @@ class Decision(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         is_allowed = self.effect == "allow" and not self.notes
         is_asked = any(each.effect == "require_approval" for each in self.conditional)
         force_setattr(self, "is_silent", is_allowed and not is_asked)
+
+    def beside(self, other: Decision) -> Decision:
+        """Return it with what was decided about something that it brings about.
+
+        Its own terms stay: those of the other could not be kept to.
+        """
+        is_graver = SEVERITY[other.effect] > SEVERITY[self.effect]
+        graver = other if is_graver else self
+        return replace(
+            self,
+            effect=graver.effect,
+            rules=graver.rules,
+            notes=(*self.notes, *other.notes),
+            waived=(*self.waived, *other.waived),
+        )
 
 
 class Asker(Protocol):

@@ -27,6 +27,7 @@ from ..rules import (
     is_about_rows,
     read_rules,
 )
+from ._cascades import Reach, deletes_for_good, reached_by_delete
 from ._case import Applied, Case
 from ._decision import Asker, Decision, approval_required, blocked
 from ._marked import marked
@@ -82,6 +83,7 @@ class Snapshot:
         self._cases: dict[tuple[str, Operation, bool], Case] = {}
         self._by_node: dict[str, Case] = {}
         self._raw: dict[tuple[str, str], Case] = {}
+        self._reached: dict[str, tuple[Reach, ...]] = {}
         self.limits_reads = self.is_limiting_reads
         self.is_empty = not (
             self._rules or self._is_closed or any(map(_has_marks, models.values()))
@@ -214,6 +216,20 @@ class Snapshot:
             actions = frozenset({action})
             case = self._raw[model, action] = self._make(model, Operation.SQL, actions)
         return case
+
+    def reached(self, request: Request) -> tuple[Reach, ...]:
+        """Return what foreign keys make the database do if a request deletes rows."""
+        model = self.models.get(request.model)
+        if model is None or not deletes_for_good(request, model):
+            return ()
+        return self.reached_from(model.name)
+
+    def reached_from(self, name: str) -> tuple[Reach, ...]:
+        """Return what foreign keys make of a delete of a model's rows."""
+        found = self._reached.get(name)
+        if found is None:
+            found = self._reached[name] = reached_by_delete(self.models[name])
+        return found
 
     @property
     def is_limiting_reads(self) -> bool:

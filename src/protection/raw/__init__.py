@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._judge import judge_raw
+from ._judge import judge_raw, judge_reached
 from ._statement import Access, Reading, read_statement
 
-__all__ = ["Access", "Reading", "judge_raw", "read_statement"]
+__all__ = ["Access", "Reading", "judge_raw", "judge_reached", "read_statement"]

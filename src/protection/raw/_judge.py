@@ -12,11 +12,11 @@ from typing import Final, final
 from ...errors import BlockedError, ReadBlockedError, WriteBlockedError
 from ...messages import Request
 from ...sql import ALL, NOTHING, Cap, Dialect, Terms
-from ..judging import Asker, Decision, Snapshot, blocked
+from ..judging import Asker, Decision, Reach, Snapshot, blocked
 from ..rules import ACTIONS, SEVERITY, Effect, Rule
 from ._statement import Access, Reading, read_statement
 
-__all__ = ["judge_raw"]
+__all__ = ["judge_raw", "judge_reached"]
 
 _NO_MODEL: Final = "*"
 _OPERATION: Final = "sql"
@@ -38,12 +38,29 @@ def judge_raw(
     return _RawCase(snapshot, asker).judge(read_statement(text, dialect))
 
 
+def judge_reached(
+    message: Request, reached: Iterable[Reach], snapshot: Snapshot, asker: Asker
+) -> Decision:
+    """Decide about what the database does to rows of other models for a message.
+
+    Which rows it will be is not known, so rules about rows count as rules that hold.
+
+    Raises:
+        BlockedError: The rules refuse it.
+    """
+    case = _RawCase(snapshot, asker, message.operation.value)
+    return case.judge_reached(reached)
+
+
 @final
 class _RawCase:
     """One statement before the rules."""
 
-    def __init__(self, snapshot: Snapshot, asker: Asker) -> None:
+    def __init__(
+        self, snapshot: Snapshot, asker: Asker, operation: str = _OPERATION
+    ) -> None:
         self._snapshot = snapshot
+        self._operation = operation
         self._asker = asker
         self._tables: dict[str, list[str]] = {}
         for model in snapshot.models.values():
@@ -84,6 +101,22 @@ class _RawCase:
             return
         for model in models:
             self._judge_one(model, access.action, access.columns)
+            if access.action == "delete":
+                self.judge_reached(self._snapshot.reached_from(model))
+
+    def judge_reached(self, reached: Iterable[Reach]) -> Decision:
+        """Judge what foreign keys make of a delete.
+
+        Raises:
+            BlockedError: It is refused.
+        """
+        for each in reached:
+            n_caps = len(self._caps)
+            self._judge_one(each.model, each.action, each.fields)
+            if len(self._caps) > n_caps:
+                problem = "rows that go with those it deletes cannot be counted"
+                raise _not_understood(problem)
+        return self._decision(is_read_only=False)
 
     def _would_pass_everywhere(self, access: Access) -> bool:
         """Whether it would pass on any model, so that it may be a view of one."""
@@ -128,7 +161,7 @@ class _RawCase:
         case = self._snapshot.raw_case(model, action)
         decision = case.judge(self._asker, may_pass=True)
         if decision.effect == "deny":
-            raise blocked(decision.rules[0], model, _OPERATION, action)
+            raise blocked(decision.rules[0], model, self._operation, action)
         self._notes.update(dict.fromkeys(decision.notes))
         self._waived.update(dict.fromkeys(decision.waived))
         if SEVERITY[decision.effect] > SEVERITY[self._effect]:

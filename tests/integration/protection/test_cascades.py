@@ -1,0 +1,197 @@
+"""What foreign keys make of a delete is judged as if a message asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from dataflow import DataFlow, field
+from dataflow.errors import ApprovalRequiredError, WorkflowError, WriteBlockedError
+from dataflow.protection import Approval, Policy, allow, deny, require_approval, warn
+
+Open = Callable[..., AbstractAsyncContextManager[DataFlow]]
+Delete = Callable[[DataFlow], Awaitable[Any]]
+
+
+def declare(db: DataFlow) -> None:
+    @db.model
+    class Customer:
+        name: str
+
+    @db.model
+    class Order:
+        customer_id: int = field(references="Customer", on_delete="cascade")
+        parent_id: int | None = field(
+            default=None, references="Order", on_delete="cascade"
+        )
+
+    @db.model
+    class Line:
+        order_id: int = field(references="Order", on_delete="cascade")
+        secret: bool = False
+
+    @db.model
+    class Visit:
+        customer_id: int | None = field(
+            default=None, references="Customer", on_delete="set_null"
+        )
+        page: str = "/"
+
+    @db.model
+    class Kept:
+        __dataflow__: ClassVar = {"soft_delete": True}
+
+        name: str
+
+    @db.model
+    class Note:
+        kept_id: int = field(references="Kept", on_delete="cascade")
+
+
+@pytest.fixture
+def opened(database_url: str) -> Open:
+    @asynccontextmanager
+    async def opened(protection: Any, **more: Any) -> AsyncGenerator[DataFlow]:
+        plain = DataFlow(database_url)
+        declare(plain)
+        async with plain:
+            for name in "ab":
+                await plain["Customer"].create(name=name)
+            await plain["Order"].create(customer_id=1)
+            await plain["Line"].create(order_id=1)
+            await plain["Visit"].create(customer_id=1)
+            await plain["Kept"].create(name="k")
+            await plain["Note"].create(kept_id=1)
+        plain.close()
+        db = DataFlow(database_url, protection=protection, **more)
+        declare(db)
+        with anyio.fail_after(60):
+            async with db:
+                yield db
+        db.close()
+
+    return opened
+
+
+async def raw(db: DataFlow) -> object:
+    builder = db.workflow()
+    query = {"query": "DELETE FROM customers WHERE id = 1"}
+    builder.add_node("AsyncSQLDatabaseNode", "it", query)
+    return await refused(db.run(builder.build()))
+
+
+async def refused(run: Awaitable[Any]) -> object:
+    """Return the result of a run; what its node refused is raised."""
+    try:
+        return await run
+    except WorkflowError as error:
+        raise error.__cause__ or error from None
+
+
+DELETES: dict[str, Delete] = {
+    "delete": lambda db: db["Customer"].delete(1),
+    "bulk_delete by ids": lambda db: db["Customer"].bulk_delete(ids=[1]),
+    "bulk_delete by filter": lambda db: db["Customer"].bulk_delete(
+        filter={"name": "a"}
+    ),
+    "raw SQL": raw,
+}
+
+REFUSING = {
+    "a model that goes": deny("delete", models="Order", id="r"),
+    "a model that goes with one that goes": deny("delete", models="Line", id="r"),
+    "a field that becomes NULL": deny(
+        "update", models="Visit", fields=["customer_id"], id="r"
+    ),
+    "some rows, which may be these": deny(
+        "delete", models="Line", when={"old.secret": True}, id="r"
+    ),
+    "more rows than can be counted": deny("delete", models="Order", max_rows=5, id="r"),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSING)
+@pytest.mark.parametrize("how", DELETES)
+async def test_a_delete_is_refused_with_what_would_go_along(
+    how: str, rule: str, opened: Open
+) -> None:
+    async with opened(Policy((REFUSING[rule],))) as db:
+        with pytest.raises(WriteBlockedError) as caught:
+            await DELETES[how](db)
+        counts = [
+            await db[name].count() for name in ("Customer", "Order", "Line", "Visit")
+        ]
+
+    is_uncounted = "counted" in rule
+    assert (caught.value.rule == "r") is not is_uncounted
+    assert caught.value.model != "Customer"
+    assert counts == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("how", DELETES)
+async def test_a_delete_passes_if_what_goes_along_may_go(
+    how: str, opened: Open
+) -> None:
+    rules = [
+        deny("update", models="Visit", fields=["page"]),
+        deny("delete", models="Visit"),
+        deny(("create", "update"), models=["Order", "Line"]),
+        warn("delete", models="Line", id="noted"),
+    ]
+    async with opened(Policy(tuple(rules))) as db:
+        with capture_logs() as events:
+            await DELETES[how](db)
+        counts = [
+            await db[name].count() for name in ("Customer", "Order", "Line", "Visit")
+        ]
+
+    assert counts == [1, 0, 0, 1]
+    assert [e["rule"] for e in events if e["event"] == "write_warned"] == ["noted"]
+
+
+async def test_what_goes_along_may_need_approval(opened: Open) -> None:
+    asked: list[str] = []
+
+    async def approve(approval: Approval) -> bool:
+        asked.extend(approval.rules)
+        return len(asked) > 1
+
+    rule = require_approval("delete", models="Line", id="two eyes")
+    async with opened(Policy((rule,)), approve=approve) as db:
+        with pytest.raises(ApprovalRequiredError):
+            await db["Customer"].delete(1)
+        await db["Customer"].delete(1)
+
+        assert await db["Line"].count() == 0
+    assert asked == ["two eyes", "two eyes"]
+
+
+async def test_where_nothing_is_allowed_by_default_all_of_it_has_to_be(
+    opened: Open,
+) -> None:
+    some = [allow("delete", models=["Customer", "Order"]), allow("read")]
+    async with opened(Policy(tuple(some), default="deny")) as db:
+        with pytest.raises(WriteBlockedError) as caught:
+            await db["Customer"].delete(1)
+        assert caught.value.model in {"Line", "Visit"}
+        assert await db["Customer"].count() == 2
+
+        db.protect(allow(("delete", "update"), models=["Line", "Visit"]))
+        await db["Customer"].delete(1)
+        assert await db["Line"].count() == 0
+
+
+async def test_a_row_that_is_only_marked_as_deleted_takes_nothing_along(
+    opened: Open,
+) -> None:
+    async with opened(Policy((deny("delete", models="Note"),))) as db:
+        with pytest.raises(WriteBlockedError):
+            await db["Kept"].delete(1, permanent=True)
+        await db["Kept"].delete(1)
+
+        assert await db["Note"].count() == 1

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import FilterError, UnknownFieldError, nearest
+from ...errors import FilterError, nearest
 from ...models import Field, FieldType, Kind, MismatchError, Model
 from ._filter import Derived, Filter, Reading, disjunction, negation
 from ._operand import listed, type_name
@@ -63,17 +63,14 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
 
 def route(model: Model, name: str, path: str) -> Route:
-    """Return the place that a dotted *name* means.
+    """Return the place that a dotted *name* means; its first part is a field's.
 
     Raises:
-        FilterError: No such field, one that is not JSON, or a Struct without such
-            a name; the nearest one is told.
+        FilterError: The field is not JSON, or a Struct without such a name; the
+            nearest one is told.
     """
     first, *steps = name.split(".")
-    try:
-        field = model.field(first)
-    except UnknownFieldError as error:
-        raise FilterError(path, str(error)) from error
+    field = model.field(first)
     if field.type.kind not in {Kind.JSON, Kind.STRUCT}:
         problem = f"{first!r} is {field.type.describe()}: only JSON has paths"
         raise FilterError(path, problem)

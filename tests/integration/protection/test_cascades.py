@@ -43,6 +43,10 @@ def declare(db: DataFlow) -> None:
         page: str = "/"
 
     @db.model
+    class Remark:
+        customer_id: int = field(references="Customer")
+
+    @db.model
     class Kept:
         __dataflow__: ClassVar = {"soft_delete": True}
 

@@ -32,7 +32,13 @@ class Rate:
     __dataflow__: ClassVar = {"unique": [["value", "valid_from"]]}
 
 
-STOCK, RATE = declare(Stock), declare(Rate)
+class Counted:
+    sku: str = field(unique=True)
+    amount: int = 0
+    __dataflow__: ClassVar = {"versioned": True}
+
+
+STOCK, RATE, COUNTED = declare(Stock), declare(Rate), declare(Counted)
 NAMES = ("sku", "amount")
 
 
@@ -58,6 +64,21 @@ async def amounts(driver: Driver) -> dict[str, int]:
 
 def row(sku: str, amount: int) -> dict[str, Any]:
     return {"sku": sku, "amount": amount}
+
+
+async def test_many_upserts_of_rows_with_versions_tell_how_many_are_new(
+    driver: Driver,
+) -> None:
+    await ensure_table(driver, COUNTED)
+    table = table_of(COUNTED, driver.dialect)
+    names = ("sku", "amount", "version")
+    rows = [{**row(sku, 1), "version": 1} for sku in "ab"]
+    created: list[int] = []
+    for count in (1, 2):
+        statements = table.upsert_many(names, rows[:count], ("sku",), ("amount",))
+        created.append(table.count_created(await run(driver, *statements)))
+
+    assert created == [1, 1]
 
 
 async def test_a_batch_tells_how_many_rows_it_inserted(

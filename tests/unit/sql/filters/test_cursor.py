@@ -288,6 +288,7 @@ def test_a_cursor_belongs_to_one_order_filter_and_model() -> None:
         (TERMS, {"number": [1]}),
         (TERMS, None),
         (TERMS[:2], {"number": 1}),
+        (TERMS, {"number": object()}),  # what no filter takes is no other's either
     ]
     for terms, given in others:
         with pytest.raises(FilterError, match="another filter or order"):

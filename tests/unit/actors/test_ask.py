@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from dataflow.actors import Actor, ActorRef, ActorSystem, MessageAbandonedError, Turn
-from dataflow.errors import DeadlineExceededError, DeadlockError
+from dataflow.errors import DeadlineExceededError, DeadlockError, TenantMismatchError
 from dataflow.messages import Envelope
 
 Event = dict[str, object]
@@ -199,6 +199,22 @@ async def test_asking_oneself_is_a_deadlock() -> None:
             ref = forward.target = system.spawn(same(forward), "self")
             with pytest.raises(DeadlockError):
                 await ref.ask("hello")
+
+
+async def test_a_handler_asks_for_no_other_tenant_than_its_messages() -> None:
+    class Switch(Forward):
+        async def receive(self, message: object) -> object:
+            return await self.target.ask(message, tenant="two")
+
+    switch = Switch()
+    with anyio.fail_after(2):
+        async with ActorSystem() as system:
+            switch.target = system.spawn(Echo, "echo")
+            ref = system.spawn(same(switch), "switch")
+            with pytest.raises(TenantMismatchError):
+                await ref.ask("hello", tenant="one")
+
+            assert await ref.ask("hello", tenant="two") == "hello"
 
 
 async def test_an_actor_may_tell_itself() -> None:

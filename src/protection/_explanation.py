@@ -12,6 +12,7 @@ from ..errors import BlockedError
 from ..messages import Envelope, Operation, Request, Scope
 from ..models import Model
 from ..sql import ALL, Dialect, Terms, whole_table
+from ._decide import decide
 from ._sender import Sender, Surroundings
 from .judging import Applied, Decision, Snapshot
 from .raw import judge_raw
@@ -103,10 +104,22 @@ def explain(
     """Return what *snapshot* says of a message, and why; nothing is done or counted."""
     message: Request = envelope.message
     sender = Sender(envelope, around, (), _ignore, is_real=False)
-    if message.operation is Operation.SQL:
-        return _explain_raw(message, snapshot, sender, dialect)
+    is_raw = message.operation is Operation.SQL
+    try:
+        if is_raw:
+            decision = judge_raw(message, snapshot, sender, dialect)
+        else:
+            decision = decide(message, snapshot, sender)
+    except BlockedError as error:
+        return Explanation(
+            effect="deny",
+            rules=(error.rule,),
+            reason=str(error),
+            version=snapshot.version,
+        )
+    if is_raw:
+        return _explained_raw(decision, snapshot)
     case = snapshot.case(message)
-    decision = case.judge(sender)
     said = {*decision.rules, *decision.notes, *decision.conditional}
     misses = tuple(_near_misses(case.applied, case.actions, said, sender))
     model = snapshot.models.get(message.model)
@@ -121,18 +134,7 @@ def explain(
     )
 
 
-def _explain_raw(
-    message: Request, snapshot: Snapshot, sender: Sender, dialect: Dialect
-) -> Explanation:
-    try:
-        decision = judge_raw(message, snapshot, sender, dialect)
-    except BlockedError as error:
-        return Explanation(
-            effect="deny",
-            rules=(error.rule,),
-            reason=str(error),
-            version=snapshot.version,
-        )
+def _explained_raw(decision: Decision, snapshot: Snapshot) -> Explanation:
     terms = decision.terms
     is_read_only = terms is not None and terms.is_read_only
     return Explanation(
@@ -218,10 +220,9 @@ def simulate(
     )
     for each in audit:
         clock.at = each.at
-        decision = _replay(each, snapshot, replayed)
-        effect, rules = _effect(decision), _ids(decision.rules)
+        effect, rules = _replay(each, snapshot, replayed)
         if effect != each.effect:
-            changes.append(Change(each, effect, rules or _conditional(decision)))
+            changes.append(Change(each, effect, rules))
     return changes
 
 
@@ -239,7 +240,10 @@ class _Replayed:
         return self.at.timestamp()
 
 
-def _replay(each: Recorded, snapshot: Snapshot, around: Surroundings) -> Decision:
+def _replay(
+    each: Recorded, snapshot: Snapshot, around: Surroundings
+) -> tuple[str, tuple[str, ...]]:
+    """Return the effect there would be, and the ids of the rules behind it."""
     message = Request(
         node="",
         model=each.model,
@@ -251,4 +255,8 @@ def _replay(each: Recorded, snapshot: Snapshot, around: Surroundings) -> Decisio
         message=message, principal=each.principal, tenant=each.tenant, scope=scope
     )
     sender = Sender(envelope, around, (), _ignore)
-    return snapshot.case(message).judge(sender)
+    try:
+        decision = decide(message, snapshot, sender)
+    except BlockedError as error:
+        return "deny", (error.rule,)
+    return _effect(decision), _ids(decision.rules) or _conditional(decision)

@@ -29,10 +29,11 @@ from ..messages import Envelope, Operation, Request
 from ..sql import Cap, Dialect, Terms
 from ..telemetry import get_log
 from ._approval import Approval, Approve
+from ._decide import decide
 from ._override import Override
 from ._sender import Sender, Surroundings
 from .judging import Decision, Snapshot, approval_required, blocked, over_limit
-from .raw import judge_raw, judge_reached
+from .raw import judge_raw
 from .rules import WRITES, Rule, actions_of
 
 __all__ = ["WriteLevels"]
@@ -181,12 +182,7 @@ class WriteLevels:
     def _decide(self, message: Request, snapshot: Snapshot, sender: Sender) -> Decision:
         if message.operation is Operation.SQL:
             return judge_raw(message, snapshot, sender, self._dialect)
-        case = snapshot.case(message)
-        decision = case.judge(sender, may_pass=bool(sender.overrides))
-        reached = snapshot.reached(message)
-        if not reached or decision.effect == "deny":
-            return decision
-        return decision.beside(judge_reached(message, reached, snapshot, sender))
+        return decide(message, snapshot, sender, may_pass=bool(sender.overrides))
 
     def _overrides(self, envelope: Envelope) -> tuple[Override, ...]:
         scope = envelope.scope

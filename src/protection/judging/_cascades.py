@@ -7,16 +7,16 @@ one did.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Final
 
 import msgspec
 
 from ...messages import Operation, Request
 from ...models import Action, Model
 
-__all__ = ["Reach", "deletes_for_good", "reached_by_delete"]
+__all__ = ["DELETES", "Reach", "deletes_for_good", "reached_by_delete"]
 
-_DELETES = frozenset({Operation.DELETE, Operation.BULK_DELETE})
+DELETES: Final = frozenset({Operation.DELETE, Operation.BULK_DELETE})
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -34,10 +34,8 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 def deletes_for_good(message: Request, model: Model) -> bool:
-    """Whether a message may make the database delete rows of *model*."""
-    parameters: Any = message.parameters
-    is_kept = model.deleted_field is not None and not parameters.get("permanent")
-    return message.operation in _DELETES and not is_kept
+    """Whether a message that deletes rows of *model* leaves none of them."""
+    return model.deleted_field is None or bool(message.parameters.get("permanent"))
 
 
 def reached_by_delete(model: Model) -> tuple[Reach, ...]:

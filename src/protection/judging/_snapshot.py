@@ -27,7 +27,7 @@ from ..rules import (
     is_about_rows,
     read_rules,
 )
-from ._cascades import Reach, deletes_for_good, reached_by_delete
+from ._cascades import DELETES, Reach, deletes_for_good, reached_by_delete
 from ._case import Applied, Case
 from ._decision import Asker, Decision, approval_required, blocked
 from ._marked import marked
@@ -219,6 +219,8 @@ class Snapshot:
 
     def reached(self, request: Request) -> tuple[Reach, ...]:
         """Return what foreign keys make the database do if a request deletes rows."""
+        if request.operation not in DELETES:
+            return ()
         model = self.models.get(request.model)
         if model is None or not deletes_for_good(request, model):
             return ()

@@ -199,3 +199,22 @@ async def test_a_row_that_is_only_marked_as_deleted_takes_nothing_along(
         await db["Kept"].delete(1)
 
         assert await db["Note"].count() == 1
+
+
+async def test_an_explanation_and_a_simulation_say_what_would_be_decided(
+    opened: Open,
+) -> None:
+    rule = deny("delete", models="Line", id="kept")
+    async with opened(Policy((allow("delete"),))) as db:
+        with db.protection.recording() as records:
+            await db["Line"].delete(1)
+            await db["Customer"].delete(1)
+            await db["Visit"].delete(1)
+        changes = db.protection.simulate(Policy((rule,)), records)
+        db.protect(rule)
+        said = db.protection.explain(model="Customer", operation="delete")
+
+    assert [each.recorded.model for each in changes] == ["Line", "Customer"]
+    assert {(each.effect, each.rules) for each in changes} == {("deny", ("kept",))}
+    assert (said.effect, said.rules) == ("deny", ("kept",))
+    assert "Line" in str(said.reason)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from .....sql import POSTGRESQL
 from ...._shape import Column
-from ..._step import Backfill, Proof, Work
+from ..._step import Proof
 from ...planning import (
     AddColumn,
     ChangeType,
@@ -240,28 +240,10 @@ class ColumnDraft(Draft):
         )
 
     def _backfill(self, table: str, column: Column, fill: Fill) -> None:
-        key = self._tables[table].key
-        if key is None:
-            self.problems.append(
-                f"{table} has no primary key: rows cannot get a value for {column.name}"
-            )
-            return
         value = None
         if fill.factory is None:
             value = literal(fill.value, fill.type, column.type, "postgresql")
-        work = Work(
-            mode="backfill",
-            backfill=Backfill(
-                table=quote(table),
-                column=quote(column.name),
-                key=tuple(map(quote, key.columns)),
-                place=(table, column.name),
-                literal=value,
-            ),
-        )
-        text = f"give rows of {table} without {column.name} a value"
-        step = self._step("backfill", table, text, [], [])
-        self.steps.append(replace(step, work=work))
+        self._fill_rows(table, column, value)
 
     def _drop_not_null(self, change: DropNotNull) -> None:
         alter = f"ALTER TABLE {quote(change.table)} ALTER COLUMN"

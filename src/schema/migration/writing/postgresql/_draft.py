@@ -7,39 +7,22 @@ from collections.abc import Iterable, Mapping
 from ...._shape import TableShape
 from ..._risk import Risk
 from ..._step import Mode, Proof, Step, Work
-from ...planning import Facts, TableFacts
+from ...planning import Facts
 from .._catalogue import POSTGRESQL_RISKS
+from .._draft import Draft as _Draft
 from .._text import quote
 
 __all__ = ["Draft", "drop_constraint"]
 
 
-class Draft:
-    """Collects steps.
-
-    Args:
-        tables: The tables there are, as they are once renamed.
-        facts: What is known of them, by the names of before.
-
-    Attributes:
-        steps: In order.
-        problems: What keeps changes from being made.
-    """
+class Draft(_Draft):
+    """Collects steps on PostgreSQL."""
 
     def __init__(self, tables: Mapping[str, TableShape], facts: Facts) -> None:
-        self.steps: list[Step] = []
-        self.problems: list[str] = []
-        self._tables = dict(tables)
-        self._facts = facts
-        self._old: dict[str, str] = {}
+        super().__init__(tables, facts)
         self._created: set[str] = set()
-        self._renamed: set[str] = set()
         self._unread: set[tuple[str, str]] = set()
         self._late: list[Step] = []
-
-    def _of(self, table: str) -> TableFacts:
-        """Return what is known of a table, whatever it was called before."""
-        return self._facts.of(self._old.get(table, table))
 
     def _if_readable(
         self, table: str, columns: Iterable[str], proofs: tuple[Proof, ...]

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from ...._shape import Column, TableShape
+from ...._shape import Column
 from ..._step import Proof, Step, Work
-from ...planning import Facts, Fill, TableFacts
+from ...planning import Fill
 from .._catalogue import SQLITE_RISKS
+from .._draft import Draft as _Draft
 from .._literal import literal
 
 __all__ = ["Draft", "filling"]
 
 
-class Draft:
-    """Collects steps.
-
-    Args:
-        tables: The tables there are, as they are once renamed.
-        facts: What is known of them, by the names of before.
-
-    Attributes:
-        steps: In order.
-        problems: What keeps changes from being made.
-    """
-
-    def __init__(self, tables: Mapping[str, TableShape], facts: Facts) -> None:
-        self.steps: list[Step] = []
-        self.problems: list[str] = []
-        self._tables = dict(tables)
-        self._facts = facts
-        self._old: dict[str, str] = {}
-        self._renamed: set[str] = set()
-
-    def _of(self, table: str) -> TableFacts:
-        """Return what is known of a table, whatever it was called before."""
-        return self._facts.of(self._old.get(table, table))
+class Draft(_Draft):
+    """Collects steps on SQLite."""
 
     def _add(
         self,

@@ -11,8 +11,8 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from .....sql import SQLITE
-from ...._shape import Column, TableIndex, TableShape
-from ..._step import Backfill, Proof, Step, Work
+from ...._shape import TableIndex, TableShape
+from ..._step import Proof, Step
 from ...planning import (
     AddColumn,
     AddIndex,
@@ -26,7 +26,6 @@ from ...planning import (
     DropTable,
     DropUnique,
     Facts,
-    Fill,
     RenameColumn,
     RenameConstraint,
     RenameIndex,
@@ -231,31 +230,10 @@ class _Writer(NewTableDraft):
                     change, column=replace(column, is_nullable=True), fill=None
                 )
                 self._add_columns(table, [free])
-            self._backfill(table, column, change.fill)
+            self._fill_rows(table, column)
             if not column.is_nullable:
                 left.append(SetNotNull(table=table, column=column))
         return left
-
-    def _backfill(self, table: str, column: Column, fill: Fill) -> None:
-        del fill  # its factory is found when it runs
-        key = self._tables[table].key
-        if key is None:
-            self.problems.append(
-                f"{table} has no primary key: rows cannot get a value for {column.name}"
-            )
-            return
-        work = Work(
-            mode="backfill",
-            backfill=Backfill(
-                table=quote(table),
-                column=quote(column.name),
-                key=tuple(map(quote, key.columns)),
-                place=(table, column.name),
-            ),
-        )
-        text = f"give rows of {table} without {column.name} a value"
-        step = self._step("backfill", table, text, [], [])
-        self.steps.append(replace(step, work=work))
 
     def _add_columns(self, table: str, changes: Sequence[Change]) -> None:
         for change in changes:

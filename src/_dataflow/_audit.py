@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final, final
+from typing import final
 
 from ..audit import Verification, checkpoint, verify
 from ..nodes import Database, Engine, Host
 from ._hosting import Hosting
 
-__all__ = ["Audit", "key_of_audit"]
-
-_VARIABLE: Final = "DATAFLOW_AUDIT_KEY"
-_SHORTEST: Final = 16
-"""Bytes of a key, at least."""
-
-
-def key_of_audit(given: str | bytes | None) -> bytes | None:
-    """Return the key that is given, else that of the environment, else None.
-
-    Raises:
-        ValueError: It is too short to keep anybody from guessing it.
-    """
-    found = os.environ.get(_VARIABLE) or None if given is None else given
-    if found is None:
-        return None
-    key = found.encode() if isinstance(found, str) else bytes(found)
-    if len(key) < _SHORTEST:
-        place = _VARIABLE if given is None else "audit_key"
-        msg = f"{place} has {len(key)} bytes and needs at least {_SHORTEST}"
-        raise ValueError(msg)
-    return key
+__all__ = ["Audit"]
 
 
 @final

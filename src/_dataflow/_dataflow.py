@@ -22,8 +22,7 @@ from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
-from ._audit import Audit, key_of_audit
-from ._cursor_key import key_of_cursors
+from ._audit import Audit
 from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
@@ -32,6 +31,7 @@ from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
+from ._secret_key import secret_key
 from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
@@ -120,8 +120,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             pool_size=pool_size,
             echo=echo,
             interceptors=(*interceptors, self.protection.layer, self._tenancy),
-            cursor_key=key_of_cursors(cursor_key),
-            audit_key=key_of_audit(audit_key),
+            cursor_key=secret_key(cursor_key, "cursor_key"),
+            audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
         )
         self._catalogue = Catalogue(self._database, self._accept)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,6 @@ import pytest
 
 from dataflow.errors import PolicyError
 from dataflow.protection import Window
-from dataflow.protection.rules import _window
 
 ZURICH = "Europe/Zurich"
 
@@ -101,7 +101,7 @@ def test_what_is_no_window_is_refused(given: dict[str, Any], problem: str) -> No
 def test_a_machine_without_time_zones_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_window, "available_timezones", set[str])
+    monkeypatch.setattr(zoneinfo, "available_timezones", set[str])
 
     with pytest.raises(PolicyError, match="pip install tzdata"):
         Window(zone="Nowhere/Atall")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -16,7 +16,8 @@ from dataflow.errors import (
     UnknownNodeError,
     WorkflowError,
 )
-from dataflow.nodes._node import Host
+from dataflow.messages import Message
+from dataflow.nodes._node import Host, Node, Port
 from dataflow.workflow import PARAMETER, WorkflowBuilder, run
 from dataflow.workflow.running._run_id import new_run_id
 
@@ -318,6 +319,44 @@ async def test_every_node_runs_once_after_all_it_waits_for(
 
     assert sorted(ran) == list(range(len(graph)))
     assert results == {f"n{n}": {"total": total} for n, total in expected.items()}
+
+
+class Broken(Node):
+    """A kind of node with a mistake in it."""
+
+    name = "Broken"
+
+    def accepts(self, name: str) -> Port | None:
+        return Port(name)
+
+    def offers(self, name: str) -> Port | None:
+        return Port(name)
+
+    def inputs(self) -> tuple[str, ...]:
+        return ()
+
+    outputs = inputs
+
+    def check(
+        self, where: str, parameters: Mapping[str, Any], arriving: Collection[str]
+    ) -> None:
+        pass
+
+    def message(self, parameters: dict[str, Any]) -> Message:
+        msg = f"a mistake of {self.name}, given {parameters}"
+        raise TypeError(msg)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_mistake_in_a_kind_of_node_is_no_failure_of_the_run(
+    others: int, host: Host, builder: WorkflowBuilder
+) -> None:
+    builder.add_node(Broken(), "broken", on_error="continue")
+    for number in range(others):
+        builder.add_node(add, f"other-{number}", {"left": 1})
+
+    with pytest.raises(TypeError, match="a mistake of Broken"):
+        await run(host, builder.build())
 
 
 def test_run_ids_are_unique_and_sort_by_time() -> None:

@@ -16,6 +16,7 @@ from .declaring import (
     written_in,
 )
 from .types import (
+    SCALARS,
     Digits,
     FieldType,
     Kind,
@@ -27,6 +28,7 @@ from .types import (
 )
 
 __all__ = [
+    "SCALARS",
     "Action",
     "Default",
     "Digits",

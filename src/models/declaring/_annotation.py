@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import types
-from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
-from uuid import UUID
 
 import msgspec
 
 from ...errors import nearest
 from ..types._check import Check, check_bool, check_int, check_str
 from ..types._digits import Digits
-from ..types._kind import Kind
+from ..types._kind import SCALARS, Kind
 from ..types._mismatch import MismatchError
 from ..types._native import NATIVE_TYPES, Native, WithoutTimezone
 from ..types._type import FieldType
@@ -24,19 +22,7 @@ __all__ = ["AnnotationError", "read_annotation"]
 Annotation = Any
 """What stands behind the colon, resolved; `typing` gives it no common type."""
 
-_SCALARS: Final[dict[Any, Kind]] = {
-    int: Kind.INT,
-    float: Kind.FLOAT,
-    Decimal: Kind.DECIMAL,
-    bool: Kind.BOOL,
-    str: Kind.STR,
-    bytes: Kind.BYTES,
-    date: Kind.DATE,
-    time: Kind.TIME,
-    datetime: Kind.DATETIME,
-    timedelta: Kind.TIMEDELTA,
-    UUID: Kind.UUID,
-}
+_KINDS: Final[dict[Any, Kind]] = {type_: kind for kind, type_ in SCALARS.items()}
 _SUPPORTED: Final = (
     "a field is int, float, Decimal, bool, str, bytes, date, time, datetime, "
     "timedelta, UUID, an Enum, Literal, list of one of these, dict[str, Any] or a "
@@ -189,8 +175,8 @@ def _dict(bare: Annotation) -> FieldType:
 
 
 def _class(bare: type[Any], digits: Digits | None) -> FieldType:
-    if bare in _SCALARS:
-        return FieldType(_SCALARS[bare], bare, digits=digits)
+    if bare in _KINDS:
+        return FieldType(_KINDS[bare], bare, digits=digits)
     if issubclass(bare, Enum):
         return _enum(bare)
     if issubclass(bare, msgspec.Struct):

@@ -9,30 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
-from ...models import Digits, FieldType, Kind
+from ...models import SCALARS, Digits, FieldType, Kind
 
 __all__ = ["ColumnType", "field_type"]
 
 _PYTHON: Final[dict[Kind, Any]] = {
-    Kind.INT: int,
-    Kind.FLOAT: float,
-    Kind.DECIMAL: Decimal,
-    Kind.BOOL: bool,
-    Kind.STR: str,
-    Kind.BYTES: bytes,
-    Kind.DATE: date,
-    Kind.TIME: time,
-    Kind.DATETIME: datetime,
+    **SCALARS,
     Kind.NAIVE_DATETIME: datetime,
-    Kind.TIMEDELTA: timedelta,
-    Kind.UUID: UUID,
     Kind.JSON: object,
 }
 

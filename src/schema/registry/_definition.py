@@ -9,16 +9,15 @@ but for defaults that only code can make: those fields must be given.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 
 from ...errors import ModelError
 from ...models import (
+    SCALARS,
     Digits,
     Field,
     FieldType,
@@ -37,18 +36,8 @@ __all__ = ["checksum", "define", "rebuild"]
 _FORMAT: Final = 1
 _JSON_ROOTS: Final = {"dict": dict[str, Any], "list": list[Any]}
 _ANNOTATIONS: Final[dict[Kind, Any]] = {
-    Kind.INT: int,
-    Kind.FLOAT: float,
-    Kind.DECIMAL: Decimal,
-    Kind.BOOL: bool,
-    Kind.STR: str,
-    Kind.BYTES: bytes,
-    Kind.DATE: date,
-    Kind.TIME: time,
-    Kind.DATETIME: datetime,
+    **SCALARS,
     Kind.NAIVE_DATETIME: NaiveDatetime,
-    Kind.TIMEDELTA: timedelta,
-    Kind.UUID: UUID,
 }
 _FACTORIES: Final[dict[str, Any]] = {"uuid.uuid4": uuid4, "list": list, "dict": dict}
 """Factories that need no import; any other is known to its own process only."""

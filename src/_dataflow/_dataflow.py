@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, dataclass_transform, final
+from typing import Any, Literal, Self, TypeVar, dataclass_transform, final
 
 import anyio
 
@@ -20,7 +20,6 @@ from ..models import Model, field
 from ..nodes import Catalogue, Database, Host, ModelNode, Node
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
-from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._audit import Audit
 from ._default_url import default_url
@@ -33,6 +32,7 @@ from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._secret_key import secret_key
 from ._tenants import across_tenants, as_tenant
+from .tenants import Rows, Tenancy, Tenants
 
 __all__ = ["DataFlow"]
 
@@ -75,10 +75,21 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
+        tenancy: What keeps tenants apart: ``row``, a column; ``schema``, a schema of
+            PostgreSQL for each; ``database``, a database or SQLite file for each.
+        tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
+            or a function from the name of a tenant to its URL; without it they are
+            beside *database_url*.
+        max_open_tenants: Tenants with a schema or database of their own whose actors
+            and connections are kept at once, per event loop.
+        tenant_pool_size: Connections to a tenant's own database at most.
+        known_tenants_only: Serve only tenants that were made with ``db.tenants``; with
+            ``schema`` and ``database`` that is always so.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
+        tenants: To make tenants, suspend, export and delete them.
 
     Raises:
         UrlError: The URL cannot be understood.
@@ -101,6 +112,11 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
+        tenancy: Literal["row", "schema", "database"] = "row",
+        tenant_url: str | Callable[[str], str] | None = None,
+        max_open_tenants: int = 32,
+        tenant_pool_size: int = 5,
+        known_tenants_only: bool = False,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -114,19 +130,35 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         self.protection = Protection(
             protection, connection_name(url), url.dialect, approve=approve
         )
-        self._tenancy = RawSqlTenancy()
+        self._tenancy = Tenancy.declared(
+            tenancy,
+            url,
+            tenant_url,
+            limit=max_open_tenants,
+            pool_size=tenant_pool_size,
+            known_only=known_tenants_only,
+        )
         self._database = Database(
             url,
             pool_size=pool_size,
             echo=echo,
-            interceptors=(*interceptors, self.protection.layer, self._tenancy),
+            interceptors=(*interceptors, self.protection.layer, self._tenancy.raw_sql),
             cursor_key=secret_key(cursor_key, "cursor_key"),
             audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
+            gate=self._tenancy.gate,
+            apart=self._tenancy.places,
         )
         self._catalogue = Catalogue(self._database, self._accept)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self.tenants = Tenants(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            self._tenancy,
+            Rows(self._records),
+        )
         self.audit = Audit(self._database, self._hosting)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt

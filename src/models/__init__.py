@@ -7,6 +7,7 @@ from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
 from .declaring import (
+    TENANT,
     FieldAttribute,
     InstanceError,
     References,
@@ -29,6 +30,7 @@ from .types import (
 
 __all__ = [
     "SCALARS",
+    "TENANT",
     "Action",
     "Default",
     "Digits",

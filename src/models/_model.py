@@ -107,6 +107,9 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         owned: Names of the fields that only nodes write.
         identity: Names of the fields that tell rows apart in the table: the key and,
             behind it, the tenant.
+        is_apart: Each tenant has a table of its own, in a schema or a database of its
+            own.
+        schema: The schema its table is in, or None for where plain names lead.
     """
 
     name: str
@@ -131,6 +134,8 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     audit: str = "off"
     owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
+    is_apart: bool = False
+    schema: str | None = None
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:
@@ -143,6 +148,11 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
 
     def __repr__(self) -> str:
         return f"<Model {self.name}({', '.join(self.names)})>"
+
+    @property
+    def has_tenants(self) -> bool:
+        """Whether its rows belong to tenants, by a column or by where they are."""
+        return self.is_apart or self.tenant_field is not None
 
     def with_tenant(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return *names* with the tenant behind them, where rows have one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
@@ -11,6 +12,7 @@ from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
+from .tenants import Apart, Gate
 
 __all__ = ["Database", "Prepare"]
 
@@ -39,6 +41,9 @@ class Database:
             leaves the schema alone.
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
+        gate: Which tenants may come in; None lets all of them.
+        apart: Where each tenant has tables of its own; None if a column tells whose a
+            row is.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -55,6 +60,8 @@ class Database:
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
+        gate: Gate | None = None,
+        apart: Apart | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -63,6 +70,8 @@ class Database:
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.audit_key = audit_key
+        self.gate = gate
+        self.apart = apart
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()
@@ -70,6 +79,19 @@ class Database:
 
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
+
+    def of_tenant(self, url: DatabaseUrl, tenant: str, pool_size: int) -> Database:
+        """Return the same for the place of a tenant; its cursors are its own."""
+        key = hmac.digest(self.cursor_key, f"tenant\0{tenant}".encode(), "sha256")
+        return Database(
+            url,
+            pool_size=pool_size,
+            echo=self.echo,
+            interceptors=self.interceptors,
+            cursor_key=key,
+            prepare=self.prepare,
+            audit_key=self.audit_key,
+        )
 
     @property
     def holders(self) -> list[object]:

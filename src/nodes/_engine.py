@@ -7,16 +7,17 @@ last, the bridge to the clients after them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from itertools import count
-from typing import Self, final
+from typing import Any, Self, final
 
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, NewSignal, Snapshot
-from ..drivers import Bridge, Driver, PoolStatistics, connect, open_bridge
+from ..actors import ActorRef, ActorSystem, Interceptor, NewSignal, Snapshot
+from ..drivers import Bridge, DatabaseUrl, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
 from ._actor_pool import ActorPool
@@ -24,11 +25,16 @@ from ._database import Database
 from ._function import FunctionActor, FunctionNode
 from ._node import Node
 from ._place import Place
+from ._tenant_place import TenantOpener, TenantPlace
 from .model import ModelNode
 from .raw import SqlNode
 from .streams import Channels
+from .tenants import TenantPlaces, TenantRouter
 
 __all__ = ["Engine"]
+
+_ALONE = 2
+"""Connections for a single job: one that writes, and one that reads."""
 
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
@@ -57,6 +63,7 @@ class Engine(AsyncContextManagerMixin):
         self._functions: ActorPool
         self._places: dict[Database, Place] = {}
         self._refs: dict[Node, tuple[ActorRef, Database]] = {}
+        self._tenant_places: dict[Database, TenantPlaces[TenantPlace]] = {}
         self._numbers = count(1)
         self._is_open = False
 
@@ -78,6 +85,7 @@ class Engine(AsyncContextManagerMixin):
             finally:
                 self._is_open = False
                 self._refs.clear()
+                self._tenant_places.clear()
                 for place in tuple(self._places.values()):
                     await self._close(place)
 
@@ -117,9 +125,73 @@ class Engine(AsyncContextManagerMixin):
             msg = f"an engine runs nodes of models, SQL and functions, not {node!r}"
             raise TypeError(msg)
         place = self._place(node.database)
-        ref = place.address(node)  # pyright: ignore[reportUnknownArgumentType]  # of plans
+        ref = self._address(place, node)  # pyright: ignore[reportUnknownArgumentType]  # of plans
         self._refs[node] = ref, place.database
         return ref
+
+    def _address(self, place: Place, node: ModelNode[Any] | SqlNode) -> ActorRef:
+        apart = place.database.apart
+        if apart is None:
+            return place.address(node)
+        places, new_signal = self._tenants(place.database), self._bridge.new_signal
+        if isinstance(node, SqlNode):
+            shared = place.address(node)
+            return TenantRouter(
+                node, places, new_signal, shared=shared, has_sql=apart.has_sql
+            ).ref
+        if not node.model.is_apart:
+            return place.address(node)
+        return TenantRouter(node, places, new_signal).ref
+
+    # -- tenants -----------------------------------------------------------------
+
+    def _tenants(self, database: Database) -> TenantPlaces[TenantPlace]:
+        """Return the open places of the tenants of a database."""
+        base, apart = self._place(database), database.apart
+        known = self._tenant_places.get(database)
+        if known is None:
+            assert apart is not None, "its tenants share tables"  # noqa: S101
+            opener = TenantOpener(
+                base,
+                apart,
+                self._bridge,
+                partial(self._open_of_tenant, base),
+                self.release,
+            )
+            known = self._tenant_places[database] = TenantPlaces(apart, opener)
+        return known
+
+    def _open_of_tenant(
+        self,
+        base: Place,
+        database: Database,
+        driver: Driver,
+        on_idle: Callable[[], None],
+    ) -> Place:
+        place = self._made(database, driver, base.layers, on_idle)
+        self._places[database] = place
+        return place
+
+    def using(
+        self, database: Database, tenant: str
+    ) -> AbstractAsyncContextManager[TenantPlace]:
+        """Return a block in which the place of a tenant is open.
+
+        Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
+            DriverError: It could not be reached.
+        """
+        return self._tenants(database).using(tenant)
+
+    async def close_tenant(self, database: Database, tenant: str) -> None:
+        """Close the place of a tenant when it is no longer used; idempotent."""
+        if database in self._tenant_places:
+            await self._tenant_places[database].close(tenant)
+
+    def open_tenants(self, database: Database) -> tuple[str, ...]:
+        """Return the tenants whose places are open, the one used last at the end."""
+        known = self._tenant_places.get(database)
+        return () if known is None else known.open
 
     # -- databases ---------------------------------------------------------------
 
@@ -134,20 +206,30 @@ class Engine(AsyncContextManagerMixin):
         return place
 
     def _open(self, database: Database) -> Place:
+        driver = connect(
+            database.url,
+            self._bridge,
+            pool_size=database.pool_size,
+            echo=database.echo,
+        )
+        gate = database.gate
+        return self._made(database, driver, () if gate is None else (gate.layer(driver),))
+
+    def _made(
+        self,
+        database: Database,
+        driver: Driver,
+        layers: Sequence[Interceptor],
+        on_idle: Callable[[], None] | None = None,
+    ) -> Place:
         database.hold(self)
         try:
-            driver = connect(
-                database.url,
-                self._bridge,
-                pool_size=database.pool_size,
-                echo=database.echo,
-            )
             supervisor = self._system.supervisor(f"database-{next(self._numbers)}")
         except BaseException:
             database.let_go(self)
             raise
-        channels = Channels(self._bridge.poster())
-        return Place(database, driver, supervisor, channels)
+        channels = Channels(self._bridge.poster(), on_idle)
+        return Place(database, driver, supervisor, channels, layers)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -165,6 +247,10 @@ class Engine(AsyncContextManagerMixin):
             MemoryDatabaseError: The database is in the memory of another engine.
         """
         return self._place(database).driver
+
+    def connect(self, url: DatabaseUrl) -> Driver:
+        """Return connections of the caller's own, who closes them; none is made yet."""
+        return connect(url, self._bridge, pool_size=_ALONE)
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.
@@ -184,6 +270,9 @@ class Engine(AsyncContextManagerMixin):
         if place is None:
             return
         with anyio.CancelScope(shield=True):
+            tenants = self._tenant_places.pop(database, None)
+            if tenants is not None:
+                await tenants.aclose()
             for node in [each for each in self._refs if each.owner is database]:
                 del self._refs[node]
             place.channels.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, final
 
 import anyio
 
-from ..actors import ActorRef, SupervisorRef
+from ..actors import ActorRef, Interceptor, SupervisorRef
 from ..audit import ensure_audit
 from ..drivers import Driver
 from ..models import Model
@@ -38,6 +39,7 @@ class Place:
         driver: The engine's connections to it.
         supervisor: Under which its actors live.
         channels: The streams that are being read.
+        layers: Layers around its actors, inside those of the database.
     """
 
     def __init__(
@@ -46,11 +48,14 @@ class Place:
         driver: Driver,
         supervisor: SupervisorRef,
         channels: Channels,
+        layers: Sequence[Interceptor] = (),
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
         self.channels = channels
+        self.layers = tuple(layers)
+        self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
@@ -92,20 +97,20 @@ class Place:
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
             )
         if isinstance(node, StreamNode):
             return self.supervisor.spawn(
                 partial(StreamActor, node, self.driver, prepare, self.channels),
                 name,
                 mailbox_size=STREAM_MAILBOX,
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
             )
         return self.supervisor.spawn(
             partial(NodeActor, node, self.driver, prepare),
             name,
             mailbox_size=_MAILBOX,
-            interceptors=self.database.interceptors,
+            interceptors=self._interceptors,
         )
 
     def _pool(self, name: str) -> ActorRef:
@@ -118,7 +123,7 @@ class Place:
             return self.supervisor.spawn(
                 partial(SqlActor, self.driver),
                 f"{name}-{number}",
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
             )
 
         path = f"{self.supervisor.path}/{name}"

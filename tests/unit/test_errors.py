@@ -16,6 +16,7 @@ FACTS: dict[str, object] = {
     "key": ("id",),
     "known": ("UserCreateNode", "UserReadNode"),
     "nodes": ("a", "b"),
+    "problems": {"acme": "no room"},
     "restarts": 3,
     "window_s": 5.0,
 }

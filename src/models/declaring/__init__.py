@@ -7,8 +7,10 @@ from ._declare import declare
 from ._references import References
 from ._seal import InstanceError, seal
 from ._specifier import field
+from ._tenancy import TENANT
 
 __all__ = [
+    "TENANT",
     "FieldAttribute",
     "InstanceError",
     "References",

@@ -63,13 +63,16 @@ def declare(cls: type, family: Family | None = None) -> Model:
         check_group(name, declared_key, declared)
     fields, key = with_key(name, declared, declared_key)
     fields = _with_timestamps(name, fields, options)
-    if options.has_tenants:
+    is_apart = options.has_tenants and family is not None and family.keeps_apart
+    # Who declares the column has it, also where it says the same in every row.
+    has_column = options.has_tenants and (not is_apart or TENANT in fields)
+    if has_column:
         refuse_in_key(name, key)
         fields = with_tenant(name, fields)
     fields = with_life(name, fields, options)
     check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
-    if options.has_tenants:
+    if has_column:
         indexes, uniques = without_tenant(name, indexes, uniques)
     foreign_keys = _foreign_keys(name, fields, source, options)
     indexes = with_foreign_keys(indexes, (key, *uniques), foreign_keys)
@@ -86,7 +89,8 @@ def declare(cls: type, family: Family | None = None) -> Model:
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
         audit=options.audit,
-        tenant_field=TENANT if options.has_tenants else None,
+        tenant_field=TENANT if has_column else None,
+        is_apart=is_apart,
         deleted_field=DELETED if options.keeps_deleted else None,
         version_field=VERSION if options.is_versioned else None,
         foreign_keys=foreign_keys,

@@ -64,6 +64,10 @@ class ModelNode(Node, Generic[PlanT]):
     def __repr__(self) -> str:
         return f"<{self.name} of {self.database!r}>"
 
+    def at(self, database: Database, model: Model) -> ModelNode[PlanT]:
+        """Return the same node for another database, where *model* stands for its own."""
+        return type(self)(model, database)
+
     # -- what a kind says -------------------------------------------------------
 
     @abstractmethod

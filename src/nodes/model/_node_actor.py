@@ -57,7 +57,7 @@ class NodeActor(Actor):
         self._driver = driver
         self._prepare = prepare
         model = node.model
-        self._has_views = bool(model.tenant_field or model.deleted_field)
+        self._has_views = model.has_tenants or model.deleted_field is not None
         self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)

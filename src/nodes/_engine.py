@@ -213,7 +213,9 @@ class Engine(AsyncContextManagerMixin):
             echo=database.echo,
         )
         gate = database.gate
-        return self._made(database, driver, () if gate is None else (gate.layer(driver),))
+        return self._made(
+            database, driver, () if gate is None else (gate.layer(driver),)
+        )
 
     def _made(
         self,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import anyio
 
-from ..drivers import Bridge, DatabaseUrl, Driver, connect as open_driver, parse_url
+from ..drivers import Bridge, DatabaseUrl, Driver, parse_url
+from ..drivers import connect as open_driver
 from ..errors import DriverError, TenantPlaceError, UnknownTenantError, UrlError
 from ..models import Model
 from ..sql import POSTGRESQL, SQLITE, Statement
@@ -124,7 +125,9 @@ class DatabasePlaces:
         del tenant
         return model
 
-    def connect(self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool) -> Driver:
+    def connect(
+        self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool
+    ) -> Driver:
         """Return the connections to its database; none is made yet."""
         del base
         return open_driver(

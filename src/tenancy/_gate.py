@@ -10,7 +10,12 @@ from typing import Any, Final, final
 
 from ..actors import Handler, Turn
 from ..drivers import Driver
-from ..errors import DataFlowError, DriverError, TenantSuspendedError, UnknownTenantError
+from ..errors import (
+    DataFlowError,
+    DriverError,
+    TenantSuspendedError,
+    UnknownTenantError,
+)
 from ..messages import Envelope, Request
 from ..models import TENANT, Model
 from ._states import Seen, TenantStates

@@ -18,7 +18,9 @@ __all__ = ["check_owner", "claim", "is_owned"]
 _TABLE: Final = "dataflow_place"
 
 
-async def check_owner(driver: Driver, tenant: str, place: str, prefix: str = "") -> None:
+async def check_owner(
+    driver: Driver, tenant: str, place: str, prefix: str = ""
+) -> None:
     """Look whether a place is the tenant's own.
 
     Args:
@@ -52,7 +54,7 @@ async def is_owned(driver: Driver, tenant: str, place: str, prefix: str = "") ->
     return owner is not None
 
 
-async def claim(  # noqa: PLR0913  # as many facts as there are
+async def claim(  # as many facts as there are
     driver: Driver,
     tenant: str,
     place: str,

@@ -52,7 +52,9 @@ class Places(Protocol):
         """Return *model* as it is for a tenant."""
         ...
 
-    def connect(self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool) -> Driver:
+    def connect(
+        self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool
+    ) -> Driver:
         """Return the connections to its place; none is made yet."""
         ...
 

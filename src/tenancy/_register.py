@@ -88,7 +88,7 @@ class Register:
             return None
         return (await self.read([name])).get(name)
 
-    async def list(self, *states: State) -> list[Tenant]:
+    async def find(self, *states: State) -> list[Tenant]:
         """Return those in one of *states*, in order of their names."""
         if not await self.is_there():
             return []
@@ -102,7 +102,9 @@ class Register:
 
     # -- changing ---------------------------------------------------------------
 
-    async def begin(self, act: Act, name: str, place: str, reason: str | None) -> Tenant:
+    async def begin(
+        self, act: Act, name: str, place: str, reason: str | None
+    ) -> Tenant:
         """Write down that a tenant is being made.
 
         One that somebody began to make and did not finish keeps its epoch.
@@ -180,6 +182,5 @@ class Register:
 
 
 def _tenant(row: dict[str, Any]) -> Tenant:
-    return Tenant(**{**row, "state": State(row["state"])})
-
-
+    told: dict[str, Any] = {**row, "state": State(row["state"])}
+    return Tenant(**told)

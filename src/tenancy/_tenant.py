@@ -70,7 +70,9 @@ STEPS: Final[Mapping[Act, Step]] = {
     ),
     Act.CREATED: _step(State.ACTIVE, State.CREATING, done="created"),
     Act.IMPORT: _step(
-        *(State.IMPORTING, State.IMPORTING, State.DELETED), is_begin=True, done="imported"
+        *(State.IMPORTING, State.IMPORTING, State.DELETED),
+        is_begin=True,
+        done="imported",
     ),
     Act.IMPORTED: _step(State.ACTIVE, State.IMPORTING, done="imported"),
     Act.SUSPEND: _step(

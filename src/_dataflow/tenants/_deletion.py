@@ -40,9 +40,9 @@ class Rows:
         for records in _with_tenants(self._records):
             model = records.model
             with across_tenants(reason, may_write=False):
-                found[model.name] = await records.count(
-                    **{TENANT: tenant}, **_stored(model, "include_deleted")
-                )
+                given: dict[str, Any] = {TENANT: tenant}
+                given |= _stored(model, "include_deleted")
+                found[model.name] = await records.count(**given)
         return found
 
     async def delete(self, model: str, tenant: str, reason: str) -> int:
@@ -161,5 +161,5 @@ def _with_tenants(records: Mapping[str, Records]) -> list[Records]:
     ]
 
 
-def _stored(model: Model, name: str) -> dict[str, bool]:
+def _stored(model: Model, name: str) -> dict[str, Any]:
     return {} if model.deleted_field is None else {name: True}

@@ -71,7 +71,7 @@ class Tenancy:
             UrlError: The URL of tenants cannot be used.
         """
         if kind not in KINDS:
-            near = nearest(kind, KINDS) if isinstance(kind, str) else None
+            near = nearest(str(kind), KINDS)
             hint = f"did you mean {near!r}?" if near else f"one of {', '.join(KINDS)}"
             msg = f"tenancy is not {kind!r}: {hint}"
             raise ValueError(msg)
@@ -88,9 +88,7 @@ class Tenancy:
         states = TenantStates()
         places: Places | None = None
         if kind == "database":
-            places = DatabasePlaces(
-                base, url, states, limit=limit, pool_size=pool_size
-            )
+            places = DatabasePlaces(base, url, states, limit=limit, pool_size=pool_size)
         is_strict = known_only or places is not None
         return cls(kind, places, states, is_strict=is_strict)
 

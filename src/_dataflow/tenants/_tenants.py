@@ -95,7 +95,7 @@ class Tenants:
             DriverError: The database could not be read.
         """
         states = tuple(State) if deleted else _SHOWN
-        return await self._call(lambda _, register: register.list(*states))
+        return await self._call(lambda _, register: register.find(*states))
 
     async def get(self, name: str) -> Tenant:
         """Return one tenant.
@@ -236,9 +236,7 @@ class Tenants:
 
     # -- within -----------------------------------------------------------------
 
-    async def _call(
-        self, function: Callable[[Engine, Register], Awaitable[T]]
-    ) -> T:
+    async def _call(self, function: Callable[[Engine, Register], Awaitable[T]]) -> T:
         _refuse_inside()
         return await self._hosting.call(self._with_register, function)
 
@@ -366,4 +364,3 @@ def _refuse_inside() -> None:
         owner = "db.tenants"
         problem = "what works for one tenant does not get at the others"
         raise TenantScopeError(owner, problem)
-

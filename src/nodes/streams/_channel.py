@@ -180,9 +180,7 @@ class Channels:
         on_end: Called when one has ended.
     """
 
-    def __init__(
-        self, post: Post, on_end: Callable[[], object] | None = None
-    ) -> None:
+    def __init__(self, post: Post, on_end: Callable[[], object] | None = None) -> None:
         self._post = post
         self._on_end = on_end
         self._open: set[Channel] = set()

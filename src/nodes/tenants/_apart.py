@@ -75,7 +75,9 @@ class Apart(Protocol):
         """Return *model* as it is for a tenant."""
         ...
 
-    def connect(self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool) -> Driver:
+    def connect(
+        self, base: Driver, tenant: str, bridge: Bridge, *, echo: bool
+    ) -> Driver:
         """Return the connections to its place; none is made yet.
 
         Args:

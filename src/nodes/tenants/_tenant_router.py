@@ -12,7 +12,12 @@ from typing import Any, Protocol, final
 import anyio
 
 from ...actors import ActorRef, NewSignal
-from ...errors import FieldValueError, TenantMismatchError, TenantRequiredError, TenantScopeError
+from ...errors import (
+    FieldValueError,
+    TenantMismatchError,
+    TenantRequiredError,
+    TenantScopeError,
+)
 from ...messages import Envelope, Operation, Request
 from ...models import TENANT
 from ._tenant_places import TenantPlaces
@@ -140,7 +145,9 @@ class TenantRouter:
             TenantScopeError: It is for all of them, or cannot be kept to one.
         """
         request: Request = envelope.message
-        is_across = envelope.scope is not None and envelope.scope.cross_tenant is not None
+        is_across = (
+            envelope.scope is not None and envelope.scope.cross_tenant is not None
+        )
         if request.operation is Operation.SQL:
             return self._tenant_of_sql(envelope, is_across=is_across)
         given = request.parameters.get(TENANT)

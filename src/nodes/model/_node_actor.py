@@ -56,8 +56,6 @@ class NodeActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
-        model = node.model
-        self._has_views = bool(model.tenant_field or model.deleted_field)
         self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
@@ -109,7 +107,7 @@ class NodeActor(Actor):
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
-                if self._has_views:
+                if node.has_views:
                     settle(
                         node.model,
                         envelope,

@@ -243,10 +243,12 @@ class SqliteConnection(Session):
     # -- statements -------------------------------------------------------------
 
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
-        if len(statements) == 1 and statements[0].is_brief and self.may_shorten:
-            results = self._thread.run_here(statements[0])
-            if results is not None:
-                return results
+        if len(statements) == 1 and self.may_shorten:
+            statement = statements[0]
+            if statement.is_brief or statement.may_be_brief:
+                results = self._thread.run_here(statement)
+                if results is not None:
+                    return results
         results = await self._hop(self._thread.run_alone, statements)
         self._report_run()
         return results

@@ -155,7 +155,8 @@ class SqliteThread:
 
         Outside a transaction, and while this thread does nothing.
         """
-        return self._shortcut.run(partial(self.run_joined, (statement,)), 1)
+        guess = None if statement.is_brief else statement.text
+        return self._shortcut.run(partial(self.run_joined, (statement,)), 1, guess)
 
     def run_apart_here(
         self, groups: Sequence[Sequence[Statement]]

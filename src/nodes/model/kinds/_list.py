@@ -195,7 +195,7 @@ class ListNode(ModelNode[Plan]):
         if not plan.include:
             return self._perform(connection, table, plan)
         work = partial(self._perform, connection, table, plan)
-        return in_one_snapshot(connection, table.dialect, work)
+        return in_one_snapshot(connection, work)
 
     async def _perform(
         self, connection: Connection, table: Table, plan: Plan

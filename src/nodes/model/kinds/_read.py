@@ -78,7 +78,7 @@ class ReadNode(TargetNode[ReadPlan]):
         if not plan.include:
             return super().perform(connection, table, plan)
         work = partial(self._read_with, connection, table, plan)
-        return in_one_snapshot(connection, table.dialect, work)
+        return in_one_snapshot(connection, work)
 
     async def _read_with(
         self, connection: Connection, table: Table, plan: ReadPlan

@@ -69,8 +69,8 @@ class Turn:
         return len(self.envelopes)
 
     def __bool__(self) -> bool:
-        # Each layer asks; a loop takes 0.1 us, `any` of a generator 0.4.
-        for each in self.taken:
+        # Each layer asks, and `any` of a generator takes 0.4 us, not 0.1.
+        for each in self.taken:  # noqa: SIM110
             if not each.is_done:
                 return True
         return False

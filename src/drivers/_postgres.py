@@ -347,9 +347,11 @@ class PostgresConnection(Session):
         # What `_execute` does, without two of its five coroutines: 2 of 48 us. This one
         # prepares, and prepares again when the table was changed.
         bind_execute = client._protocol.bind_execute  # noqa: SLF001  # see `_Client`
-        values = statement.parameters
+        values, with_status = statement.parameters, True
         (rows, status, _), _ = await client._do_execute(  # noqa: SLF001
-            text, lambda state, _: bind_execute(state, values, "", 0, True, None), None
+            text,
+            lambda state, _: bind_execute(state, values, "", 0, with_status, None),
+            None,
         )
         if statement.is_brief:
             return Result(rows, len(rows))

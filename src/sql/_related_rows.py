@@ -75,7 +75,8 @@ class RelatedRows:
         places = dialect.max_parameters // (2 * len(relation.pairs))
         self.max_keys = min(MAX_KEYS, places)
         self.is_exact = (
-            self._is_in_json
+            (self._is_in_json or dialect is POSTGRESQL)
+            and len(relation.pairs) == 1
             and not relation.is_many
             and all(
                 own.type.kind is theirs.type.kind and own.type.kind in _EXACT

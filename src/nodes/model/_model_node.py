@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ...drivers import Connection
@@ -102,9 +102,9 @@ class ModelNode(Node, Generic[PlanT]):
         """
 
     @abstractmethod
-    async def perform(
+    def perform(
         self, connection: Connection, table: Table, plan: PlanT
-    ) -> dict[str, Any]:
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Carry out a plan: all of it, or nothing.
 
         If cancelled, see `Connection.run`.

@@ -76,14 +76,14 @@ class ReadNode(TargetNode[ReadPlan]):
     ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Select the row, and related ones of the same moment."""
         if not plan.include:
-            return super().perform(connection, table, plan)
+            return self._perform_alone(connection, table, plan)
         work = partial(self._read_with, connection, table, plan)
         return in_one_snapshot(connection, work)
 
     async def _read_with(
         self, connection: Connection, table: Table, plan: ReadPlan
     ) -> dict[str, Any]:
-        row = await super().perform(connection, table, plan)
+        row = await self._perform_alone(connection, table, plan)
         if row["found"]:
             await load(connection, table.dialect, [row], plan.include)
         return row

@@ -146,7 +146,8 @@ async def test_a_short_list_by_an_index_makes_no_hop(sqlite: Driver) -> None:
 
     numbers = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n)"
     await run(sqlite, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-    await run(sqlite, f"{numbers} INSERT INTO t SELECT x, x FROM n LIMIT 9999")
+    fill = "INSERT INTO t SELECT x, x FROM n LIMIT 9999"
+    await run(sqlite, f"{numbers} {fill}")
     by_key = listed("SELECT * FROM t ORDER BY a LIMIT 3")
     by_scan = listed("SELECT * FROM t ORDER BY b LIMIT 3")
     async with sqlite.acquire(write=False) as reader:

@@ -94,9 +94,9 @@ def test_rows_of_ints_need_no_place() -> None:
     ]
 
     head = 'SELECT "$t"."id", "$t"."at" FROM "customers" AS "$t" WHERE "$t"."id" '
-    assert [each.text for each in alone] == [
-        f"{head}= ANY($1)",
-        f"{head}IN (SELECT value FROM json_each(?1))",
+    assert [each.text.removeprefix(head) for each in alone] == [
+        "= ANY($1)",
+        "IN (SELECT value FROM json_each(?1))",
     ]
     assert [list(each.parameters) for each in alone] == [[[5, 6]], ["[5,6]"]]
 
@@ -112,18 +112,14 @@ def test_deleted_rows_are_not_related() -> None:
 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])
 @pytest.mark.parametrize(
-    ("model", "name", "is_exact"),
-    [
-        ("Order", "customer", True),
-        ("Customer", "orders", False),
-        ("Use", "blob", False),
-        ("Remark", "line", False),
-    ],
+    ("model", "name"),
+    [("Customer", "orders"), ("Use", "blob"), ("Remark", "line")],
 )
 def test_python_tells_whose_a_row_is_only_where_it_compares_as_databases_do(
-    model: str, name: str, is_exact: bool, dialect: Dialect
+    model: str, name: str, dialect: Dialect
 ) -> None:
-    assert related_rows(relation(model, name), dialect).is_exact is is_exact
+    assert related_rows(relation("Order", "customer"), dialect).is_exact
+    assert not related_rows(relation(model, name), dialect).is_exact
 
 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])

@@ -126,25 +126,30 @@ def test_the_text_of_a_list_of_all_is_made_once_for_each_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "is_brief"),
-    [
-        (None, True),
-        ({"name": {"$in": ["a", "b"]}, "id": {"$gt": 3}}, True),
-        ({"name": {"$in": [f"name {n}" for n in range(17)]}}, False),
-        ({"name": {"$like": "a%"}}, False),
-        ({"price": 3}, False),  # SQLite compares it by a function of ours
-        ({"tags": {"$overlap": ["a"]}}, False),
-        ({"tags": {"$size": 2}}, False),
-        ({"meta.kind": "x"}, False),
-        ({"owner.name": "a"}, False),
-    ],
+    "given", [None, {"name": {"$in": ["a", "b"]}, "id": {"$gt": 3}}]
 )
-def test_a_short_list_may_be_brief_if_its_filter_compares_columns(
-    given: Any, is_brief: bool
-) -> None:
+def test_a_short_list_may_be_brief_if_its_filter_compares_columns(given: Any) -> None:
     table = table_of(THING, SQLITE)
 
-    assert table.select(parse(given, THING), limit=10).may_be_brief is is_brief
+    assert table.select(parse(given, THING), limit=10).may_be_brief
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": {"$in": [f"name {n}" for n in range(17)]}},
+        {"name": {"$like": "a%"}},
+        {"price": 3},  # SQLite compares it by a function of ours
+        {"tags": {"$overlap": ["a"]}},
+        {"tags": {"$size": 2}},
+        {"meta.kind": "x"},
+        {"owner.name": "a"},
+    ],
+)
+def test_a_list_is_not_brief_if_its_filter_does_more(given: Any) -> None:
+    table = table_of(THING, SQLITE)
+
+    assert not table.select(parse(given, THING), limit=10).may_be_brief
 
 
 def test_a_list_is_not_brief_if_it_is_long_or_its_order_is_dear() -> None:

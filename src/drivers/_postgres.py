@@ -355,6 +355,8 @@ class PostgresConnection(Session):
         )
         if statement.is_brief:
             return Result(rows, len(rows))
+        if statement.decode is not None:
+            return Result(statement.decode(rows), len(rows))
         return await self._result(statement, rows, status)
 
     async def _result(
@@ -363,8 +365,6 @@ class PostgresConnection(Session):
         """Return what *statement* gave, in the form that it asks for."""
         if not statement.returns_rows:
             return Result((), _count(status))
-        if statement.decode is not None:
-            return Result(statement.decode(rows), len(rows))
         columns = await self._name(rows, statement.text)
         return Result(rows, len(rows) or _count(status), columns)
 

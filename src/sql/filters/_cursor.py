@@ -13,6 +13,7 @@ PostgreSQL, §24.4 `Row Constructor Comparison` and indxpath.c,
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -46,6 +47,8 @@ _MISFIT: Final = "does not fit the order any more: start without a cursor"
 
 _SIGNATURE: Final = 16
 """Bytes of the signature that are kept. Source: RFC 2104, §5: half of the hash."""
+
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 _MARKS: Final = 256
 """Orders whose marks are kept."""
@@ -215,7 +218,9 @@ def _beyond(term: Term, value: object) -> Filter:
 
 
 def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    # As `base64.urlsafe_b64encode`, without two functions in between.
+    text = binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE)
+    return text.rstrip(b"=").decode()
 
 
 def _decoded(text: str) -> bytes:

@@ -126,6 +126,10 @@ class ActorRef:
             PoisonMessageError: It did so repeatedly, and the message is dead.
             Exception: Whatever else the handler raised.
         """
+        scope = scope or acting.get()
+        if scope is not None:  # as `_sign`
+            principal = principal or scope.principal
+            tenant = tenant or scope.tenant
         envelope = Envelope(
             message=message,
             deadline=deadline,
@@ -138,7 +142,6 @@ class ActorRef:
             scope=scope,
             sent_at=time.monotonic(),
         )
-        _sign(envelope)
         turn = current_turn.get()
         if turn is not None and not turn.is_over:
             _inherit(envelope, turn)

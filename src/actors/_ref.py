@@ -127,7 +127,7 @@ class ActorRef:
             Exception: Whatever else the handler raised.
         """
         scope = scope or acting.get()
-        if scope is not None:  # as `_sign`
+        if scope is not None:
             principal = principal or scope.principal
             tenant = tenant or scope.tenant
         envelope = Envelope(
@@ -287,20 +287,14 @@ def _told(
     envelope = Envelope(
         message=message, deadline=deadline, key=key, is_idempotent=idempotent
     )
-    _sign(envelope)
+    scope = acting.get()
+    if scope is not None:
+        envelope.scope = scope
+        envelope.principal, envelope.tenant = scope.principal, scope.tenant
     turn = current_turn.get()
     if turn is not None and not turn.is_over:
         _inherit(envelope, turn)
     return envelope
-
-
-def _sign(envelope: Envelope) -> None:
-    """Fill what the envelope leaves open with what the code around it acts as."""
-    scope = envelope.scope or acting.get()
-    if scope is not None:
-        envelope.scope = scope
-        envelope.principal = envelope.principal or scope.principal
-        envelope.tenant = envelope.tenant or scope.tenant
 
 
 def _inherit(envelope: Envelope, turn: Turn) -> None:

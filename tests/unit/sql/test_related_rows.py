@@ -107,7 +107,8 @@ def test_deleted_rows_are_not_related() -> None:
         family.add(declare(cls, family))
     statements = related_rows(family.models["Book"].relations["shelf"], SQLITE)
 
-    assert statements.select_alone([1]).text.endswith(' AND "$t"."deleted_at" IS NULL')
+    for statement in (statements.select_alone([1]), statements.select([[1]])):
+        assert statement.text.endswith(' AND "$t"."deleted_at" IS NULL')
 
 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, final
 
@@ -78,25 +77,24 @@ class NodeActor(Actor):
         if self._prepared != generation:
             await self._prepare()
             self._prepared = generation
-        batches = deque(
-            batched(node, self._table, jobs)
+        batches = (
+            [*batched(node, self._table, jobs)]
             if len(jobs) > 1
-            else (Batch(node, jobs, jobs[0][0].terms),)
+            else [Batch(node, jobs, jobs[0][0].terms)]
         )
         again: Batch | None = None
         while batches:
             async with self._driver.acquire(write=self._is_write) as connection:
                 while batches:
                     try:
-                        halves = await batches[0].run(connection, self._table)
+                        # What it was split into takes its place.
+                        batches[:1] = await batches[0].run(connection, self._table)
                     except ConnectionLostError as error:
                         if self._is_write or batches[0] is again:
-                            batches.popleft().fail(error)
+                            batches.pop(0).fail(error)
                         else:
                             again = batches[0]
                         break
-                    batches.popleft()
-                    batches.extendleft(reversed(halves))
 
     def _jobs(self, turn: Turn) -> list[Job]:
         """Return what there is to do; bad input fails here, without a connection."""

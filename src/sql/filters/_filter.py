@@ -254,8 +254,6 @@ NOTHING: Final = Or(())
 
 def conjunction(parts: Iterable[Filter]) -> Filter:
     """Return the filter for the rows that every part lets through."""
-    if isinstance(parts, list) and len(parts) == 1:
-        return parts[0]
     flat: list[Filter] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, And) else (part,))

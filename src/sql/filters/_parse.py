@@ -95,7 +95,7 @@ class _Parser:
         if not is_mapping(given):
             raise FilterError(path, f"expected a mapping, not {type_name(given)}")
         _check_depth(depth, path)
-        return conjunction(
+        return _joined(
             [
                 self._entry(name, value, f"{path}.{name}" if path else str(name), depth)
                 for name, value in given.items()
@@ -175,7 +175,7 @@ class _Parser:
         _check_depth(depth, path)
         if "$options" in value:
             return self._with_options(subject, value, path, depth)
-        return conjunction(
+        return _joined(
             [
                 self._operator(subject, name, operand, f"{path}.{name}", depth)
                 for name, operand in value.items()
@@ -300,6 +300,11 @@ def _holds_operators(value: object) -> TypeGuard[Mapping[str, object]]:
         if not (isinstance(name, str) and name.startswith("$")):
             return False
     return True
+
+
+def _joined(parts: list[Filter]) -> Filter:
+    """Return what holds if all parts do; mostly there is one."""
+    return parts[0] if len(parts) == 1 else conjunction(parts)
 
 
 def _none_of(parts: Iterable[Filter]) -> Filter:

@@ -75,16 +75,16 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
-        tenancy: What keeps tenants apart: ``row``, a column; ``schema``, a schema of
-            PostgreSQL for each; ``database``, a database or SQLite file for each.
+        tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
+            database or SQLite file for each.
         tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
             or a function from the name of a tenant to its URL; without it they are
             beside *database_url*.
-        max_open_tenants: Tenants with a schema or database of their own whose actors
-            and connections are kept at once, per event loop.
+        max_open_tenants: Tenants with a database of their own whose actors and
+            connections are kept at once, per event loop.
         tenant_pool_size: Connections to a tenant's own database at most.
         known_tenants_only: Serve only tenants that were made with ``db.tenants``; with
-            ``schema`` and ``database`` that is always so.
+            ``database`` that is always so.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
@@ -112,7 +112,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
-        tenancy: Literal["row", "schema", "database"] = "row",
+        tenancy: Literal["row", "database"] = "row",
         tenant_url: str | Callable[[str], str] | None = None,
         max_open_tenants: int = 32,
         tenant_pool_size: int = 5,

@@ -222,7 +222,8 @@ class Migrations:
         """
         from ..schema.migration import target_of  # noqa: PLC0415  # see above
 
-        models = tuple(self._catalogue.models.values())
+        # The tables of tenants that are kept apart are in places of their own.
+        models = tuple(m for m in self._catalogue.models.values() if not m.is_apart)
         if self._known is None or self._known[0] != models:
             self._known = models, target_of(models, self._database.url.dialect)
         return self._known[1]

@@ -11,6 +11,7 @@ from .audit import audit
 from .demo import demo
 from .migrate import migrate
 from .schema import schema
+from .tenant import tenant
 
 __all__ = ["app"]
 
@@ -48,3 +49,4 @@ app.command()(demo)
 app.add_typer(audit, name="audit")
 app.add_typer(migrate, name="migrate")
 app.add_typer(schema, name="schema")
+app.add_typer(tenant, name="tenant")

@@ -11,6 +11,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, final
@@ -25,6 +27,7 @@ from ..sql import POSTGRESQL, SQLITE, Statement
 from ._name import check_identifier, check_place_name
 from ._owner import check_owner, claim, is_owned
 from ._places import Connect
+from ._raw_sql import RawSqlTenancy
 from ._states import TenantStates
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ TenantUrl = str | Callable[[str], str]
 """A URL with ``{tenant}`` in it, or a function from the name of a tenant to its URL."""
 
 _HOLE: Final = "{tenant}"
+_MARK: Final = "tenantzmark"
 _MAINTENANCE: Final = "postgres"
 """Source: PostgreSQL, initdb: "a database meant for use by users, utilities"."""
 
@@ -63,6 +67,7 @@ class DatabasePlaces:
     """
 
     has_sql = True
+    outside = RawSqlTenancy("the models of tenants")
 
     def __init__(
         self,
@@ -78,8 +83,21 @@ class DatabasePlaces:
         self._base = base
         self._states = states
         self._make = _beside(base) if url is None else _maker(url)
+        self._made: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
         if not callable(url):
-            self.url("t")  # what is wrong with a template is told at once
+            # What is wrong with a template is told at once.
+            text = re.escape(_name_of(self.url(_MARK)))
+            self._pattern = re.compile(text.replace(re.escape(_MARK), "[a-z0-9_-]+"))
+
+    def leads_to(self, url: DatabaseUrl) -> bool:
+        """Whether the place of a tenant may be at *url*.
+
+        Of a function that makes URLs, only those are known that it made.
+        """
+        if self._pattern is None:
+            return _name_of(url) in self._made
+        return self._pattern.fullmatch(_name_of(url)) is not None
 
     def epoch_nowait(self, tenant: str) -> str | None:
         """Return what tells a tenant from an earlier one of its name, if known."""
@@ -114,6 +132,8 @@ class DatabasePlaces:
             raise UrlError(url.safe, problem)
         if url.dialect is POSTGRESQL:
             check_identifier(tenant, url.database)
+        if self._pattern is None:
+            self._made.add(_name_of(url))
         return url
 
     def name(self, tenant: str) -> str:
@@ -230,6 +250,13 @@ async def _alone(connect: Connect, url: DatabaseUrl) -> AsyncGenerator[Driver]:
         yield driver
     finally:
         await driver.aclose()
+
+
+def _name_of(url: DatabaseUrl) -> str:
+    """Return the name of a database, or the whole path of a file."""
+    if url.dialect is SQLITE and not url.is_memory:
+        return os.path.realpath(url.database)
+    return url.database or url.user or ""
 
 
 def _in(url: DatabaseUrl, database: str) -> DatabaseUrl:

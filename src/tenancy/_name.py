@@ -61,6 +61,7 @@ def check_place_name(name: object) -> str:
             "holds lower-case letters, digits, _ and - only, all of ASCII"
         )
         raise TenantNameError(text, problem)
+    check_identifier(text, text)
     if text in _DEVICES:
         raise TenantNameError(text, "Windows has a device of this name: add to it")
     return text

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..drivers import Bridge, DatabaseUrl, Driver
 from ..models import Model
+from ._raw_sql import RawSqlTenancy
 
 __all__ = ["Connect", "Places"]
 
@@ -30,6 +31,15 @@ class Places(Protocol):
     @property
     def has_sql(self) -> bool:
         """Whether raw SQL of a tenant can get at nothing but its own."""
+        ...
+
+    @property
+    def outside(self) -> RawSqlTenancy:
+        """The layer for raw SQL that names the place of a tenant by its URL."""
+        ...
+
+    def leads_to(self, url: DatabaseUrl) -> bool:
+        """Whether the place of a tenant may be at *url*."""
         ...
 
     def epoch_nowait(self, tenant: str) -> str | None:

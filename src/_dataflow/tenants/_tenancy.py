@@ -20,7 +20,7 @@ from ...tenancy import (
 
 __all__ = ["KINDS", "Tenancy"]
 
-KINDS: Final = ("row", "schema", "database")
+KINDS: Final = ("row", "database")
 
 
 @final
@@ -28,7 +28,7 @@ class Tenancy:
     """What keeps tenants apart.
 
     Args:
-        kind: ``row``, ``schema`` or ``database``.
+        kind: ``row`` or ``database``.
         places: Where each tenant has tables of its own; None where they share them.
         states: What tenants are.
         is_strict: Whether only tenants that are written down are served.

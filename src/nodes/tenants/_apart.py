@@ -47,6 +47,15 @@ class Apart(Protocol):
         """Whether raw SQL of a tenant can get at nothing but its own."""
         ...
 
+    @property
+    def outside(self) -> Interceptor:
+        """The layer for raw SQL that names the place of a tenant by its URL."""
+        ...
+
+    def leads_to(self, url: DatabaseUrl) -> bool:
+        """Whether the place of a tenant may be at *url*."""
+        ...
+
     def epoch_nowait(self, tenant: str) -> str | None:
         """Return what tells a tenant from an earlier one of its name.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from postgres import PostgresServer
+
 ROLE = f"dataflow_app_{os.getpid()}"
 """Owns its databases, and is no superuser: policies hold it back."""
 
@@ -29,6 +31,13 @@ class Place:
     def is_walled(self) -> bool:
         """Whether there is a second wall."""
         return bool(self.options)
+
+
+def owned_by(server: PostgresServer, url: str, role: str = ROLE) -> Place:
+    """Give a database to a role, and return it as that one sees it, with walls."""
+    name = urlsplit(url).path.lstrip("/")
+    server.execute(f"ALTER DATABASE {name} OWNER TO {role}")
+    return Place(as_role(url, role), url, {"row_security": True})
 
 
 def as_role(url: str, role: str) -> str:

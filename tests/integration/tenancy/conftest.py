@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from postgres import PostgresServer
-from tenants import ROLE, Place, as_role
+from tenants import ROLE, Place, owned_by
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +20,7 @@ def app_role(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def walled(postgres_url: str, postgres_server: PostgresServer, app_role: str) -> Place:
     """Give a database of PostgreSQL with row security, still empty."""
-    name = urlsplit(postgres_url).path.lstrip("/")
-    postgres_server.execute(f"ALTER DATABASE {name} OWNER TO {app_role}")
-    url = as_role(postgres_url, app_role)
-    return Place(url, postgres_url, {"row_security": True})
+    return owned_by(postgres_server, postgres_url, app_role)
 
 
 @pytest.fixture(

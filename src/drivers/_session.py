@@ -156,12 +156,12 @@ class Session(ABC):
         """Run groups outside a transaction, each all or nothing."""
 
     @abstractmethod
-    async def _begin(self, savepoint: str | None) -> None:
-        """Begin a transaction, or set *savepoint*."""
+    async def _begin(self, savepoint: str | None, opening: str | None = None) -> None:
+        """Begin a transaction, with what `Statement` calls *opening*; or a savepoint."""
 
-    async def _begin_snapshot(self) -> None:
+    async def _begin_snapshot(self, opening: str | None) -> None:
         """Begin a transaction that only reads, all of it as of one moment."""
-        await self._begin(None)
+        await self._begin(None, opening)
 
     @abstractmethod
     async def _commit(self, savepoint: str | None) -> None:
@@ -182,11 +182,11 @@ class Session(ABC):
 
     # -- transactions -----------------------------------------------------------
 
-    async def begin(self) -> None:
+    async def begin(self, opening: str | None = None) -> None:
         """Open a level; `Transaction` calls it."""
         if self._own_stream is not None:
             await self._own_stream.supersede()
-        await self._open_level()
+        await self._open_level(opening=opening)
 
     async def commit(self) -> None:
         """Close the innermost level well; `Transaction` calls it."""
@@ -209,14 +209,16 @@ class Session(ABC):
         # SQLite rolls back everything on some errors, savepoint or not.
         self._failed = self._depth > 0 and not self._is_in_transaction
 
-    async def _open_level(self, *, is_snapshot: bool = False) -> None:
+    async def _open_level(
+        self, *, is_snapshot: bool = False, opening: str | None = None
+    ) -> None:
         if self._depth:
             self._check_usable()
         try:
             if is_snapshot:
-                await self._begin_snapshot()
+                await self._begin_snapshot(opening)
             else:
-                await self._begin(self._savepoint())
+                await self._begin(self._savepoint(), opening)
         except BaseException:
             self._failed = self._depth > 0
             if not self._depth:
@@ -271,7 +273,9 @@ class Session(ABC):
             await self._own_stream.supersede()
         is_own = not self._depth
         if is_own:
-            await self._open_level(is_snapshot=stream.is_snapshot)
+            await self._open_level(
+                is_snapshot=stream.is_snapshot, opening=statement.opening
+            )
         self._check_usable()
         try:
             cursor = await self._open_cursor(statement)
@@ -316,13 +320,14 @@ class Session(ABC):
 class Transaction:
     """The block of a transaction, or of a savepoint inside one."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_opening", "_session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, opening: str | None = None) -> None:
         self._session = session
+        self._opening = opening
 
     async def __aenter__(self) -> None:
-        await self._session.begin()
+        await self._session.begin(self._opening)
 
     async def __aexit__(
         self,

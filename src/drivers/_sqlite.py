@@ -297,7 +297,8 @@ class SqliteConnection(Session):
 
     # -- transactions -----------------------------------------------------------
 
-    async def _begin(self, savepoint: str | None) -> None:
+    async def _begin(self, savepoint: str | None, opening: str | None = None) -> None:
+        del opening  # of PostgreSQL only
         if savepoint:
             await self._hop(self._thread.command, f"SAVEPOINT {savepoint}")
         else:

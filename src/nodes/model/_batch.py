@@ -71,7 +71,7 @@ class Batch:
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
         if jobs:
             table = view_of(table, jobs[0][0])
-            connection = self._audited(connection, table)
+            connection = self._audited(self._walled(connection), table)
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
         if len(jobs) > 1:
@@ -87,6 +87,13 @@ class Batch:
             except Exception as error:  # noqa: BLE001  the sender's, see rule 1
                 envelope.fail(error)
         return []
+
+    def _walled(self, connection: Connection) -> Connection:
+        """Return *connection*; where there is a second wall, one that keeps to it."""
+        wall = self._node.database.row_security
+        if wall is None:
+            return connection
+        return wall.connection(connection, self._node.model, self.jobs[0][0])
 
     def _audited(self, connection: Connection, table: Table) -> Connection:
         """Return *connection*; where changes are recorded, one that does that."""

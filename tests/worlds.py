@@ -7,7 +7,7 @@ not even rewritten.
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
@@ -185,8 +185,8 @@ class World:
         dialect = self._eye.dialect
         where = "xmin::text, ctid::text" if dialect is POSTGRESQL else "rowid"
         looks = [
-            _statement(
-                f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "
+            Statement(
+                f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "  # noqa: S608  ours
                 f"WHERE tenant_id = {dialect.place(1)} ORDER BY 1, 2, 3",
                 (tenant,),
                 returns_rows=True,
@@ -200,16 +200,16 @@ class World:
     async def reset(self, *, has_others: bool) -> None:
         """Make it what it was at first, as far as somebody changed it."""
         statements = [
-            _statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")
+            Statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")  # noqa: S608  ours
             for table in reversed(TABLES)
         ]
         statements += self._insertions("a", OURS)
-        statements += [_statement(f"DELETE FROM {table}") for table in AUDIT]
+        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]  # noqa: S608  ours
         if has_others and (
             self._pristine is None or await self.rows("b") != self._pristine
         ):
             statements += [
-                _statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")
+                Statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")  # noqa: S608  ours
                 for table in reversed(TABLES)
             ]
             statements += self._insertions("b", THEIRS)
@@ -230,18 +230,13 @@ class World:
             places = ", ".join(dialect.place(n + 1) for n in range(len(names)))
             text = f"INTO {table} ({columns}) VALUES ({places})"
             made += [
-                _statement(f"INSERT {text}", (tenant, *row.values())) for row in rows
+                Statement(f"INSERT {text}", (tenant, *row.values())) for row in rows
             ]
         return made
 
     async def is_as_it_was(self) -> bool:
         """Whether nothing of the others was touched."""
         return await self.rows("b") == self._pristine
-
-
-def _statement(text: str, values: Sequence[Any] = (), **how: bool) -> Statement:
-    """Return a statement about tables of this file."""
-    return Statement(text, values, **how)
 
 
 class Worlds:
@@ -275,7 +270,7 @@ class Worlds:
 
 
 @asynccontextmanager
-async def open_worlds(mixed: Place, alone: Place) -> AsyncIterator[Worlds]:
+async def open_worlds(mixed: Place, alone: Place) -> AsyncGenerator[Worlds]:
     """Give two new worlds."""
     async with AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(open_bridge())

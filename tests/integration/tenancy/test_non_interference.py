@@ -60,19 +60,31 @@ TRICKS: tuple[Filter, ...] = (
 )
 
 
+def equal(name: str, value: object) -> Filter:
+    return {name: value}
+
+
+def asked(name: str, operator: str, value: object) -> Filter:
+    return {name: {operator: value}}
+
+
+def joined(operator: str, one: Filter, other: Filter) -> Filter:
+    return {operator: [one, other]}
+
+
 def leaves(model: str) -> st.SearchStrategy[Filter]:
     name, key = FIELDS[model], KEYS[model]
     own = [
         st.sampled_from(TRICKS),
-        st.builds(lambda op, n: {name: {op: n}}, OPERATORS, numbers),
-        st.builds(lambda ns: {name: {"$nin": ns}}, st.lists(numbers, max_size=3)),
-        st.builds(lambda code: {key: code}, codes),
+        st.builds(asked, st.just(name), OPERATORS, numbers),
+        st.builds(asked, st.just(name), st.just("$nin"), st.lists(numbers, max_size=3)),
+        st.builds(equal, st.just(key), codes),
         st.builds(
-            lambda op: {key: {op: "k"}}, st.sampled_from(["$regex", "$contains"])
+            asked, st.just(key), st.sampled_from(["$regex", "$contains"]), st.just("k")
         ),
     ]
     if model == "Customer":
-        own.append(st.builds(lambda email: {"email": email}, emails))
+        own.append(st.builds(equal, st.just("email"), emails))
     return st.one_of(own)
 
 
@@ -83,13 +95,8 @@ QUANTIFIERS = st.sampled_from(["$some", "$every", "$none"])
 def combined(parts: st.SearchStrategy[Filter]) -> st.SearchStrategy[Filter]:
     return st.one_of(
         parts,
-        st.builds(
-            lambda op, a, b: {op: [a, b]},
-            st.sampled_from(["$and", "$or"]),
-            parts,
-            parts,
-        ),
-        st.builds(lambda part: {"$not": part}, parts),
+        st.builds(joined, st.sampled_from(["$and", "$or"]), parts, parts),
+        st.builds(equal, st.just("$not"), parts),
     )
 
 
@@ -99,14 +106,12 @@ def filters(model: str, hops: int = 2) -> st.SearchStrategy[Filter]:
     if hops:
         for name, target in LEADS[model]:
             inner = filters(target, hops - 1)
-            parts.append(
-                st.builds(lambda q, f, name=name: {name: {q: f}}, QUANTIFIERS, inner)
-            )
+            parts.append(st.builds(asked, st.just(name), QUANTIFIERS, inner))
         back = BACK[model]
         if back is not None:
             name, target = back
             inner = filters(target, hops - 1)
-            parts.append(st.builds(lambda f, name=name: {name: f}, inner))
+            parts.append(st.builds(equal, st.just(name), inner))
     return combined(st.one_of(parts))
 
 
@@ -212,15 +217,15 @@ SINGULAR: list[st.SearchStrategy[Step]] = [
     step(
         "Customer",
         "Upsert",
-        where=st.builds(lambda code: {"code": code}, codes),
+        where=st.builds(equal, st.just("code"), codes),
         update=CHANGES["Customer"],
-        create=st.builds(lambda email: {"email": email}, emails),
+        create=st.builds(equal, st.just("email"), emails),
     ),
     step(
         "Order",
         "Upsert",
-        where=st.builds(lambda code: {"code": code}, codes),
-        update=st.builds(lambda n: {"n": n}, numbers),
+        where=st.builds(equal, st.just("code"), codes),
+        update=st.builds(equal, st.just("n"), numbers),
     ),
     step(
         "Customer",

@@ -121,15 +121,30 @@ class ReachingConnection:
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a block that commits at its end, see `Connection.transaction`."""
-        return self._transaction()
+        return self._level(self._connection.transaction())
+
+    def snapshot(
+        self, *, opening: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Return a block that only reads, see `Connection.snapshot`."""
+        reach = self._reach.opening
+        return self._snapshot(reach if opening is None else f"{reach};{opening}")
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[None]:
+    async def _snapshot(self, opening: str) -> AsyncGenerator[None]:
+        async with self._level(self._connection.snapshot(opening=opening)):
+            self._is_said = True
+            yield
+
+    @asynccontextmanager
+    async def _level(
+        self, block: AbstractAsyncContextManager[None]
+    ) -> AsyncGenerator[None]:
         if self._depth and not self._is_said:
             self._is_said = True
             await self._connection.run((self._reach.statement,))
         with self._told.telling():
-            async with self._connection.transaction():
+            async with block:
                 self._depth += 1
                 try:
                     yield

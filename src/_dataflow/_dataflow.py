@@ -30,6 +30,7 @@ from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
+from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
 from ._tenants import across_tenants, as_tenant
 from .tenants import Rows, Tenancy, Tenants
@@ -85,16 +86,20 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tenant_pool_size: Connections to a tenant's own database at most.
         known_tenants_only: Serve only tenants that were made with ``db.tenants``; with
             ``database`` that is always so.
+        row_security: Keep tenants apart by policies of PostgreSQL as well. They are
+            made with the tables, and looked for before the first use of a model.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
         tenants: To make tenants, suspend, export and delete them.
+        row_security: The policies of models with tenants, as SQL.
 
     Raises:
         UrlError: The URL cannot be understood.
         ValueError: The key is too short.
         PolicyError: A rule cannot be used.
+        RowSecurityError: It is asked for, and the database has none.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         max_open_tenants: int = 32,
         tenant_pool_size: int = 5,
         known_tenants_only: bool = False,
+        row_security: bool = False,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -138,6 +144,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             pool_size=tenant_pool_size,
             known_only=known_tenants_only,
         )
+        if row_security and tenancy != "row":
+            msg = 'row_security is for tenancy="row": others share no tables'
+            raise ValueError(msg)
+        wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
             pool_size=pool_size,
@@ -148,8 +158,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             prepare=ensure_table if may_create else None,
             gate=self._tenancy.gate,
             apart=self._tenancy.places,
+            row_security=wall,
         )
         self._catalogue = Catalogue(self._database, self._accept)
+        self.row_security = RowSecurityView(wall, self._catalogue)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.tenants = Tenants(

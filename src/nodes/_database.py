@@ -12,6 +12,7 @@ from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
+from ..row_security import RowSecurity
 from .tenants import Apart, Gate
 
 __all__ = ["Database", "Prepare"]
@@ -44,6 +45,8 @@ class Database:
         gate: Which tenants may come in; None lets all of them.
         apart: Where each tenant has tables of its own; None if a column tells whose a
             row is.
+        row_security: Holds statements to their tenant in the database as well; None
+            leaves that out.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -62,6 +65,7 @@ class Database:
         audit_key: bytes | None = None,
         gate: Gate | None = None,
         apart: Apart | None = None,
+        row_security: RowSecurity | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -72,6 +76,7 @@ class Database:
         self.audit_key = audit_key
         self.gate = gate
         self.apart = apart
+        self.row_security = row_security
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()

@@ -7,8 +7,9 @@ last, the bridge to the clients after them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, Self, final
@@ -250,9 +251,25 @@ class Engine(AsyncContextManagerMixin):
         """
         return self._place(database).driver
 
-    def connect(self, url: DatabaseUrl) -> Driver:
+    def connect_to(self, url: DatabaseUrl) -> Driver:
         """Return connections of the caller's own, who closes them; none is made yet."""
         return connect(url, self._bridge, pool_size=_ALONE)
+
+    def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
+        """Return other connections to a database, for the caller to close.
+
+        Args:
+            database: Which.
+            options: Said in place of those of its URL.
+
+        Raises:
+            ClosedError: The engine has stopped, or the database is closed.
+        """
+        self._place(database)
+        url = replace(database.url, options=options)
+        return connect(
+            url, self._bridge, pool_size=database.pool_size, echo=database.echo
+        )
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.

@@ -268,7 +268,7 @@ class Tenants:
         if places is None:
             return
         base = engine.driver(self._database)
-        await places.create(base, tenant, engine.connect, may_adopt=adopt)
+        await places.create(base, tenant, engine.connect_to, may_adopt=adopt)
         models = [m for m in self._catalogue.models.values() if m.is_apart]
         async with engine.using(self._database, tenant) as place:
             for model in models:
@@ -340,7 +340,7 @@ class Tenants:
         async def drop() -> None:
             await engine.close_tenant(self._database, tenant)
             await places.drop(
-                base, tenant, engine.connect, [model.table for model in models]
+                base, tenant, engine.connect_to, [model.table for model in models]
             )
 
         await guarded_drop(self._database.interceptors, models, tenant, reason, drop)

@@ -17,7 +17,15 @@ from ._shape import (
     View,
 )
 from ._table import ensure_table, table_statements, tables_statements
-from .adopting import Adopted, adopt, described, model_name, model_source
+from .adopting import (
+    Adopted,
+    Related,
+    adopt,
+    described,
+    model_name,
+    model_source,
+    relate,
+)
 from .reading import read_schema
 from .registry import Drift, Entry, checksum, define, drift, entries, rebuild, register
 
@@ -31,6 +39,7 @@ __all__ = [
     "ForeignKey",
     "IndexPart",
     "Key",
+    "Related",
     "Schema",
     "TableIndex",
     "TableShape",
@@ -48,6 +57,7 @@ __all__ = [
     "read_schema",
     "rebuild",
     "register",
+    "relate",
     "shape_of",
     "table_shape",
     "table_statements",

@@ -118,14 +118,22 @@ class Discovery:
         found[name] = table, adopted.model
 
     def _let_go(self, found: _Found) -> None:
-        """Take the foreign keys from models that are replaced.
+        """Take the foreign keys from discovered models that are replaced, or related.
 
         They were found with tables as they were before: they need not fit the new ones.
         """
-        for name in found:
-            model = self._catalogue.models.get(name)
-            if model is not None and model.foreign_keys:
+        for model in [*self._catalogue.models.values()]:
+            if model.foreign_keys and self._is_about(model, found):
                 self._add(replace(model, foreign_keys=()))
+        for name, (_, model) in found.items():
+            if name in self._catalogue.models:
+                self._add(model)
+
+    @staticmethod
+    def _is_about(model: Model, found: _Found) -> bool:
+        """Whether a discovered model is among those found, or refers to one."""
+        names = {model.name, *(key.target for key in model.foreign_keys)}
+        return model.is_foreign and bool(names & {*found})
 
     def _waiting(
         self, schema: Schema, found: _Found
@@ -139,7 +147,10 @@ class Discovery:
             if model.is_foreign
             and model.name not in found
             and model.table in tables
-            and any(key.target in new for key in tables[model.table].foreign_keys)
+            and (
+                self._is_about(model, found)
+                or any(key.target in new for key in tables[model.table].foreign_keys)
+            )
         ]
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from keyword import iskeyword
 from typing import Final
 
+from msgspec.structs import replace
+
 from ...errors import ModelError
 from ...models import (
     Action,
@@ -94,7 +96,7 @@ def model_source(schema: Schema, tables: Iterable[str] | None = None) -> str:
             lines = [
                 *notes,
                 *_notes(table, left_out),
-                *_lines(related.models[model.name]),
+                *_lines(_native(related.models[model.name], table, schema.dialect)),
             ]
         parts.append("\n".join(lines) + "\n")
     parts.append(_TAIL.format(names=", ".join(names)))
@@ -125,6 +127,20 @@ def _taken(
     if problem is None:
         return notes, adopted.model
     return [*notes, f"# {table.full_name!r} is left out: {problem!r}"], None
+
+
+def _native(model: Model, table: TableShape | View, dialect: str) -> Model:
+    """Return the model with a note on each text whose collation is not ours."""
+
+    def noted(each: Field) -> Field:
+        column = table_columns[each.name]
+        is_text = each.type.kind is Kind.STR and each.type.column is None
+        if dialect != "postgresql" or not is_text or column.collation == "C":
+            return each
+        return replace(each, type=replace(each.type, column="text"))
+
+    table_columns = {each.name: each for each in table.columns}
+    return replace(model, fields=tuple(map(noted, model.fields)))
 
 
 def _lines(model: Model) -> Iterator[str]:
@@ -224,6 +240,8 @@ def _value(model: Model, field: Field) -> str | None:
         said["computed"] = True
     elif field.is_defaulted and not field.is_generated:
         said["database_default"] = True
+    elif field.name == "id" and field.is_key and not field.is_generated:
+        said["generated"] = False
     for key in model.foreign_keys:
         if key.fields == (field.name,):
             said |= _reference(model, key)

@@ -83,7 +83,7 @@ TABLES = (
     a integer, b bigint, c text COLLATE "C", v varchar(10), m numeric(10,2),
     d text, u bigint CONSTRAINT t_u_key UNIQUE,
     f bigint CONSTRAINT t_f_fkey REFERENCES p (id), n bigint NOT NULL)""",
-    "CREATE INDEX t_b_idx ON t (b)",
+    "CREATE INDEX t_b_idx ON t (b NULLS FIRST)",
     "INSERT INTO p SELECT generate_series(0, 500)",
     """INSERT INTO t SELECT i, i, i, i, i % 9, 1.5, i, i, i % 9, i
     FROM generate_series(1, 500) AS i""",

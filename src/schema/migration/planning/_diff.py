@@ -288,9 +288,8 @@ class _Differ:
                 yield DropUnique(table=target.name, unique=each)
 
     def _indexes(self, actual: TableShape, target: TableShape) -> Iterator[Change]:
-        table, pending = target.name, {each.name for each in target.uniques}
-        # An index of the name of a constraint waits to become it.
-        left = [each for each in actual.indexes if each.name not in pending]
+        table = target.name
+        left = [each for each in actual.indexes if not _is_pending(each, target)]
         foreign = [each for each in left if not self._is_like_ours(each, actual)]
         for wanted in target.indexes:
             same = [each for each in left if _say_the_same(each, wanted)]
@@ -365,6 +364,16 @@ class _Differ:
 
 def _say_the_same(one: TableIndex, other: TableIndex) -> bool:
     return replace(one, name="") == replace(other, name="")
+
+
+def _is_pending(index: TableIndex, target: TableShape) -> bool:
+    """Whether an index waits to become the constraint whose name it has."""
+    parts = tuple(IndexPart(each.text) for each in index.parts)
+    is_whole = index.is_unique and index.is_plain and parts == index.parts
+    return is_whole and any(
+        (each.name, each.columns) == (index.name, index.columns)
+        for each in target.uniques
+    )
 
 
 def _serves(index: TableIndex, wanted: TableIndex) -> bool:

@@ -118,15 +118,22 @@ class ConstraintDraft(Draft):
     def _add_index(self, change: AddIndex) -> None:
         table, index = change.table, change.index
         if not self._of(table).is_empty:
-            proofs: tuple[Proof, ...] = ()
-            if index.is_unique and index.is_plain:
-                proofs = (no_twins(table, index.columns),)
-                proofs = self._if_readable(table, index.columns, proofs)
-            self._concurrently(table, index, proofs)
+            self._concurrently(table, index, self._twins(table, index))
             return
         text = f"create index {index.name} on {table}"
         drop = [f"DROP INDEX {quote(index.name)}"]
         self._add("create_index", table, text, [create_index(index, table)], drop)
+
+    def _twins(self, table: str, index: TableIndex) -> tuple[Proof, ...]:
+        if not index.is_unique or len(index.columns) < len(index.parts):
+            return ()
+        where = index.where
+        if where is not None and any(
+            name in where for of, name in self._unread if of == table
+        ):
+            where = None  # a column that is not there yet says nothing of any row
+        proofs = (no_twins(table, index.columns, where),)
+        return self._if_readable(table, index.columns, proofs)
 
     def _concurrently(
         self, table: str, index: TableIndex, proofs: tuple[Proof, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dataflow.drivers import Driver
-from dataflow.models import declare
+from dataflow.models import Family, declare
 from dataflow.schema.migration import Entry, Migrator, Permission, Risk, target_of
 from dataflow.sql import Statement
 
@@ -30,8 +30,11 @@ def model(name: str, /, **fields: Any) -> type:  # annotations
 
 def migrator(driver: Driver, *classes: type, drops: Sequence[str] = ()) -> Migrator:
     """Return what brings the tables of models about."""
-    target = target_of(map(declare, classes), driver.dialect)
-    return Migrator(driver, target, drops=drops)
+    family = Family()
+    models = [declare(cls, family) for cls in classes]
+    for each in models:
+        family.add(each)
+    return Migrator(driver, target_of(models, driver.dialect), drops=drops)
 
 
 async def migrate(

@@ -7,7 +7,12 @@ from time import perf_counter
 from typing import Any, Final
 
 from ....drivers import Connection
-from ....errors import MigrationCheckError
+from ....errors import (
+    ConnectionLostError,
+    DriverError,
+    MigrationCheckError,
+    TransactionConflictError,
+)
 from ....sql import Dialect, Statement, codec
 from .._step import Backfill, Proof, Work
 from ..planning import Fill
@@ -51,9 +56,16 @@ class Runner:
         """See that a question has no row for an answer.
 
         Raises:
-            MigrationCheckError: It has.
+            MigrationCheckError: It has, or there is a value that cannot even be cast.
         """
-        if await ask(self._connection, proof.query):
+        try:
+            rows = await ask(self._connection, proof.query)
+        except (ConnectionLostError, TransactionConflictError):
+            raise
+        except DriverError as error:
+            problem = f"{proof.problem} ({error})"
+            raise MigrationCheckError(what, problem) from error
+        if rows:
             raise MigrationCheckError(what, proof.problem)
 
     async def run(self, work: Work, what: str, record: Record) -> None:

@@ -24,7 +24,7 @@ from .._conversion import conversion, reversal
 from .._literal import literal
 from .._proofs import no_conversion, no_nulls, no_value, no_value_of
 from .._text import column_text, quote, type_text
-from ._draft import Draft, drop_constraint
+from ._draft import Draft, drop_constraint, identity
 
 __all__ = ["CHECK_PREFIX", "ColumnDraft"]
 
@@ -114,6 +114,8 @@ class ColumnDraft(Draft):
         if not column.is_nullable and column.generated is None:
             forth.append(f"{table} ALTER COLUMN {name} DROP NOT NULL")
             back.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
+        if column.identity in {"always", "by default"}:
+            back += identity(change.table, column)
         forth.append(f"{table} RENAME COLUMN {name} TO {kept}")
         self._add(
             "quarantine_column",

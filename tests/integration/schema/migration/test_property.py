@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import anyio
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from evolving import FREE, run
+from evolving import FREE, programs, run
 from generations import Generation, Slot, generations, is_same_value, rows
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
@@ -300,6 +301,57 @@ async def test_any_models_become_any_others_and_rows_stay(
     for before, after in pairwise(drawn):
         if not await advance(driver, before, after, has_rows=bool(stored)):
             break
+
+
+@settings(max_examples=EXAMPLES // 2, suppress_health_check=CHECKS, phases=PHASES)
+@given(history=histories(), place=st.integers(0, 40))
+async def test_a_migration_that_fails_anywhere_leaves_the_schema_to_the_byte(
+    driver: Driver, history: tuple[list[Generation], list[dict[str, Any]]], place: int
+) -> None:
+    (before, after, *_), stored = history
+    await clear(driver)
+    await (await migrator(driver, models_of(before))).apply(FREE)
+    await fill(driver, before, stored)
+    schema, rows_before = (
+        await text_of(driver),
+        await rows_of(driver, models_of(before)[1]),
+    )
+    failing = await migrator(driver, models_of(after))
+    n_steps = len((await failing.plan()).steps)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == place % n_steps:
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    error: Exception | None = None
+    try:
+        await failing.apply(FREE, fail)
+    except (MigrationBlockedError, MigrationCheckError, MigrationFailedError) as caught:
+        error = caught
+    event(type(error).__name__)
+    if n_steps:
+        assert error is not None
+        assert await text_of(driver) == schema
+        left = await rows_of(driver, models_of(before)[1])
+        assert left.keys() == rows_before.keys()
+
+
+async def text_of(driver: Driver) -> Any:
+    """Return the schema as the database itself writes it down."""
+    if driver.dialect.name == "sqlite":
+        return sorted(await run(driver, "SELECT name, sql FROM sqlite_master"))
+    folder = programs()
+    if not folder:  # a server of its own, whose programs are elsewhere
+        return await read_schema(driver)
+    url = driver.url
+    command = [f"{folder[0]}/pg_dump", "--schema-only", f"--host={url.host}"]
+    done = await anyio.run_process(
+        [*command, f"--username={url.user}", f"--dbname={url.database}"]
+    )
+    # What keeps a script from being tampered with is another word each time.
+    lines = done.stdout.decode().splitlines()
+    return [each for each in lines if "restrict " not in each]
 
 
 @settings(max_examples=8, suppress_health_check=CHECKS)

@@ -167,7 +167,7 @@ class Migrator:
             if self._dialect.name == "postgresql":
                 return await application().stepwise()
 
-            async def at_once() -> Entry | None:
+            async def at_once(_: float) -> Entry | None:
                 async with connection.transaction():
                     return await application().at_once()
 

@@ -408,7 +408,7 @@ def _target(thing: Model) -> Target:
 async def test_a_lock_that_is_not_given_is_asked_for_again(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(_lock, "LOCK_TIMEOUT_S", 0.02)
     migrator = Migrator(driver, _target(declare(model("P", a=int | None))))
     async with (
         driver.acquire() as reader,
@@ -428,7 +428,7 @@ async def test_a_lock_that_is_not_given_is_asked_for_again(
 async def test_a_lock_that_is_never_given_fails_the_migration_and_undoes_it(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(_lock, "LOCK_TIMEOUT_S", 0.02)
     monkeypatch.setattr(_lock, "ATTEMPTS", 2)
     before = await read_schema(driver)
     fields: dict[str, Any] = {"a": int | None, "b": int | None}

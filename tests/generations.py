@@ -127,7 +127,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         fields |= dict(map(_declared, self.slots.values()))
         fields |= {"ref1": int | None, "ref2": str | None}
         if self.action is not None:
-            facts = {"on_delete": self.action, "relation": "up"}
+            facts: dict[str, Any] = {"on_delete": self.action, "relation": "up"}
             if self.is_paired:
                 group = {"fields": ["ref1", "ref2"], "references": "Parent", **facts}
                 options["foreign_keys"] = [group]
@@ -202,7 +202,8 @@ def _following(draw: st.DrawFn, old: Generation) -> Generation:
     for number, slot in old.slots.items():
         if draw(st.sampled_from([True, True, True, True, False])):
             slots[number] = _later(draw, slot, free)
-    if free and draw(st.booleans()):
+    is_growing: bool = draw(st.booleans())
+    if free and is_growing:
         slots[max(old.slots, default=0) + 1] = _slot(draw, free.pop())
     table, before = old.table, None
     if draw(st.sampled_from([True, False, False])):
@@ -257,7 +258,7 @@ def _values(slot: Slot) -> st.SearchStrategy[Any]:
 
 def is_same_value(old: Any, new: Any) -> bool:
     """Whether a value is what it was, though it may be of another type."""
-    return _plain(old) == _plain(new)
+    return bool(_plain(old) == _plain(new))
 
 
 def _plain(value: Any) -> Any:

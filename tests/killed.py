@@ -29,6 +29,8 @@ from dataflow.schema import read_schema
 from dataflow.schema.migration.writing import CATALOGUES
 
 Work = Callable[[Driver], Awaitable[None]]
+Rows = dict[str, list[Any]]
+"""The rows that queries are to give."""
 
 SMALL, WIDE = Annotated[Decimal, Digits(6, 2)], Annotated[Decimal, Digits(10, 2)]
 UNTRIED = {"purge_column", "purge_table"}
@@ -139,7 +141,7 @@ ROWS = (
     "INSERT INTO doomeds (name) VALUES ('kept')",
     "INSERT INTO olds (text) VALUES ('old')",
 )
-KEPT = {
+KEPT: Rows = {
     "SELECT name, alias, age, note, CAST(number AS text), code, twice, parent_id, made, "
     "_dataflow_dropped_gone FROM firsts ORDER BY id": [
         ("a", "x", 1, "n", "5", 12, 1, 1, 7, 1.5),
@@ -153,7 +155,7 @@ KEPT = {
     "SELECT text FROM olds": [("old",)],
     "SELECT name FROM _dataflow_dropped_doomeds": [("kept",)],
 }
-WAS = {
+WAS: Rows = {
     "SELECT name, nick, age, note, number, code, twice, parent_id, gone FROM alphas "
     "ORDER BY id": [
         ("a", "x", 1, "n", 5, "12", 1, 1, 1.5),
@@ -247,7 +249,7 @@ async def check_half_done(driver: Driver, *, is_done: bool) -> None:
         await check_rows(driver, KEPT)
 
 
-async def check_rows(driver: Driver, wanted: dict[str, list[Any]]) -> None:
+async def check_rows(driver: Driver, wanted: Rows) -> None:
     for query, rows in wanted.items():
         assert await run(driver, query) == rows, query
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
 from msgspec.structs import replace
 
@@ -11,18 +11,11 @@ from ..drivers import Driver
 from ..errors import UnknownTableError
 from ..models import Model
 from ..nodes import Catalogue, Database, ModelNode
-from ..schema import (
-    Schema,
-    TableShape,
-    View,
-    adopt,
-    model_name,
-    read_schema,
-    relate,
-    shape_of,
-)
 from ..telemetry import get_log
 from ._hosting import Hosting
+
+if TYPE_CHECKING:
+    from ..schema import Schema, TableShape, View
 
 __all__ = ["Discovery", "generated"]
 
@@ -67,6 +60,8 @@ class Discovery:
 
     def declared(self) -> Schema:
         """Return the shape that the declared models ask for; asks no database."""
+        from ..schema import shape_of  # noqa: PLC0415  # not at start
+
         return shape_of(self._catalogue.models.values(), self._database.url.dialect)
 
     def register(self, schema: Schema, tables: Iterable[str] | None) -> dict[str, Any]:
@@ -75,6 +70,8 @@ class Discovery:
         Raises:
             UnknownTableError: There is no table of a name; none was registered.
         """
+        from ..schema import relate  # noqa: PLC0415  # not at start
+
         known = schema.by_name
         names = [*known] if tables is None else [*dict.fromkeys(tables)]
         for name in names:
@@ -98,6 +95,8 @@ class Discovery:
 
     def _adopt(self, table: TableShape | View, found: _Found, result: _Result) -> None:
         """Take a model of a table into what was found, without foreign keys."""
+        from ..schema import adopt, model_name  # noqa: PLC0415  # not at start
+
         where = table.full_name
         if table.schema is not None:
             problem = "a plain name does not find it: put its schema into search_path"
@@ -201,6 +200,8 @@ class _Result:
 
 def _reading(schema: str | None) -> Callable[[Driver], Awaitable[Schema]]:
     def read(driver: Driver) -> Awaitable[Schema]:
+        from ..schema import read_schema  # noqa: PLC0415  # not at start
+
         return read_schema(driver, schema)
 
     return read

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dataflow import DataFlow
+from dataflow import DataFlow, field
 from dataflow.drivers import Driver
 from dataflow.errors import ForeignKeyError
 from dataflow.models import Action, Model
@@ -323,3 +323,50 @@ async def test_names_of_columns_are_never_hidden(database_url: str) -> None:
             assert not each.startswith(("$", "_"))
             assert "." not in each
             await db[name].list(include=[each])
+
+
+async def test_a_model_whose_own_relations_are_not_there_yet_is_referred_to(
+    database_url: str,
+) -> None:
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(db, *SHOP)
+
+        @db.model
+        class User:
+            name: str
+            boss_id: int | None = field(references="Boss")
+
+        result = await db.register_schema_as_models_async(["orders"])
+
+        reason = result["left_out"]["Order"]["seller_name -> users (name)"]
+        assert "may be the same in several rows" in reason
+        assert relations(db["Order"].model)["buyer"] == ("User", False)
+
+
+async def test_a_module_says_relations_of_columns_that_are_no_names(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with DataFlow(database_url) as db:
+        await run(
+            db,
+            "CREATE TABLE rooms (a integer NOT NULL, b integer NOT NULL, "
+            "PRIMARY KEY (a, b))",
+            """CREATE TABLE beds (
+              id integer PRIMARY KEY, "room a" integer, "class" integer,
+              "next bed_id" integer REFERENCES beds (id) ON DELETE SET NULL,
+              FOREIGN KEY ("room a", "class") REFERENCES rooms (b, a)
+            )""",
+        )
+        module = imported(model_source(await db.inspect_schema_async()), tmp_path)
+        module.register(db)
+
+        assert relations(db["Bed"].model) == {
+            "next bed": ("Bed", False),
+            "room": ("Room", False),
+            "beds": ("Bed", True),
+        }
+        await db["Room"].create(a=1, b=2)
+        await db["Bed"].create(**{"id": 1, "room a": 2, "class": 1})
+        page = await db["Bed"].list(include=["room", "next bed"])
+        assert page["records"][0]["room"] == {"a": 1, "b": 2}
+        assert page["records"][0]["next bed"] is None

@@ -20,11 +20,10 @@ from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import BackupError
 from dataflow.models import field
 from dataflow.schema.migration import Permission, Risk
+from dataflow.schema.migration.applying._pg_dump import DumpError
+from dataflow.schema.migration.applying._pg_dump import _columns as columns_of
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"]),
-]
+pytestmark = pytest.mark.postgres
 
 COMPLICATED = 'it\'s \\ 100%\t"ü"\nnew line \\. \\N'
 PARENT = model("Zone", name=str)
@@ -312,3 +311,48 @@ async def test_a_migration_of_new_tables_alone_copies_none(driver: Driver) -> No
 
     assert entry is not None
     assert entry.backup == "dataflow_backup_2"
+
+
+@pytest.mark.usefixtures("with_programs")
+async def test_many_rows_come_back(driver: Driver, tmp_path: Path) -> None:
+    many = (
+        f"INSERT INTO {TABLE} (name, size) "
+        "SELECT repeat(i::text, 200), i FROM generate_series(3, 3000) AS i"
+    )
+    await run(driver, many)
+    before = await rows(driver)
+    permission = Permission(limit=Risk.CRITICAL, has_backup=True, folder=tmp_path)
+    await migrator(driver, NEWER_PARENT, NEW).apply(permission)
+    await run(driver, f"UPDATE {TABLE} SET name = id::text")
+    await run(driver, f"DELETE FROM {TABLE} WHERE id % 2 = 0")
+    await migrator(driver, NEWER_PARENT, NEW).roll_back(has_restore=True)
+
+    assert await rows(driver) == before
+
+
+@pytest.mark.parametrize("text", ["exit 0", "echo nonsense"])
+async def test_a_program_that_does_not_tell_its_version_is_not_used(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    fake(tmp_path, "pg_dump", text)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    entry = await migrator(driver, NEWER_PARENT, NEW).apply(BACKED_UP)
+
+    assert entry is not None
+    assert entry.backup == "dataflow_backup_2"
+
+
+async def test_a_program_that_cannot_be_run_is_told(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pg_dump").write_text("#!/no/such/shell\n")
+    (tmp_path / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    permission = Permission(limit=Risk.CRITICAL, has_backup=True, folder=tmp_path)
+    with pytest.raises(BackupError, match=r"\(0 is there\)"):
+        await migrator(driver, NEWER_PARENT, NEW).apply(permission)
+
+
+def test_a_script_without_rows_is_told() -> None:
+    with pytest.raises(DumpError, match="where the rows begin"):
+        columns_of([b"SET x;\n", b"COPY public.users FROM stdin;\n"])

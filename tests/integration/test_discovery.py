@@ -618,6 +618,7 @@ async def test_a_module_of_models_has_the_shape_it_was_written_from(
 OTHERS = {
     "postgresql": (
         "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
+        "CREATE TYPE mood AS ENUM ('sad', 'happy')",
         """CREATE TABLE kinds (
           code varchar(5) PRIMARY KEY, label char(3), shade text COLLATE "POSIX"
         )""",
@@ -625,7 +626,7 @@ OTHERS = {
           id integer PRIMARY KEY, big bigint NOT NULL, small smallint, near real,
           name varchar(20) NOT NULL, note text, size numeric(8, 2), amount positive,
           at timestamp(3) DEFAULT now(), since timestamptz(0), tags varchar(9)[],
-          doc json, kind varchar(5) REFERENCES kinds DEFERRABLE,
+          doc json, feels mood, kind varchar(5) REFERENCES kinds DEFERRABLE,
           other varchar(5) DEFAULT 'a' REFERENCES kinds ON DELETE SET DEFAULT,
           UNIQUE (name, big)
         )""",

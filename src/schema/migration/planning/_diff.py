@@ -219,7 +219,10 @@ class _Differ:
             found = actual.by_name.get(column.name)
             if found is not None:
                 # SQLite's keys of others do not say that they are never NULL.
-                is_key = actual.key is not None and column.name in actual.key.columns
+                is_key = all(
+                    each is not None and column.name in each.columns
+                    for each in (actual.key, target.key)
+                )
                 yield from self._of_column(table, found, column, is_key=is_key)
 
     def _check_renames(
@@ -250,6 +253,9 @@ class _Differ:
             yield DropNotNull(table=table, column=target)
 
     def _is_same_type(self, actual: Column, target: Column) -> bool:
+        is_enum = bool(actual.field_type and actual.field_type.choices)
+        if is_enum and target.type == "text":  # it holds what a Literal does
+            return True
         # No model asks for the collation of the database, so any is as good.
         if target.collation is not None and actual.collation != target.collation:
             return False

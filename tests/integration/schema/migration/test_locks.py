@@ -44,10 +44,14 @@ from dataflow.schema.migration.planning import Fill
 from dataflow.schema.migration.writing import CATALOGUES, purge_steps
 from dataflow.sql import POSTGRESQL, Statement
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
-]
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run on one event loop: the locks are those of the server."""
+    return "asyncio"
+
 
 RISKS = CATALOGUES["postgresql"]
 UNTRIED = {
@@ -444,3 +448,10 @@ async def test_a_lock_that_is_never_given_fails_the_migration_and_undoes_it(
     entry = (await migrator.entries())[-1]
     assert entry.state == "failed"
     assert entry.error
+
+
+def test_a_lock_is_waited_for_briefly_and_longer_only_in_the_end() -> None:
+    waits = [_lock.lock_timeout_s(attempt) for attempt in range(1, _lock.ATTEMPTS + 1)]
+
+    assert waits[:30] == [0.05] * 30
+    assert waits[30:] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]

@@ -117,6 +117,13 @@ async def check_shapes(driver: Driver, models: Sequence[Model]) -> None:
     assert [step.description for step in left.steps] == []
 
 
+async def check_others(driver: Driver, table: str) -> None:
+    """See that the check of others is where their column is now."""
+    found = (await read_schema(driver)).table(table)
+    (check,) = found.checks
+    assert f"{PREFIX}others" in check.condition
+
+
 # -- rows -------------------------------------------------------------------------
 
 
@@ -201,6 +208,7 @@ def check_row(
             assert is_same_value(value, new[kept.name]), (slot, kept, value, new)
         else:
             check_filled(kept, new[kept.name])
+    assert new[f"{PREFIX}others"] == 1
     for number, slot in after.slots.items():
         if number not in before.slots:
             check_filled(slot, new[slot.name])
@@ -273,6 +281,7 @@ async def advance(
         return False
     event("applied")
     await check_shapes(driver, models)
+    await check_others(driver, models[1].table)
     found = await rows_of(driver, models[1])
     assert found.keys() == stored.keys()
     for key, row in stored.items():
@@ -298,6 +307,9 @@ async def test_any_models_become_any_others_and_rows_stay(
     await clear(driver)
     await (await migrator(driver, models_of(drawn[0]))).apply(FREE)
     await check_shapes(driver, models_of(drawn[0]))
+    table = quote(drawn[0].table)
+    others = "ADD COLUMN others integer DEFAULT 1 CHECK (others > 0)"
+    await run(driver, f"ALTER TABLE {table} {others}")
     await fill(driver, drawn[0], stored)
     for before, after in pairwise(drawn):
         if not await advance(driver, before, after, has_rows=bool(stored)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import anyio
 import pytest
@@ -241,3 +242,24 @@ async def test_keys_that_the_database_made_are_made_again(
     assert await run(driver, query) == [(3,)]
     query = "INSERT INTO users (name) VALUES ('c') RETURNING id"
     assert await run(driver, query) == [(3,)]
+
+
+async def test_a_default_that_is_no_value_of_before_keeps_nothing_from_being_undone(
+    driver: Driver,
+) -> None:
+    await migrate(driver, model("User", name=str, code=UUID | None))
+    await run(driver, "INSERT INTO users (name) VALUES ('a')")
+    before = await schema_of(driver)
+    changed = model("User", name=str, code=(str, "none"), more=int | None)
+    n_steps = len((await migrator(driver, changed).plan()).steps)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == n_steps - 1:
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    with pytest.raises(MigrationCheckError, match="for the test"):
+        await migrator(driver, changed).apply(FREE, fail)
+
+    assert await schema_of(driver) == before
+    assert await run(driver, "SELECT name, code FROM users") == [("a", None)]

@@ -6,6 +6,7 @@ from ._family import Family
 from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
+from ._snake_case import snake_case
 from .declaring import (
     FieldAttribute,
     InstanceError,
@@ -52,5 +53,6 @@ __all__ = [
     "field",
     "is_template",
     "seal",
+    "snake_case",
     "written_in",
 ]

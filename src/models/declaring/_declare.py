@@ -58,10 +58,11 @@ def declare(cls: type, family: Family | None = None) -> Model:
     declared = {
         field: _field(name, field, *written) for field, written in source.items()
     }
+    given = [each for each, said in specifiers.items() if said.is_given]
     declared_key = _declared_key(name, specifiers, options)
     if declared_key:
         check_group(name, declared_key, declared)
-    fields, key = with_key(name, declared, declared_key)
+    fields, key = with_key(name, declared, declared_key, given)
     fields = _with_timestamps(name, fields, options)
     if options.has_tenants:
         refuse_in_key(name, key)

@@ -14,7 +14,15 @@ from ._sqlite import read_sqlite
 __all__ = ["OWN_TABLES", "read_schema"]
 
 OWN_TABLES: Final = frozenset(
-    {"dataflow_migration_steps", "dataflow_migrations", "dataflow_models"}
+    {
+        "dataflow_audit",
+        "dataflow_audit_heads",
+        "dataflow_audit_leaves",
+        "dataflow_audit_now",
+        "dataflow_migration_steps",
+        "dataflow_migrations",
+        "dataflow_models",
+    }
 )
 """Tables this package keeps for itself; nobody is shown them."""
 

@@ -4,6 +4,8 @@ Whatever tenant A does comes to the same in both, and the rows of B stay as they
 not even rewritten.
 """
 
+# ruff: noqa: S608  # names of tables in this file
+
 from __future__ import annotations
 
 import copy
@@ -185,7 +187,7 @@ class World:
         dialect = self._eye.dialect
         where = "xmin::text, ctid::text" if dialect is POSTGRESQL else "rowid"
         looks = [
-            _statement(
+            Statement(
                 f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "
                 f"WHERE tenant_id = {dialect.place(1)} ORDER BY 1, 2, 3",
                 (tenant,),
@@ -200,16 +202,16 @@ class World:
     async def reset(self, *, has_others: bool) -> None:
         """Make it what it was at first, as far as somebody changed it."""
         statements = [
-            _statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")
+            Statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")
             for table in reversed(TABLES)
         ]
         statements += self._insertions("a", OURS)
-        statements += [_statement(f"DELETE FROM {table}") for table in AUDIT]
+        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]
         if has_others and (
             self._pristine is None or await self.rows("b") != self._pristine
         ):
             statements += [
-                _statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")
+                Statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")
                 for table in reversed(TABLES)
             ]
             statements += self._insertions("b", THEIRS)
@@ -230,7 +232,7 @@ class World:
             places = ", ".join(dialect.place(n + 1) for n in range(len(names)))
             text = f"INTO {table} ({columns}) VALUES ({places})"
             made += [
-                _statement(f"INSERT {text}", (tenant, *row.values())) for row in rows
+                Statement(f"INSERT {text}", (tenant, *row.values())) for row in rows
             ]
         return made
 
@@ -239,9 +241,6 @@ class World:
         return await self.rows("b") == self._pristine
 
 
-def _statement(text: str, values: Sequence[Any] = (), **how: bool) -> Statement:
-    """Return a statement about tables of this file."""
-    return Statement(text, values, **how)
 
 
 class Worlds:

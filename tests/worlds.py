@@ -241,8 +241,6 @@ class World:
         return await self.rows("b") == self._pristine
 
 
-
-
 class Worlds:
     """Both of them."""
 

@@ -55,7 +55,9 @@ class _Found(msgspec.Struct, frozen=True):
 
     def has(self, wanted: tuple[Policy, ...]) -> bool:
         """Whether the policies of ours are those that are wanted, for all roles."""
-        asked = {(each.name, each.command, each.is_permissive, True) for each in wanted}
+        asked = frozenset(
+            (each.name, each.command, each.is_permissive, True) for each in wanted
+        )
         return self.policies == asked and (self.is_walled or not wanted)
 
 

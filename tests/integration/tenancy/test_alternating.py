@@ -51,7 +51,7 @@ async def test_a_thousand_runs_of_tenants_in_turn_meet_no_foreign_row(
             async with anyio.create_task_group() as tasks:
                 for number in range(RUNS):
                     tasks.start_soon(run, number)
-        counts = {}
+        counts: dict[str, int] = {}
         for tenant in TENANTS:
             with db.tenant(tenant):
                 counts[tenant] = await db["Note"].count()

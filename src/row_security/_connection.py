@@ -152,19 +152,6 @@ class ReachingConnection:
                     self._depth -= 1
                     self._is_said = self._is_said and self._depth > 0
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncGenerator[None]:
-        """Give a block that only reads, see `Connection.snapshot`."""
-        async with self._connection.snapshot():
-            # How it is isolated was said with its beginning; it may stream at once.
-            await self._connection.run((self._reach.statement,))
-            self._depth, self._is_said = self._depth + 1, True
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                self._is_said = self._depth > 0
-
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
     ) -> RowStream:

@@ -6,7 +6,9 @@ from ._family import Family
 from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
+from ._privacy import Privacy, Retention
 from .declaring import (
+    PII,
     FieldAttribute,
     InstanceError,
     References,
@@ -28,6 +30,7 @@ from .types import (
 )
 
 __all__ = [
+    "PII",
     "SCALARS",
     "Action",
     "Default",
@@ -45,8 +48,10 @@ __all__ = [
     "Model",
     "NaiveDatetime",
     "Native",
+    "Privacy",
     "References",
     "Relation",
+    "Retention",
     "declare",
     "encode_json",
     "field",

@@ -29,6 +29,7 @@ from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
+from ._privacy import Privacy
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._secret_key import secret_key
@@ -78,6 +79,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
+        privacy: The persons whose data it holds: to export and to erase them.
         protection: The rules in force: to change them, and to ask what they say.
 
     Raises:
@@ -128,6 +130,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.audit = Audit(self._database, self._hosting)
+        self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -162,7 +165,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         """
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         return cls
+
+    def _add_archive(self, model: Model) -> None:
+        """Declare where old rows of *model* go, if it archives them."""
+        archive = self.privacy.archive(model)
+        if archive is not None:
+            self._adopt(archive)
 
     def _accept(self, model: Model) -> None:
         self.protection.declare(model)
@@ -171,6 +181,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
     def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         known = self._catalogue.nodes  # others serve direct calls only
         return tuple(each for each in nodes.values() if each.name in known)
 

@@ -144,13 +144,16 @@ def _marks(
     marks, note = specifier.marks, find_pii(annotation)
     if note is not None:
         if marks.pii is not None:
-            problem = "its annotation and field() both say that it is personal: keep one"
+            problem = (
+                "its annotation and field() both say that it is personal: keep one"
+            )
             raise ModelError(model, name, problem)
         mask = marks.mask or "partial"
         marks = msgspec.structs.replace(marks, pii=note.category, mask=mask)
         if note.erased is not msgspec.UNSET:
             marks = msgspec.structs.replace(marks, erased=note.erased)
-    if marks.pii is not None and not (isinstance(marks.pii, str) and marks.pii):
+    category: object = marks.pii
+    if category is not None and not (isinstance(category, str) and category):
         problem = "the category of personal data is a word, such as 'email'"
         raise ModelError(model, name, problem)
     if marks.erased is not msgspec.UNSET and marks.erased is not None:

@@ -110,7 +110,9 @@ def _retention(
         raise ModelError(model, None, problem)
     field = _field(model, "retention", told.get("field"), fields)
     if field.type.kind not in _TIMES:
-        problem = f"a retention counts from a datetime or a date, not {field.describe()}"
+        problem = (
+            f"a retention counts from a datetime or a date, not {field.describe()}"
+        )
         raise ModelError(model, field.name, problem)
     return Retention(field.name, days, action)
 
@@ -125,9 +127,7 @@ def _hold(model: str, said: object, fields: Mapping[str, Field]) -> str | None:
     return field.name
 
 
-def _field(
-    model: str, option: str, name: object, fields: Mapping[str, Field]
-) -> Field:
+def _field(model: str, option: str, name: object, fields: Mapping[str, Field]) -> Field:
     if isinstance(name, str) and name in fields:
         return fields[name]
     near = nearest(name, tuple(fields)) if isinstance(name, str) else None

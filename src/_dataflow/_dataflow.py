@@ -203,7 +203,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     def list_models(self) -> list[str]:
         """Return the names of the models, in the order they were declared."""
-        return list(self._records)
+        archives = self.privacy.archives  # theirs, by themselves
+        return [name for name in self._records if name not in archives]
 
     def get_model(self, name: str) -> type:
         """Return the class declared under *name*; its model is `Records.model`.

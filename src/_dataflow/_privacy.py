@@ -76,6 +76,11 @@ class Privacy:
         archive = self._archives[model.name] = archive_of(model)
         return archive
 
+    @property
+    def archives(self) -> frozenset[str]:
+        """Names of the models in which old rows are; see ``retention``."""
+        return frozenset(each.name for each in self._archives.values())
+
     # -- persons -----------------------------------------------------------------
 
     async def export_subject(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -100,9 +100,10 @@ def _line(row: Row) -> bytes:
 def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever a row holds
     """Return *value* as JSON has it; numbers that JSON would round are text."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
+        named = cast("Mapping[object, Any]", value)
+        return {str(name): _plain(each) for name, each in named.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(each) for each in cast("list[Any]", value)]
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     return msgspec.to_builtins(value)  # bytes as Base64, decimals as text

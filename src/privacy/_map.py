@@ -61,8 +61,8 @@ class SubjectMap:
     ) -> None:
         self.subject = subject
         self._archives = archives
-        own_archive = archives.get(subject.name)
-        self.roots = {subject.name} | ({own_archive.name} if own_archive else set())
+        aged = archives.get(subject.name)
+        self.roots = {each.name for each in (subject, aged) if each is not None}
         self._kept = {each.name for each in archives.values()}
         self.links: dict[str, tuple[Link, ...]] = {}
         self._ways: dict[str, tuple[Relation, ...]] = {subject.name: ()}

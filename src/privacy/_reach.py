@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from ..errors import PartialViewError, SubjectNotFoundError
 from ..models import Model
@@ -137,9 +137,8 @@ def key_of(model: Model, key: object) -> dict[str, Any]:
         SubjectNotFoundError: It has other fields.
     """
     if isinstance(key, Mapping):
-        given: dict[str, Any] = {str(name): value for name, value in key.items()}
-    elif isinstance(key, tuple) and len(key) == len(model.key):
-        given = dict(zip(model.key, key, strict=True))
+        named = cast("Mapping[object, Any]", key)
+        given = {str(name): value for name, value in named.items()}
     else:
         given = {model.key[0]: key} if len(model.key) == 1 else {}
     if {*given} != {*model.key}:

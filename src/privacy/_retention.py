@@ -25,7 +25,7 @@ from ._archive import ARCHIVED
 from ._erase import anonymise, delete_rows
 from ._kinds import Nodes
 from ._reach import Row, keys_filter
-from ._stand_in import is_alike, refuse_keys, stand_in
+from ._stand_in import refuse_keys, stand_in
 
 __all__ = ["Keeper", "RetentionStep", "due"]
 
@@ -200,13 +200,10 @@ class Keeper:
         return len(rows)
 
     def _is_anonymous(self, lease: Lease, row: Mapping[str, Any]) -> bool:
-        masks = {} if lease.terms is None else lease.terms.masks
-        model = self._model
-        key = {} if is_alike(model) else row
-        # What is shown masked cannot be told from what stands for it: done again.
-        return not any(each.name in masks for each in model.personal) and all(
-            row[each.name] == stand_in(model, each, key) for each in model.personal
-        )
+        model, terms = self._model, lease.terms
+        if terms is not None and any(e.name in terms.masks for e in model.personal):
+            return False  # what is shown cannot be told from what stands for it
+        return all(row[e.name] == stand_in(model, e, row) for e in model.personal)
 
     async def _move(self, lease: Lease, rows: Sequence[Row], archive: Model) -> None:
         """Store rows, as they are stored, in the archive.

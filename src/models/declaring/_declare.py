@@ -152,7 +152,7 @@ def _marks(
         marks = msgspec.structs.replace(marks, pii=note.category, mask=mask)
         if note.erased is not msgspec.UNSET:
             marks = msgspec.structs.replace(marks, erased=note.erased)
-    category: object = marks.pii
+    category: Any = marks.pii
     if category is not None and not (isinstance(category, str) and category):
         problem = "the category of personal data is a word, such as 'email'"
         raise ModelError(model, name, problem)

@@ -157,10 +157,10 @@ def _key(db: DataFlow, of: str | None, text: str) -> object:
     """
     declared = {name: db[name].model for name in db.list_models()}
     model = subject_of(declared, of)
+    name, *others = model.key
     try:
-        if len(model.key) > 1:
+        if others:
             return msgspec.json.decode(text, type=dict[str, object])
-        (name,) = model.key
         wanted = model.field(name).type
         given = msgspec.convert(text, wanted.python_type, strict=False)
         return wanted.check(given)

@@ -21,11 +21,14 @@ from ._kinds import Nodes
 from ._map import SubjectMap, children_first
 from ._plan import Erasure, ErasureStep
 from ._reach import Found, Reach, Row, chunks, keys_filter
-from ._stand_in import is_alike, refuse_keys, stand_in
+from ._stand_in import is_alike, refuse_fixed, stand_in
 
 __all__ = ["MODES", "Eraser", "anonymise"]
 
 MODES: Final = ("delete", "anonymise")
+
+_RECORDED: Final = frozenset({"changes", "full"})
+"""Levels of audit that record values."""
 
 
 class _Decision:
@@ -87,6 +90,11 @@ class Eraser:
             steps=tuple(steps),
             is_done=not self._is_dry,
             run_id=None if self._is_dry else self._lease.run_id,
+            recorded=tuple(
+                model.name
+                for model in self._map.models
+                if found[model.name] and model.audit in _RECORDED
+            ),
         )
 
     # -- deciding --------------------------------------------------------------------
@@ -113,7 +121,7 @@ class Eraser:
                 decision.action = "keep"
                 decision.reason = decision.reason or "no field of it is personal"
             elif found[model.name]:
-                refuse_keys(model)
+                refuse_fixed(model)
         return decisions
 
     # -- rows of others --------------------------------------------------------------

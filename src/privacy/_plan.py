@@ -39,7 +39,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
         steps: In their order, those that come first first.
         is_done: Whether it was done; a plan otherwise.
         run_id: Under which the audit has it; None of a plan.
-        forgets: Whether the key to what the audit recorded of the person goes too.
+        recorded: Names of the models whose audit has values of these rows, and keeps
+            them: nothing is taken out of an audit.
     """
 
     subject: str
@@ -47,7 +48,7 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[ErasureStep, ...]
     is_done: bool = False
     run_id: str | None = None
-    forgets: bool = False
+    recorded: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:

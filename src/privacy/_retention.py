@@ -25,7 +25,7 @@ from ._archive import ARCHIVED
 from ._erase import anonymise, delete_rows
 from ._kinds import Nodes
 from ._reach import Row, keys_filter
-from ._stand_in import refuse_keys, stand_in
+from ._stand_in import refuse_fixed, stand_in
 
 __all__ = ["Keeper", "RetentionStep", "due"]
 
@@ -137,7 +137,7 @@ class Keeper:
             RetentionStoppedError: A batch could not be done.
         """
         if self._retention.action == "anonymise":
-            refuse_keys(self._model)
+            refuse_fixed(self._model)
         n_rows = n_batches = held = 0
         try:
             held = (await self.count()).held

@@ -19,7 +19,7 @@ import msgspec
 from ..errors import PrivacyError
 from ..models import Field, Kind, Model
 
-__all__ = ["is_alike", "refuse_keys", "stand_in"]
+__all__ = ["is_alike", "refuse_fixed", "stand_in"]
 
 _WORD: Final = "erased"
 _EMAIL: Final = "erased.invalid"
@@ -46,20 +46,16 @@ _NEUTRAL: Final[Mapping[Kind, Any]] = {
 }
 
 
-def refuse_keys(model: Model) -> None:
+def refuse_fixed(model: Model) -> None:
     """Check that what is personal in a model can be replaced.
 
+    A key is never personal, for it cannot be masked.
+
     Raises:
-        PrivacyError: It is part of a key, or of a foreign key that needs a value.
+        PrivacyError: It is part of a foreign key that needs a value, or computed.
     """
     referring = {name for each in model.foreign_keys for name in each.fields}
     for field in model.personal:
-        if field.name in model.key:
-            problem = (
-                f"{field.name} is personal, and the key, which nothing can stand in "
-                "for: erase with mode='delete', or give the model another key"
-            )
-            raise PrivacyError(model.name, problem)
         if field.name in referring and not _takes_none(field):
             problem = (
                 f"{field.name} is personal, and refers to a row, so nothing but None "

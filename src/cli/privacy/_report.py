@@ -19,6 +19,9 @@ def show_erasure(erasure: Erasure, console: Console) -> None:
         fields, reason = ", ".join(step.fields), step.reason or ""
         table.add_row(step.model, f"{step.rows:,}", step.action, fields, reason)
     console.print(table)
+    if erasure.recorded:
+        listed = ", ".join(erasure.recorded)
+        console.print(f"The audit of {listed} keeps what it recorded of these rows.")
     end = "done" if erasure.is_done else "nothing was done; --yes does it"
     console.print(f"{erasure.n_rows:,} rows of a {erasure.subject}: {end}")
 

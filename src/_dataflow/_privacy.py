@@ -25,6 +25,7 @@ from ..privacy import (
     children_first,
     export_rows,
     key_of,
+    note_personal,
     subject_of,
 )
 from ..telemetry import get_log
@@ -65,7 +66,12 @@ class Privacy:
         self._archives: dict[str, Model] = {}
 
     def archive(self, model: Model) -> Model | None:
-        """Return where old rows of *model* go, noted from here on; None if nowhere."""
+        """Return where old rows of *model* go, noted from here on; None if nowhere.
+
+        Raises:
+            PrivacyError: They have no key to be told by.
+        """
+        note_personal(model)
         retention = model.privacy.retention
         if retention is None or retention.action != "archive":
             self._archives.pop(model.name, None)

@@ -9,6 +9,7 @@ from ._kinds import Nodes
 from ._map import SubjectMap, children_first, subject_of
 from ._plan import Erasure, ErasureStep
 from ._reach import Reach, key_of
+from ._redact import note_personal, redact
 from ._retention import Keeper, RetentionStep
 
 __all__ = [
@@ -26,5 +27,7 @@ __all__ = [
     "children_first",
     "export_rows",
     "key_of",
+    "note_personal",
+    "redact",
     "subject_of",
 ]

@@ -104,7 +104,7 @@ WRONG: Sequence[Call] = [
     lambda db: db["Person"].update(1, mail="taken", version=7),
     lambda db: db["Person"].update(1, mail=None),
     lambda db: db["Person"].update(1, age=CANARY),
-    lambda db: db["Person"].update(2, mail=CANARY),
+    lambda db: db["Person"].update(2, mail=f"{CANARY}@example.org"),
     lambda db: db["Person"].delete(CANARY),
     lambda db: db["Person"].upsert(
         where={"mail": f"{CANARY}@example.org"},
@@ -158,6 +158,14 @@ def said(error: BaseException) -> str:
     return "\n".join(texts)
 
 
+async def refusal(call: Call, db: DataFlow) -> Exception | None:
+    try:
+        await call(db)
+    except Exception as error:  # noqa: BLE001  whichever it is, it must not tell
+        return error
+    return None
+
+
 @pytest.mark.parametrize("rules", [(), (allow("unmask"),)], ids=["masked", "shown"])
 async def test_no_error_holds_a_personal_value(
     database_url: str, sinks: list[str], rules: tuple[Any, ...]
@@ -169,14 +177,13 @@ async def test_no_error_holds_a_personal_value(
         await db["Person"].create(**person(age=2**62))
         await db["Person"].create(**person(code=2, mail="taken"))
         await db["Order"].create(person_id=1, address=CANARY)
-        for number, call in enumerate(WRONG):
-            with pytest.raises(Exception) as caught:  # noqa: PT011, B017  any at all
-                await call(db)
-            assert isinstance(caught.value, DataFlowError), number
-            assert CANARY not in said(caught.value), number
+        errors = [await refusal(call, db) for call in WRONG]
     await db.aclose()
 
     assert sinks
+    assert [n for n, e in enumerate(errors) if not isinstance(e, DataFlowError)] == []
+    told = [error for error in errors if error and CANARY in said(error)]
+    assert list(map(said, told)) == []
 
 
 async def test_no_run_and_no_raw_statement_tells_one(

@@ -90,6 +90,8 @@ from ._rows import (
 )
 from ._streams import StreamIdleError
 from ._tenancy import (
+    RowSecurityError,
+    RowSecurityRoleError,
     TenancyError,
     TenantMismatchError,
     TenantRequiredError,
@@ -161,6 +163,8 @@ __all__ = [
     "RetentionStoppedError",
     "RiskLevelError",
     "RowLimitError",
+    "RowSecurityError",
+    "RowSecurityRoleError",
     "SchemaProtectedError",
     "StoredValueError",
     "StreamIdleError",

@@ -203,7 +203,7 @@ async def test_no_run_and_no_raw_statement_tells_one(
         ):
             workflow = db.workflow()
             workflow.add_node(node, "it", parameters)
-            with pytest.raises(Exception) as caught:  # noqa: PT011, B017  any at all
+            with pytest.raises(Exception) as caught:  # noqa: PT011  any at all
                 await db.run(workflow.build())
             assert CANARY not in said(caught.value), node
         plan = await db["Person"].explain(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import anyio
 import pytest
+from persons import declare_shop, fill
 
 from dataflow import PII, DataFlow, field
 from dataflow.errors import (
@@ -18,7 +19,6 @@ from dataflow.errors import (
 )
 from dataflow.privacy import Erasure
 from dataflow.protection import allow, deny
-from persons import declare_shop, fill
 
 
 async def counts(db: DataFlow) -> dict[str, int]:
@@ -161,7 +161,7 @@ async def test_a_cancelled_erasure_leaves_everything(shop: DataFlow) -> None:
             await anyio.sleep_forever()
         await call_next(turn)
 
-    shop._database.interceptors += (stop,)  # noqa: SLF001  one that holds it up
+    shop._database.interceptors += (stop,)
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_erase, shop, ann["id"])

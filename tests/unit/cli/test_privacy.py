@@ -9,11 +9,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from persons import declare_shop, fill
 from typer.testing import CliRunner, Result
 
 from dataflow import DataFlow
 from dataflow.cli._app import app
-from persons import declare_shop, fill
 
 MODULE = """
 from dataflow import DataFlow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import Annotated, Any
 
 import pytest
@@ -26,7 +26,7 @@ def sinks(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     """Collect whatever is logged or warned of, by the package and by the clients."""
     told: list[str] = []
 
-    def keep(_: object, __: str, event: dict[str, Any]) -> str:
+    def keep(_: object, __: str, event: MutableMapping[str, Any]) -> str:
         told.append(repr(event))
         raise structlog.DropEvent
 

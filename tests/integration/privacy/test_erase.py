@@ -66,10 +66,8 @@ async def test_a_deletion_does_what_its_plan_says(shop: DataFlow) -> None:
 async def test_what_is_anonymised_tells_nothing_and_fits(shop: DataFlow) -> None:
     ann, bob = await fill(shop)
     await shop["Customer"].delete(ann["id"])
-    for each in (ann, bob):
-        done = await shop.privacy.erase_subject(
-            each["id"], mode="anonymise", dry_run=False
-        )
+    await shop.privacy.erase_subject(ann["id"], mode="anonymise", dry_run=False)
+    done = await shop.privacy.erase_subject(bob["id"], mode="anonymise", dry_run=False)
     first, second = [
         await shop["Customer"].read(each["id"], include_deleted=True)
         for each in (ann, bob)

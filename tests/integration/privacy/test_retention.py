@@ -64,11 +64,15 @@ async def test_old_rows_are_deleted_in_batches_and_held_ones_stay(
         (plan,) = await db.privacy.apply_retention(now=NOW)
         assert await db["Event"].count() == 60
         told: list[tuple[str, int]] = []
+
+        def note(model: str, rows: int) -> None:
+            told.append((model, rows))
+
         (done,) = await db.privacy.apply_retention(
             now=NOW,
             dry_run=False,
             batch_size=10,
-            on_batch=lambda model, rows: told.append((model, rows)),
+            on_batch=note,
         )
         left = await db["Event"].count(include_deleted=True)
         (again,) = await db.privacy.apply_retention(now=NOW, dry_run=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ def with_events(
     database_url: str,
 ) -> Callable[..., Any]:
     @asynccontextmanager
-    async def make(action: str, **options: Any) -> AsyncIterator[DataFlow]:
+    async def make(action: str, **options: Any) -> AsyncGenerator[DataFlow]:
         db = DataFlow(database_url, protection=options.pop("protection", None))
 
         @db.model

@@ -86,6 +86,11 @@ class Request(Message, frozen=True, kw_only=True, eq=False):
     operation: Operation
     parameters: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        # Names only: values may be personal, and a repr ends up in logs.
+        names = ", ".join(map(str, self.parameters))
+        return f"<Request {self.node}({names})>"
+
 
 class CrossTenant(msgspec.Struct, frozen=True, kw_only=True):
     """Leave to work with the rows of all tenants.
@@ -215,6 +220,11 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     is_abandoned: bool = False
     result: Any = None
     error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        # Without the result: it is rows.
+        state = "done" if self.is_done else "waiting"
+        return f"<Envelope of {self.message!r}, {state}>"
 
     def reply(self, result: object) -> None:
         """Resolve with *result*; ignored if resolved already."""

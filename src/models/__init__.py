@@ -6,8 +6,10 @@ from ._family import Family
 from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
+from ._privacy import Privacy, Retention
 from ._snake_case import snake_case
 from .declaring import (
+    PII,
     FieldAttribute,
     InstanceError,
     References,
@@ -29,6 +31,7 @@ from .types import (
 )
 
 __all__ = [
+    "PII",
     "SCALARS",
     "Action",
     "Default",
@@ -46,8 +49,10 @@ __all__ = [
     "Model",
     "NaiveDatetime",
     "Native",
+    "Privacy",
     "References",
     "Relation",
+    "Retention",
     "declare",
     "encode_json",
     "field",

@@ -44,6 +44,10 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     may_be_brief: bool = False
     opening: str | None = None
 
+    def __repr__(self) -> str:
+        # Without the parameters: they are values of rows.
+        return f"<Statement {self.text!r}, {len(self.parameters)} parameters>"
+
 
 class Result(msgspec.Struct, frozen=True, eq=False):
     """What one statement gave.
@@ -61,3 +65,6 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     rows: Sequence[Any]
     count: int
     columns: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.count} rows>"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from ._attribute import FieldAttribute, written_in
 from ._declare import declare
+from ._pii import PII
 from ._references import References
 from ._seal import InstanceError, seal
 from ._specifier import field
 
 __all__ = [
+    "PII",
     "FieldAttribute",
     "InstanceError",
     "References",

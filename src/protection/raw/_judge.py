@@ -103,9 +103,14 @@ class _RawCase:
             self._judge_one(model, access.action, access.columns)
             if access.action == "delete":
                 self.judge_reached(self._snapshot.reached_from(model))
+            elif access.action == "update":
+                changed = self._snapshot.reached_from(
+                    model, access.columns, by_update=True
+                )
+                self.judge_reached(changed)
 
     def judge_reached(self, reached: Iterable[Reach]) -> Decision:
-        """Judge what foreign keys make of a delete.
+        """Judge what foreign keys make of a write.
 
         Raises:
             BlockedError: It is refused.
@@ -114,7 +119,7 @@ class _RawCase:
             n_caps = len(self._caps)
             self._judge_one(each.model, each.action, each.fields)
             if len(self._caps) > n_caps:
-                problem = "rows that go with those it deletes cannot be counted"
+                problem = "rows that foreign keys make it write cannot be counted"
                 raise _not_understood(problem)
         return self._decision(is_read_only=False)
 

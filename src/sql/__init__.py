@@ -12,6 +12,7 @@ from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table
+from ._touch import Permits, Touch
 from .aggregates import (
     FUNCTIONS,
     Aggregate,
@@ -156,6 +157,7 @@ __all__ = [
     "Packed",
     "Packer",
     "Packing",
+    "Permits",
     "Probe",
     "RacedError",
     "Reading",
@@ -169,6 +171,7 @@ __all__ = [
     "Table",
     "Term",
     "Terms",
+    "Touch",
     "Undecided",
     "UndecidedError",
     "after",

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ._touch import Permits
+
 __all__ = ["Result", "Statement"]
 
 
@@ -27,6 +29,8 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
             pieces if they are made while the database reads. An error of what makes
             them ends the statement, and is raised.
+        permits: Asked by SQLite of all that the statement does, as it is prepared; what
+            it returns is raised, and then nothing was done. PostgreSQL asks nobody.
     """
 
     text: str
@@ -36,6 +40,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     is_brief: bool = False
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     packed: bytes | Iterator[bytes] | None = None
+    permits: Permits | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

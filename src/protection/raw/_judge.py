@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, final
 
+from msgspec.structs import replace
+
 from ...errors import BlockedError, ReadBlockedError, WriteBlockedError
 from ...messages import Request
-from ...sql import ALL, NOTHING, Cap, Dialect, Terms
+from ...sql import ALL, NOTHING, POSTGRESQL, Cap, Dialect, Terms
 from ..judging import Asker, Decision, Reach, Snapshot, blocked
 from ..rules import ACTIONS, SEVERITY, Effect, Rule
 from ._statement import Access, Reading, read_statement
+from ._wall import OWN_TABLES, Wall
 
 __all__ = ["judge_raw", "judge_reached"]
 
 _NO_MODEL: Final = "*"
 _OPERATION: Final = "sql"
 _UNKNOWN: Final = "a statement that is not understood"
+_AUDIT: Final = f"{OWN_TABLES}audit"
 
 
 def judge_raw(
@@ -35,7 +39,26 @@ def judge_raw(
     text = message.parameters.get("query")
     if not isinstance(text, str):
         return Decision()  # the actor says what is wrong with it
-    return _RawCase(snapshot, asker).judge(read_statement(text, dialect))
+    reading = read_statement(text, dialect)
+    decision = _RawCase(snapshot, asker).judge(reading)
+    terms = decision.terms
+    if terms is None or reading.problem is not None:
+        return decision
+    # PostgreSQL is asked afterwards, and keeps what only reads from writing by itself.
+    is_asked = dialect is not POSTGRESQL or snapshot.limits_reads
+    if terms.is_read_only and not is_asked:
+        return decision
+    wall = _wall(reading, snapshot, asker)
+    return replace(decision, terms=replace(terms, permits=wall))
+
+
+def _wall(reading: Reading, snapshot: Snapshot, asker: Asker) -> Wall:
+    """Return what the database is held to, whatever the text says."""
+
+    def judge(access: Access) -> None:
+        _RawCase(snapshot, asker).judge_beside(access)
+
+    return Wall(reading.accesses, snapshot.models, judge, _not_understood)
 
 
 def judge_reached(
@@ -95,6 +118,7 @@ class _RawCase:
         models = self._tables.get(access.table.casefold())
         if models is None:
             if not access.is_doubtful:
+                self._judge_own(access)
                 self._judge_one(_NO_MODEL, access.action, access.columns)
                 if not self._would_pass_everywhere(access):
                     others.add(access.table)
@@ -108,6 +132,37 @@ class _RawCase:
                     model, access.columns, by_update=True
                 )
                 self.judge_reached(changed)
+
+    def _judge_own(self, access: Access) -> None:
+        """Judge what is done to a table that this library keeps for itself.
+
+        Raises:
+            BlockedError: It is refused.
+        """
+        name = access.table.casefold()
+        if not name.startswith(OWN_TABLES):
+            return
+        if access.action != "read":
+            self._judge_unknown("it writes to a table that dataflow keeps for itself")
+        elif name.startswith(_AUDIT):
+            # It holds the values of rows.
+            for model in self._snapshot.models:
+                self._judge_one(model, "read", None)
+
+    def judge_beside(self, access: Access) -> None:
+        """Judge what the database does for the statement, beside its text.
+
+        Raises:
+            BlockedError: It is refused.
+        """
+        self._judge_access(access, set())
+        if self._effect == "require_approval":
+            problem = "it does more than was approved"
+        elif self._caps and access.table.casefold() in self._tables:
+            problem = "the rows it writes cannot be counted"
+        else:
+            return
+        raise _not_understood(problem)
 
     def judge_reached(self, reached: Iterable[Reach]) -> Decision:
         """Judge what foreign keys make of a write.

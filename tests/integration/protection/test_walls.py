@@ -76,7 +76,13 @@ def by_hand(bridge: Bridge, database_url: str) -> ByHand:
     ],
 )
 async def test_a_trigger_is_no_way_around(
-    opened: Open, raw: Raw, by_hand: ByHand, database_url: str, event: str, query: str
+    opened: Open,
+    raw: Raw,
+    by_hand: ByHand,
+    *,
+    database_url: str,
+    event: str,
+    query: str,
 ) -> None:
     async with opened(KEPT) as db:
         await by_hand(*trigger(database_url, event, "DELETE FROM items"))
@@ -104,6 +110,7 @@ async def test_what_a_trigger_writes_is_judged_by_every_rule(
     opened: Open,
     raw: Raw,
     by_hand: ByHand,
+    *,
     database_url: str,
     rule: object,
     found: str | None,
@@ -117,12 +124,9 @@ async def test_what_a_trigger_writes_is_judged_by_every_rule(
     if found is None and not database_url.startswith("sqlite"):
         # PostgreSQL tells which rows were written, not which columns.
         found = "name"
-    if found == UNCLEAR or found is None:
-        assert told in {found, "immutable:Item.sku"}
-    elif not database_url.startswith("sqlite"):
-        assert told in {found, "immutable:Item.sku"}
-    else:
-        assert told == found
+    # PostgreSQL does not tell columns either, so an immutable one may be among them.
+    is_telling = database_url.startswith("sqlite") and found not in {UNCLEAR, None}
+    assert told in ({found} if is_telling else {found, "immutable:Item.sku"})
     assert part == (1 if told is None else 0)
 
 
@@ -214,6 +218,7 @@ async def test_the_audit_writes_what_it_has_to(database_url: str, raw: Raw) -> N
             mail: str | None = field(default=None, pii="email")
 
     outcomes: list[str] = []
+    told = forged = None
     for protection in (None, deny("delete", models="Person", id="kept")):
         db = DataFlow(database_url, protection=protection)
         declare(db)
@@ -244,8 +249,10 @@ ORDINARY = [
     "INSERT INTO extra (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = 'z'",
     "DELETE FROM extra WHERE id = 2 RETURNING name",
     "SELECT e.name, p.n FROM extra AS e JOIN parts AS p ON p.a = e.id ORDER BY 1",
-    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3) "
-    "SELECT sum(n) AS n FROM c",
+    (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3) "
+        "SELECT sum(n) AS n FROM c"
+    ),
     "UPDATE items SET price = 3 WHERE name = 'a' RETURNING price",
     "ALTER TABLE extra RENAME TO other",
     "DROP TABLE other",
@@ -407,6 +414,7 @@ async def test_postgresql_undoes_what_is_not_permitted(
     opened: Open,
     raw: Raw,
     by_hand: ByHand,
+    *,
     postgres_url: str,
     database_url: str,
     texts: list[str],
@@ -440,6 +448,7 @@ async def test_numbers_of_earlier_transactions_are_nobody_else_s(
     async with opened(rule) as db:
         with db.acting("ada"):
             await raw(db, "DELETE FROM parts WHERE n = 1")
-        done = [await raw(db, f"UPDATE parts SET n = {n}") for n in range(3)]
+        texts = [f"UPDATE parts SET n = {n}" for n in range(3)]  # noqa: S608  # numbers
+        done = [await raw(db, text) for text in texts]
 
     assert [each["row_count"] for each in done] == [3, 3, 3]

@@ -6,7 +6,7 @@ a rule counts as one that holds, and one that allows as one that does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, final
 
 from msgspec.structs import replace
@@ -58,7 +58,24 @@ def _wall(reading: Reading, snapshot: Snapshot, asker: Asker) -> Wall:
     def judge(access: Access) -> None:
         _RawCase(snapshot, asker).judge_beside(access)
 
-    return Wall(reading.accesses, snapshot.models, judge, _not_understood)
+    accesses = (*reading.accesses, *_passed_on(reading, snapshot))
+    return Wall(accesses, snapshot.models, judge, _not_understood)
+
+
+def _passed_on(reading: Reading, snapshot: Snapshot) -> Iterator[Access]:
+    """Yield what foreign keys make of a statement, which was judged with it."""
+    for access in reading.accesses:
+        if access.action not in ("update", "delete"):
+            continue
+        by_update = access.action == "update"
+        for model in snapshot.models.values():
+            if model.table.casefold() != access.table.casefold():
+                continue
+            for each in snapshot.reached_from(
+                model.name, access.columns, by_update=by_update
+            ):
+                table = snapshot.models[each.model].table
+                yield Access(table, each.action, each.fields)
 
 
 def judge_reached(

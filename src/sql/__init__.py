@@ -78,7 +78,7 @@ from .packing import (
     Standing,
     packer_of,
 )
-from .tenancy import Undecided, table_of, whole_table
+from .tenancy import TENANTS, Undecided, table_of, whole_table
 from .terms import (
     NEW,
     OLD,
@@ -112,6 +112,7 @@ __all__ = [
     "POSTGRESQL",
     "QUANTIFIERS",
     "SQLITE",
+    "TENANTS",
     "Aggregate",
     "And",
     "AnyElement",

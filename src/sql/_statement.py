@@ -33,6 +33,9 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             them ends the statement, and is raised.
         permits: Asked by SQLite of all that the statement does, as it is prepared; what
             it returns is raised, and then nothing was done. PostgreSQL asks nobody.
+        opening: What PostgreSQL is told with the ``BEGIN`` of the transaction that is
+            opened for the statement, first of several or alone; SQL of ours, without
+            placeholders. Of no meaning inside a transaction, and on SQLite.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     packed: bytes | Iterator[bytes] | None = None
     may_be_brief: bool = False
     permits: Permits | None = None
+    opening: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ._touch import Permits
+
 __all__ = ["Result", "Statement"]
 
 
@@ -29,6 +31,8 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
             pieces if they are made while the database reads. An error of what makes
             them ends the statement, and is raised.
+        permits: Asked by SQLite of all that the statement does, as it is prepared; what
+            it returns is raised, and then nothing was done. PostgreSQL asks nobody.
         opening: What PostgreSQL is told with the ``BEGIN`` of the transaction that is
             opened for the statement, first of several or alone; SQL of ours, without
             placeholders. Of no meaning inside a transaction, and on SQLite.
@@ -42,6 +46,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     packed: bytes | Iterator[bytes] | None = None
     may_be_brief: bool = False
+    permits: Permits | None = None
     opening: str | None = None
 
     def __repr__(self) -> str:

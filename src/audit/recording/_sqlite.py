@@ -128,8 +128,10 @@ class Buffer(msgspec.Struct, frozen=True):
             object_text(
                 (
                     name,
-                    f"json_group_object(id - {first}, {_text(_quote(f'{side}_{name}'))})"
-                    f" FILTER (WHERE {self._is_told(name, alone)})",
+                    (
+                        f"json_group_object(id - {first}, {_text(_quote(f'{side}_{name}'))})"
+                        f" FILTER (WHERE {self._is_told(name, alone)})"
+                    ),
                 )
                 for name in self.names
             )

@@ -31,6 +31,7 @@ from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
+from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
 from ._tenants import across_tenants, as_tenant
 
@@ -75,15 +76,19 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
+        row_security: Keep tenants apart by policies of PostgreSQL as well. They are
+            made with the tables, and looked for before the first use of a model.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
+        row_security: The policies of models with tenants, as SQL.
 
     Raises:
         UrlError: The URL cannot be understood.
         ValueError: The key is too short.
         PolicyError: A rule cannot be used.
+        RowSecurityError: It is asked for, and the database has none.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
+        row_security: bool = False,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -115,6 +121,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             protection, connection_name(url), url.dialect, approve=approve
         )
         self._tenancy = RawSqlTenancy()
+        wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
             pool_size=pool_size,
@@ -123,8 +130,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             cursor_key=secret_key(cursor_key, "cursor_key"),
             audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
+            row_security=wall,
         )
         self._catalogue = Catalogue(self._database, self._accept)
+        self.row_security = RowSecurityView(wall, self._catalogue)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.audit = Audit(self._database, self._hosting)

@@ -69,6 +69,17 @@ class Connection(Protocol):
         """
         ...
 
+    def snapshot(
+        self, *, opening: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Return a block that only reads, and sees the database as it was at its begin.
+
+        Not inside a transaction. It costs less than one: nothing can be lost when it
+        ends, so a cancellation is not held back for that. It begins with *opening*,
+        see `Statement`.
+        """
+        ...
+
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
     ) -> RowStream:

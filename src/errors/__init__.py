@@ -82,6 +82,8 @@ from ._rows import (
 )
 from ._streams import StreamIdleError
 from ._tenancy import (
+    RowSecurityError,
+    RowSecurityRoleError,
     TenancyError,
     TenantMismatchError,
     TenantRequiredError,
@@ -148,6 +150,8 @@ __all__ = [
     "RestartLimitError",
     "RiskLevelError",
     "RowLimitError",
+    "RowSecurityError",
+    "RowSecurityRoleError",
     "SchemaProtectedError",
     "StoredValueError",
     "StreamIdleError",

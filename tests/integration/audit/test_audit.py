@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from dataflow import DataFlow, field
-from dataflow.audit import Facts
+from dataflow.audit import Facts, Verification
 from dataflow.audit.proving import Leaf
 from dataflow.drivers import Bridge, connect
 from dataflow.errors import (
@@ -23,6 +23,7 @@ from dataflow.errors import (
     DuplicateKeyError,
     FieldValueError,
 )
+from dataflow.protection import Approval, deny, require_approval
 from dataflow.sql import Statement
 
 KEY = b"0123456789abcdef"
@@ -533,18 +534,43 @@ async def test_what_was_recorded_in_the_form_of_before_is_read(
 async def test_what_waits_from_outside_survives_another_level(
     database_url: str, bridge: Bridge
 ) -> None:
+    told: list[Any] = []
+    found: Verification | None = None
     for level in ("changes", "full"):
         db = DataFlow(database_url)
         _thing(db, {"audit": level})
         async with db:
             await db["Thing"].create(name=level)
             await _ask(db, bridge, "UPDATE things SET name = 'x'", write=True)
-            history = await db["Thing"].history(1)
+            told = [each.new for each in await db["Thing"].history(1)]
             found = await db.audit.verify()
         await db.aclose()
 
-    assert [each.new for each in history] == [
-        {"id": 1, "name": "changes"},
-        {"name": "x"},
-    ]
+    assert told == [{"id": 1, "name": "changes"}, {"name": "x"}]
+    assert found is not None
     assert (found.n_events, found.n_outside) == (2, 2)
+
+
+async def test_by_which_rules_it_was_let_through_is_recorded(database_url: str) -> None:
+    async def approve(approval: Approval) -> bool:
+        return bool(approval.rules)
+
+    rules = [
+        deny("update", models=["Thing"], id="kept"),
+        require_approval("delete", models=["Thing"], id="asked"),
+    ]
+    db = DataFlow(database_url, protection=rules, approve=approve)
+    _thing(db, {"audit": "changes"})
+    async with db:
+        made = await db["Thing"].create(name="a")
+        async with db.override(rules=["kept"], reason="r", ticket="t", ttl=60):
+            await db["Thing"].update(made["id"], name="b")
+        await db["Thing"].delete(made["id"])
+        history = await db["Thing"].history(made["id"])
+        version = db.protection.version
+    await db.aclose()
+
+    facts = [each.facts for each in history if each.facts is not None]
+    assert [each.policy for each in facts] == [version] * 3
+    assert [each.overridden for each in facts] == [(), ("kept",), ()]
+    assert [each.approved for each in facts] == [(), (), ("asked",)]

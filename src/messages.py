@@ -18,6 +18,7 @@ import msgspec
 __all__ = [
     "CrossTenant",
     "Envelope",
+    "Judged",
     "Message",
     "Operation",
     "Request",
@@ -171,6 +172,20 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """By what a message was let through.
+
+    Attributes:
+        policy: Version of the rules.
+        overridden: Ids of the rules that somebody had leave to pass by.
+        approved: Ids of the rules that wanted approval, and had it.
+    """
+
+    policy: str
+    overridden: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
+
+
 class Envelope(msgspec.Struct, kw_only=True, eq=False):
     """One message on its way to an actor, and what became of it.
 
@@ -191,6 +206,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
         scope: What else is known of whoever asks, or None.
         terms: Under what terms the handler may carry it out; layers set them, on the
             receiving side. None means any way.
+        judged: By what it was let through; set like `terms`. None where are no rules.
         chain: Paths of the actors that wait for the answer, outermost first.
         attempt: Deliveries so far.
         sent_at: When it was sent, in seconds on the clock of `time.monotonic`; 0 when
@@ -212,6 +228,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     tenant: str | None = None
     scope: Scope | None = None
     terms: Any = None
+    judged: Judged | None = None
     chain: tuple[str, ...] = ()
     attempt: int = 0
     sent_at: float = 0.0

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 import msgspec
 
 from ...errors import PolicyError
-from ...messages import Operation, Request
+from ...messages import Judged, Operation, Request
 from ...models import Model
 from ...sql import Filter, Terms, names_in
 from .._hint import hint
@@ -64,6 +64,7 @@ class Snapshot:
     Attributes:
         policy: As given, with what models say of themselves.
         version: Tells it from others: its number, and a digest of the rules.
+        judged: What a message has that no override and no approval let through.
         models: By name.
 
     Raises:
@@ -82,6 +83,7 @@ class Snapshot:
         self.policy = policy.with_rules(own)
         self.models = dict(models)
         self.version = f"{number}-{_digest(self.policy)}"
+        self.judged = Judged(self.version)
         self._connection = connection
         self._is_closed = policy.default == "deny"
         self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]

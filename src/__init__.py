@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
-from .models import Digits, References, field
+from .models import PII, Digits, References, field
 from .sql import Column, Condition
 from .workflow import (
     PARAMETER,
@@ -17,6 +17,7 @@ from .workflow import (
 
 __all__ = [
     "PARAMETER",
+    "PII",
     "AsyncLocalRuntime",
     "Column",
     "Condition",

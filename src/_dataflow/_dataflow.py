@@ -28,6 +28,7 @@ from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
+from ._privacy import Privacy
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._row_security import RowSecurityView, row_security_of
@@ -91,6 +92,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
+        privacy: The persons whose data it holds: to export and to erase them.
         protection: The rules in force: to change them, and to ask what they say.
         tenants: To make tenants, suspend, export and delete them.
         row_security: The policies of models with tenants, as SQL.
@@ -172,6 +174,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             Rows(self._records),
         )
         self.audit = Audit(self._database, self._hosting)
+        self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -206,7 +209,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         """
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         return cls
+
+    def _add_archive(self, model: Model) -> None:
+        """Declare where old rows of *model* go, if it archives them."""
+        archive = self.privacy.archive(model)
+        if archive is not None:
+            self._adopt(archive)
 
     def _accept(self, model: Model) -> None:
         self.protection.declare(model)
@@ -215,6 +225,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
     def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         known = self._catalogue.nodes  # others serve direct calls only
         return tuple(each for each in nodes.values() if each.name in known)
 
@@ -236,7 +247,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     def list_models(self) -> list[str]:
         """Return the names of the models, in the order they were declared."""
-        return list(self._records)
+        archives = self.privacy.archives  # theirs, by themselves
+        return [name for name in self._records if name not in archives]
 
     def get_model(self, name: str) -> type:
         """Return the class declared under *name*; its model is `Records.model`.

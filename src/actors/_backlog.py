@@ -98,7 +98,8 @@ class Backlog:
             envelope, crashes = self._again.popleft()
             if self._is_wanted(envelope):
                 envelope.attempt += 1
-                envelope.terms = None  # layers set them, with each delivery
+                # Layers set them, with each delivery.
+                envelope.terms = envelope.judged = None
                 self.turns += 1
                 return Turn(self._path, (envelope,), crashes)
         take = self.mailbox.take_nowait
@@ -108,7 +109,7 @@ class Backlog:
         while arrived is not None:
             if self._is_wanted(arrived):
                 arrived.attempt += 1
-                arrived.terms = None
+                arrived.terms = arrived.judged = None
                 taken.append(arrived)
             arrived = take() if len(taken) < size else None
         if not taken:

@@ -7,6 +7,7 @@ from ._database import Database, Prepare
 from ._engine import Engine
 from ._engines import Engines
 from ._function import FunctionNode
+from ._lease import Lease
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
 from .model import KINDS, ModelNode
@@ -25,6 +26,7 @@ __all__ = [
     "Engines",
     "FunctionNode",
     "Host",
+    "Lease",
     "ModelNode",
     "Node",
     "NodeRegistry",

@@ -21,9 +21,11 @@ from ..actors import ActorRef, ActorSystem, Interceptor, NewSignal, Snapshot
 from ..drivers import Bridge, DatabaseUrl, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
+from ..sql import POSTGRESQL, Statement
 from ._actor_pool import ActorPool
 from ._database import Database
 from ._function import FunctionActor, FunctionNode
+from ._lease import Lease, LeasedDriver
 from ._node import Node
 from ._place import Place
 from ._tenant_place import TenantOpener, TenantPlace
@@ -36,6 +38,7 @@ __all__ = ["Engine"]
 
 _ALONE = 2
 """Connections for a single job: one that writes, and one that reads."""
+_SNAPSHOT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
@@ -254,6 +257,46 @@ class Engine(AsyncContextManagerMixin):
     def connect_to(self, url: DatabaseUrl) -> Driver:
         """Return connections of the caller's own, who closes them; none is made yet."""
         return connect(url, self._bridge, pool_size=_ALONE)
+
+    @asynccontextmanager
+    async def lease(
+        self, database: Database, models: Sequence[Model], *, write: bool = True
+    ) -> AsyncGenerator[Lease]:
+        """Return a block with one transaction, in which nodes of *models* work.
+
+        It commits at its end. An error, or a cancellation before the commit began,
+        undoes all that was done in it. What is sent goes through every layer.
+
+        Args:
+            database: Where.
+            models: Whose tables are seen to first, outside of the transaction.
+            write: False promises only to read; on PostgreSQL everything is as of one
+                moment then, as it is on SQLite.
+
+        Raises:
+            DriverError: The database refused, or could not be reached.
+        """
+        place = self._place(database)
+        for model in models:
+            await place.prepare(model)
+        supervisor = place.supervisor.supervisor(f"lease-{next(self._numbers)}")
+        try:
+            async with (
+                place.driver.acquire(write=write) as connection,
+                connection.transaction(),
+            ):
+                if not write and place.driver.dialect is POSTGRESQL:
+                    await connection.run((_SNAPSHOT,))
+                driver = LeasedDriver(place.driver, connection)
+                try:
+                    yield Lease(driver, supervisor, database)
+                finally:
+                    # Nothing may run on the connection when its transaction ends.
+                    with anyio.CancelScope(shield=True):
+                        await supervisor.stop()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await supervisor.stop()
 
     def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
         """Return other connections to a database, for the caller to close.

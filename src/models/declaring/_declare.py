@@ -24,6 +24,8 @@ from ._key import with_key
 from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
+from ._pii import find_pii
+from ._privacy import read_privacy
 from ._references import References, find_references
 from ._source import read_source
 from ._specifier import Specifier
@@ -58,10 +60,11 @@ def declare(cls: type, family: Family | None = None) -> Model:
     declared = {
         field: _field(name, field, *written) for field, written in source.items()
     }
+    given = [each for each, said in specifiers.items() if said.is_given]
     declared_key = _declared_key(name, specifiers, options)
     if declared_key:
         check_group(name, declared_key, declared)
-    fields, key = with_key(name, declared, declared_key)
+    fields, key = with_key(name, declared, declared_key, given)
     fields = _with_timestamps(name, fields, options)
     is_apart = options.has_tenants and family is not None and family.keeps_apart
     # Who declares the column has it, also where it says the same in every row.
@@ -89,6 +92,7 @@ def declare(cls: type, family: Family | None = None) -> Model:
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
         audit=options.audit,
+        privacy=read_privacy(name, options.given, fields),
         tenant_field=TENANT if has_column else None,
         is_apart=is_apart,
         deleted_field=DELETED if options.keeps_deleted else None,
@@ -135,12 +139,34 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         renamed_from=specifier.renamed_from,
         is_defaulted=specifier.is_defaulted and not specifier.is_computed,
         is_computed=specifier.is_computed,
-        marks=_marks(model, name, specifier),
+        marks=_marks(model, name, annotation, specifier, type_),
     )
 
 
-def _marks(model: str, name: str, specifier: Specifier) -> Marks:
-    marks = specifier.marks
+def _marks(
+    model: str, name: str, annotation: object, specifier: Specifier, type_: FieldType
+) -> Marks:
+    marks, note = specifier.marks, find_pii(annotation)
+    if note is not None:
+        if marks.pii is not None:
+            problem = (
+                "its annotation and field() both say that it is personal: keep one"
+            )
+            raise ModelError(model, name, problem)
+        mask = marks.mask or "partial"
+        marks = msgspec.structs.replace(marks, pii=note.category, mask=mask)
+        if note.erased is not msgspec.UNSET:
+            marks = msgspec.structs.replace(marks, erased=note.erased)
+    category: Any = marks.pii
+    if category is not None and not (isinstance(category, str) and category):
+        problem = "the category of personal data is a word, such as 'email'"
+        raise ModelError(model, name, problem)
+    if marks.erased is not msgspec.UNSET and marks.erased is not None:
+        try:
+            marks = msgspec.structs.replace(marks, erased=type_.check(marks.erased))
+        except MismatchError as error:
+            problem = f"what stands in its place when it is erased {error}"
+            raise ModelError(model, name, problem) from None
     if marks.mask is not None and marks.mask not in MASKS:
         near = nearest(str(marks.mask), MASKS)
         hint = f"did you mean {near!r}?" if near else f"one of {', '.join(MASKS)}"

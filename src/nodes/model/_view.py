@@ -26,6 +26,7 @@ _WISHES: Final = {
     Operation.AGGREGATE: _INCLUDE,
     Operation.STREAM: _INCLUDE,
     Operation.EXPLAIN: _INCLUDE,
+    Operation.BULK_UPDATE: _INCLUDE,
     Operation.DELETE: _PERMANENT,
     Operation.BULK_DELETE: _PERMANENT,
 }

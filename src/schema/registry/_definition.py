@@ -207,9 +207,11 @@ def _specifier(told: dict[str, Any]) -> Any:  # noqa: ANN401  # stands for a val
     if "factory" in told:
         factory = _FACTORIES.get(told["factory"])
         return None if factory is None else field(default_factory=factory)
-    if told.get("default") is None:
-        return field(default=None) if "default" in told else None
-    return field(default=_unpacked(told))
+    if told.get("default") is not None:
+        return field(default=_unpacked(told))
+    if "default" in told:
+        return field(default=None)
+    return field(generated=False) if told["name"] == "id" else None
 
 
 def _unpacked(told: dict[str, Any]) -> object:

@@ -7,8 +7,6 @@ and the rows of B stay as they are. `worlds` has the models.
 ``DATAFLOW_TEST_EXAMPLES`` says how many programs are tried in each place.
 """
 
-# pyright: basic  # the parts of strategies are lambdas, which have no types
-
 from __future__ import annotations
 
 import os

@@ -286,7 +286,7 @@ async def test_migrations_see_the_rows_of_all_tenants(walled: Place) -> None:
     options: dict[str, Any] = {"multi_tenant": True}
 
     def note(**defaults: Any) -> type:
-        kinds = {name: type(value) for name, value in defaults.items()}
+        kinds: dict[str, object] = {n: type(value) for n, value in defaults.items()}
         names = {"__annotations__": {"name": str, **kinds}, "__dataflow__": options}
         return type("Note", (), {**names, **defaults})
 

@@ -17,10 +17,10 @@ import pytest
 import structlog
 from anyio import to_process
 
-from dataflow import DataFlow, field
+from dataflow import PII, DataFlow, field
 from dataflow.drivers import Driver
 from dataflow.errors import MissingFieldError, ModelError, RegistryOffError
-from dataflow.models import Digits, NaiveDatetime, declare
+from dataflow.models import Digits, Family, NaiveDatetime, declare
 from dataflow.schema import checksum, define, entries, rebuild, shape_of
 from dataflow.sql import POSTGRESQL, SQLITE
 
@@ -86,6 +86,45 @@ def test_a_definition_makes_a_model_of_the_same_definition() -> None:
     assert define(rebuilt) == definition
     for dialect in (POSTGRESQL, SQLITE):
         assert shape_of([rebuilt], dialect) == shape_of([model], dialect)
+
+
+def test_a_rebuilt_model_is_protected_as_it_was() -> None:
+    class Person:
+        mail: Annotated[str, PII("email", erased="nobody")]
+        born: Annotated[date | None, PII("birthday")] = field(default=None, mask="full")
+        number: str = field(immutable=True, mask="null")
+        since: date = field(default=date(2020, 1, 2), write_once=True)
+        held: bool | None = field(default=None, never_null=True)
+
+        __dataflow__: ClassVar[dict[str, Any]] = {
+            "subject": True,
+            "legal_hold": "held",
+            "retention": {"after_days": 9, "field": "since"},
+        }
+
+    model = declare(Person)
+    definition = msgspec.json.decode(msgspec.json.encode(define(model)))
+    rebuilt = rebuild(definition)
+
+    assert define(rebuilt) == define(model)
+    assert [each.marks for each in rebuilt.fields] == [
+        each.marks for each in model.fields
+    ]
+    assert rebuilt.privacy == model.privacy
+
+
+@pytest.mark.parametrize("keeps_apart", [False, True])
+def test_a_rebuilt_model_has_tenants_as_it_had(*, keeps_apart: bool) -> None:
+    class Note:
+        name: str
+
+        __dataflow__: ClassVar[dict[str, Any]] = {"multi_tenant": True}
+
+    model = declare(Note, Family(keeps_apart=keeps_apart))
+    rebuilt = rebuild(msgspec.json.decode(msgspec.json.encode(define(model))))
+
+    assert rebuilt.is_apart is keeps_apart
+    assert rebuilt.names == model.names
 
 
 def test_a_checksum_tells_contents_apart_and_nothing_else() -> None:

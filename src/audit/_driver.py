@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import ClassVar, Literal, final
+from typing import final
 
-from ..drivers import Connection, DatabaseUrl, Driver, PoolStatistics
+from ..drivers import Connection, Driver, LentDriver
 from ..models import Model
-from ..sql import Dialect
 from ._connection import AuditedConnection
 from ._facts import Facts
 
@@ -16,7 +15,7 @@ __all__ = ["AuditedDriver"]
 
 
 @final
-class AuditedDriver:
+class AuditedDriver(LentDriver):
     """The connections to a database, each of them audited.
 
     Args:
@@ -26,25 +25,13 @@ class AuditedDriver:
         key: See `AuditedConnection`.
     """
 
-    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
-
     def __init__(
         self, driver: Driver, model: Model, facts: Facts, key: bytes | None
     ) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._model = model
         self._facts = facts
         self._key = key
-
-    @property
-    def url(self) -> DatabaseUrl:
-        """Where the database is."""
-        return self._driver.url
-
-    @property
-    def dialect(self) -> Dialect:
-        """What it speaks."""
-        return self._driver.dialect
 
     @asynccontextmanager
     async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
@@ -53,14 +40,3 @@ class AuditedDriver:
             yield AuditedConnection(
                 connection, self.dialect, self._model, self._facts, self._key
             )
-
-    def capacity(self, *, write: bool = True) -> int:
-        """Return how many leases there may be at once."""
-        return self._driver.capacity(write=write)
-
-    def statistics(self) -> PoolStatistics:
-        """Return the numbers of this moment."""
-        return self._driver.statistics()
-
-    async def aclose(self) -> None:
-        """Do nothing: the connections belong to somebody else."""

@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, ClassVar, Literal, final
+from typing import Any, final
 from uuid import uuid4
 
 from msgspec.structs import replace
 
 from ..actors import ActorRef, Handler, SupervisorRef, Turn, current_turn
-from ..drivers import Connection, DatabaseUrl, Driver, PoolStatistics
+from ..drivers import Connection, Driver, LentDriver
 from ..errors import TenantRequiredError
 from ..messages import Scope, acting
 from ..models import Model
-from ..sql import Dialect, Table, Terms, Undecided, table_of
+from ..sql import Table, Terms, Undecided, table_of
 from ._database import Database
 from .model import BulkActor, BulkNode, ModelNode, NodeActor
 
@@ -113,7 +113,7 @@ class Lease:
 
 
 @final
-class LeasedDriver:
+class LeasedDriver(LentDriver):
     """A driver with one connection, in a transaction that somebody else ends.
 
     Args:
@@ -121,21 +121,9 @@ class LeasedDriver:
         connection: The connection.
     """
 
-    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
-
     def __init__(self, driver: Driver, connection: Connection) -> None:
+        super().__init__(driver)
         self.connection = connection
-        self._driver = driver
-
-    @property
-    def url(self) -> DatabaseUrl:
-        """Where the database is."""
-        return self._driver.url
-
-    @property
-    def dialect(self) -> Dialect:
-        """What it speaks."""
-        return self._driver.dialect
 
     @asynccontextmanager
     async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
@@ -147,13 +135,6 @@ class LeasedDriver:
         """Return 1: its messages come one by one."""
         del write
         return 1
-
-    def statistics(self) -> PoolStatistics:
-        """Return the numbers of the pool it is from."""
-        return self._driver.statistics()
-
-    async def aclose(self) -> None:
-        """Do nothing: who leased it gives it back."""
 
 
 def _sender() -> Scope:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
-import structlog
 
 from dataflow import DataFlow, LocalRuntime, field
 from dataflow.drivers import Driver
@@ -529,7 +528,6 @@ async def state(db: DataFlow, database_url: str) -> Any:
 async def test_an_existing_schema_is_never_changed(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, auto_migrate=False) as maker:
         await run(maker, *shop(database_url))

@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import anyio
 import msgspec
 import pytest
-import structlog
 from anyio import to_process
 
 from dataflow import PII, DataFlow, field
@@ -232,7 +231,6 @@ def test_plain_code_rebuilds_models_in_another_process(database_url: str) -> Non
 async def test_a_content_is_one_version_whoever_comes_back_to_it(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
 
     async def register(*names: str) -> dict[str, int]:
@@ -260,7 +258,6 @@ async def test_a_content_is_one_version_whoever_comes_back_to_it(
 async def test_drift_is_told_and_logged(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     async with DataFlow(database_url) as first:
         for name in ("User", "Order"):
             first.model(type(name, (), {"__annotations__": {"name": str}}))

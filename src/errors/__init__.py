@@ -18,7 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._audit import AuditBrokenError, AuditError
+from ._audit import AuditBrokenError, AuditError, SubjectKeyError
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -181,6 +181,7 @@ __all__ = [
     "SchemaProtectedError",
     "StoredValueError",
     "StreamIdleError",
+    "SubjectKeyError",
     "SubjectNotFoundError",
     "TenancyError",
     "TenantConfirmationError",

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Final, final
 
 from ..actors import Interceptor
+from ..audit import MasterKeys
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
@@ -42,6 +43,7 @@ class Database:
             leaves the schema alone.
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
+        masters: With what the audit seals personal values; None leaves them out.
         gate: Which tenants may come in; None lets all of them.
         apart: Where each tenant has tables of its own; None if a column tells whose a
             row is.
@@ -63,6 +65,7 @@ class Database:
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
+        masters: MasterKeys | None = None,
         gate: Gate | None = None,
         apart: Apart | None = None,
         row_security: RowSecurity | None = None,
@@ -74,6 +77,7 @@ class Database:
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.audit_key = audit_key
+        self.masters = masters
         self.gate = gate
         self.apart = apart
         self.row_security = row_security
@@ -96,6 +100,7 @@ class Database:
             cursor_key=key,
             prepare=self.prepare,
             audit_key=self.audit_key,
+            masters=self.masters,
         )
 
     @property

@@ -89,8 +89,8 @@ class BulkActor(Actor):
             driver = node.database.row_security.driver(driver, node.model, envelope)
         if node.model.audit == "off":
             return driver
-        key = node.database.audit_key
-        return AuditedDriver(driver, node.model, Facts.of(envelope), key)
+        key, masters = node.database.audit_key, node.database.masters
+        return AuditedDriver(driver, node.model, Facts.of(envelope), key, masters)
 
     async def _work_under(
         self,

@@ -14,6 +14,7 @@ import anyio
 
 from .._records import Records, ask
 from ..actors import Interceptor, Snapshot
+from ..audit import check_extra, seals
 from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
@@ -26,6 +27,7 @@ from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
 from ._hosting import Hosting
+from ._master_keys import PrivacyKeys, master_keys
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._privacy import Privacy
@@ -77,6 +79,11 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
+        privacy_keys: Wraps the keys by which the audit seals what is personal: a key of
+            at least 16 bytes, several of which the first is for new ones, or a
+            `KeyProvider`; without it ``DATAFLOW_PRIVACY_KEYS`` of the environment, and
+            without that the *audit_key*. Without any key personal values are not
+            recorded.
         tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
             database or SQLite file for each.
         tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
@@ -119,6 +126,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
+        privacy_keys: PrivacyKeys | None = None,
         tenancy: Literal["row", "database"] = "row",
         tenant_url: str | Callable[[str], str] | None = None,
         max_open_tenants: int = 32,
@@ -149,6 +157,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         if row_security and tenancy != "row":
             msg = 'row_security is for tenancy="row": others share no tables'
             raise ValueError(msg)
+        signing = secret_key(audit_key, "audit_key")
         wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
@@ -156,7 +165,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             echo=echo,
             interceptors=(*interceptors, self.protection.layer, self._tenancy.raw_sql),
             cursor_key=secret_key(cursor_key, "cursor_key"),
-            audit_key=secret_key(audit_key, "audit_key"),
+            audit_key=signing,
+            masters=master_keys(privacy_keys, signing),
             prepare=ensure_table if may_create else None,
             gate=self._tenancy.gate,
             apart=self._tenancy.places,
@@ -219,6 +229,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             self._adopt(archive)
 
     def _accept(self, model: Model) -> None:
+        if self._database.masters is not None and seals(model):
+            check_extra(f"the audit of {model.name}, whose personal values it seals,")
         self.protection.declare(model)
         self._tenancy.declare(model)
 

@@ -91,6 +91,14 @@ class SubjectKeys:
             found[id_] = key
         return found
 
+    async def is_there(self) -> bool:
+        """Whether the database has keys of persons at all."""
+        text = f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{SUBJECT_KEYS}')"
+        if self._is_postgresql:
+            text = f"SELECT to_regclass('{SUBJECT_KEYS}') IS NOT NULL"
+        (found,) = await self._connection.run((Statement(text, returns_rows=True),))
+        return bool(found.rows[0][0])
+
     async def delete(self, subjects: Collection[str]) -> int:
         """Delete the keys of persons; return how many had one."""
         n_deleted = 0

@@ -10,7 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, final
 
@@ -83,9 +83,8 @@ class SubjectKeys:
     async def opened(self, numbers: Iterable[int]) -> dict[int, bytes | None]:
         """Return the keys of these numbers that are there; None for what is locked."""
         found: dict[int, bytes | None] = {}
-        async for id_, subject, master, wrapped in self._read(
-            "id", "number", sorted(numbers), ""
-        ):
+        told = await self._read("id", "number", sorted(numbers), "")
+        for id_, subject, master, wrapped in told:
             masters = self._masters
             key = None if masters is None else masters.unwrap(master, wrapped, subject)
             found[id_] = key
@@ -152,7 +151,7 @@ class SubjectKeys:
         lock = " FOR KEY SHARE" if self._is_postgresql else ""
         return {
             subject: (id_, _require(masters, master, wrapped, subject))
-            async for id_, subject, master, wrapped in self._read(
+            for id_, subject, master, wrapped in await self._read(
                 "subject", "text", subjects, lock
             )
         }
@@ -175,7 +174,8 @@ class SubjectKeys:
 
     async def _read(
         self, column: str, kind: str, values: Sequence[Any], lock: str
-    ) -> AsyncIterator[tuple[int, str, str, str]]:
+    ) -> list[tuple[int, str, str, str]]:
+        found: list[tuple[int, str, str, str]] = []
         left = iter(values)
         while chunk := [*islice(left, _CHUNK)]:
             text = (
@@ -184,8 +184,8 @@ class SubjectKeys:
             )
             statement = Statement(text, (self._list(chunk),), returns_rows=True)
             (result,) = await self._connection.run((statement,))
-            for id_, subject, master, wrapped in result.rows:
-                yield id_, subject, master, wrapped
+            found += [(row[0], row[1], row[2], row[3]) for row in result.rows]
+        return found
 
     def _in(self, kind: str) -> str:
         return _LIST[kind][0 if self._is_postgresql else 1]

@@ -12,7 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -122,7 +122,7 @@ class Subjects:
                 found[tuple(row[name] for name in way.theirs)] = row
         missing = {*wanted} - {*found}
         if missing:
-            async for row in self._gone(way.target, names):
+            for row in await self._gone(way.target, names):
                 key = tuple(row[name] for name in way.theirs)
                 if key in missing:
                     found[key] = row
@@ -130,8 +130,8 @@ class Subjects:
 
     async def _gone(
         self, model: Model, names: Sequence[str]
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield what this transaction has recorded of rows before it changed them."""
+    ) -> list[dict[str, Any]]:
+        """Return what this transaction has recorded of rows before it changed them."""
         one, two = self._dialect.place(1), self._dialect.place(2)
         text = (
             f"SELECT old FROM {RECORDS} WHERE leaf = {one} AND model = {two} "
@@ -139,9 +139,11 @@ class Subjects:
         )
         statement = Statement(text, (self._leaf, model.name), returns_rows=True)
         (result,) = await self._connection.run((statement,))
-        for (old,) in result.rows:
-            for _, row in rows_of(model, old, names, self._dialect):
-                yield row
+        return [
+            row
+            for (old,) in result.rows
+            for _, row in rows_of(model, old, names, self._dialect)
+        ]
 
 
 def _ways(model: Model, on_the_way: tuple[str, ...] = ()) -> list[_Way]:

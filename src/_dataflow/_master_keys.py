@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 from ..audit import KeyProvider, KeyRing, MasterKeys
 from ._secret_key import secret_key
@@ -35,9 +35,9 @@ def master_keys(
         given = [each.strip() for each in told if each.strip()]
     if isinstance(given, str | bytes):
         given = [given]
-    if hasattr(given, "find") and hasattr(given, "current"):
-        return MasterKeys(cast("KeyProvider", given))
-    keys = [_checked(each) for each in cast("Sequence[str | bytes]", given)]
+    if isinstance(given, KeyProvider):
+        return MasterKeys(given)
+    keys = [_checked(each) for each in given]
     if audit_key is not None:
         keys.append(audit_key)
     return MasterKeys(KeyRing(keys)) if keys else None

@@ -62,6 +62,7 @@ class AuditedConnection:
         model: Model,
         facts: Facts,
         key: bytes | None,
+        *,
         masters: MasterKeys | None = None,
     ) -> None:
         self._connection = connection

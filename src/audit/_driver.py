@@ -33,6 +33,7 @@ class AuditedDriver(LentDriver):
         model: Model,
         facts: Facts,
         key: bytes | None,
+        *,
         masters: MasterKeys | None = None,
     ) -> None:
         super().__init__(driver)
@@ -51,5 +52,5 @@ class AuditedDriver(LentDriver):
                 self._model,
                 self._facts,
                 self._key,
-                self._masters,
+                masters=self._masters,
             )

@@ -29,6 +29,7 @@ async def forget(lease: Lease, rows: Iterable[tuple[Model, Sequence[Row]]]) -> i
         return 0
     names: set[str] = set()
     for model, found in rows:
-        fixed = lease.table(model).fixed if found else {}
-        names |= {subject_name(model, {**row, **fixed}) for row in found if model.key}
+        if found and model.key:
+            fixed = lease.table(model).fixed  # the tenant
+            names |= {subject_name(model, {**row, **fixed}) for row in found}
     return await keys.delete(names)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -23,6 +23,11 @@ _SAME: Final = frozenset({Kind.INT, Kind.STR})
 """Kinds whose values JSON has as they are."""
 
 
+T = TypeVar("T")
+
+_Column: TypeAlias = list[T] | dict[str, T]
+
+
 def read_side(text: str) -> Side:
     """Return the columns of one side of a record, each as it is written."""
     return _SIDE.decode(text)
@@ -30,22 +35,23 @@ def read_side(text: str) -> Side:
 
 def places_of(column: msgspec.Raw) -> dict[int, bytes]:
     """Return the values of a column by place, each as it is written."""
-    found = _COLUMN.decode(column)
-    if isinstance(found, list):
-        return {place: bytes(value) for place, value in enumerate(found)}
-    return {int(place): bytes(value) for place, value in found.items()}
+    found = cast("_Column[msgspec.Raw]", _COLUMN.decode(column))
+    return {int(place): bytes(value) for place, value in _pairs(found)}
 
 
 def _values_of(
     model: Model, name: str, column: msgspec.Raw, dialect: Dialect
 ) -> dict[int, Any]:
     """Return the values of a column by place, as their field has them."""
-    told: Any = _VALUES.decode(column)
-    pairs = enumerate(told) if isinstance(told, list) else told.items()
+    pairs = _pairs(cast("_Column[Any]", _VALUES.decode(column)))
     field = model.field(name)
     if field.type.stored_kind in _SAME and field.type.kind in _SAME:
         return {int(place): value for place, value in pairs}
     return {int(place): revived(field, value, dialect) for place, value in pairs}
+
+
+def _pairs(column: _Column[T]) -> Iterable[tuple[int | str, T]]:
+    return enumerate(column) if isinstance(column, list) else column.items()
 
 
 def rows_of(

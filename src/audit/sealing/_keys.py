@@ -92,7 +92,9 @@ class SubjectKeys:
 
     async def is_there(self) -> bool:
         """Whether the database has keys of persons at all."""
-        text = f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{SUBJECT_KEYS}')"
+        text = (
+            f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{SUBJECT_KEYS}')"
+        )
         if self._is_postgresql:
             text = f"SELECT to_regclass('{SUBJECT_KEYS}') IS NOT NULL"
         (found,) = await self._connection.run((Statement(text, returns_rows=True),))

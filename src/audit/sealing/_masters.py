@@ -16,7 +16,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final, runtime_checkable
 
 from ...errors import MissingExtraError, SubjectKeyError
 
@@ -36,6 +36,7 @@ _ID_PURPOSE: Final = b"dataflow: name of a key"
 _ID_LENGTH: Final = 16
 
 
+@runtime_checkable
 class KeyProvider(Protocol):
     """Gives the keys of an application; a `KeyRing` of given ones is one.
 

@@ -58,7 +58,7 @@ async def seal(
         SubjectKeyError: A person's key is wrapped by one that is not known here.
     """
     sealer = _Sealer(connection, dialect, models, leaf, masters)
-    last = 0
+    last: int | None = 0
     while last is not None:
         last = await sealer.page(last)
 

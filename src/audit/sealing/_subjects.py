@@ -128,9 +128,7 @@ class Subjects:
                     found[key] = row
         return found
 
-    async def _gone(
-        self, model: Model, names: Sequence[str]
-    ) -> list[dict[str, Any]]:
+    async def _gone(self, model: Model, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return what this transaction has recorded of rows before it changed them."""
         one, two = self._dialect.place(1), self._dialect.place(2)
         text = (

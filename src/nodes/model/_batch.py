@@ -104,7 +104,7 @@ class Batch:
             node.model,
             facts,
             database.audit_key,
-            database.masters,
+            masters=database.masters,
         )
 
     async def _run_under(

@@ -90,7 +90,8 @@ class BulkActor(Actor):
         if node.model.audit == "off":
             return driver
         key, masters = node.database.audit_key, node.database.masters
-        return AuditedDriver(driver, node.model, Facts.of(envelope), key, masters)
+        facts = Facts.of(envelope)
+        return AuditedDriver(driver, node.model, facts, key, masters=masters)
 
     async def _work_under(
         self,

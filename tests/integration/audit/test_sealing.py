@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -82,6 +81,13 @@ async def ask(url: str, bridge: Bridge, text: str) -> list[Any]:
     return list(result.rows)
 
 
+async def first(db: DataFlow, model: str, key: object) -> dict[str, Any]:
+    """Return what the first record of a row says."""
+    made = (await db[model].history(key))[0].new
+    assert made is not None
+    return made
+
+
 async def recorded(url: str, bridge: Bridge) -> str:
     """Return all that the records say."""
     rows = await ask(url, bridge, "SELECT old, new, model FROM dataflow_audit")
@@ -117,6 +123,7 @@ async def test_nothing_personal_is_recorded_in_clear_and_all_of_it_comes_back(
     assert CANARY not in texts
     assert "9999999999" not in texts
     assert made.new == person
+    assert made.new is not None
     assert list(made.new) == list(person)
     assert changed.old == {"mail": given["mail"], "visits": 0}
     assert changed.new == {"mail": f"{CANARY}2", "visits": 1}
@@ -192,11 +199,13 @@ async def test_many_rows_of_many_persons_are_sealed(
             [{"order_id": each["id"], "note": each["address"]} for each in orders]
         )
         await db["Person"].bulk_update(
-            data=[{"id": each["id"], "mail": f"{each['mail']}b"} for each in people[::2]]
+            data=[
+                {"id": each["id"], "mail": f"{each['mail']}b"} for each in people[::2]
+            ]
         )
         texts = await recorded(database_url, bridge)
         last, line = people[-1], orders[-1]["id"]
-        first = await db["Person"].history(last["id"])
+        changes = await db["Person"].history(last["id"])
         (made,) = await db["Line"].history(line)
         n_keys = await ask(
             database_url, bridge, "SELECT count(*) FROM dataflow_subject_keys"
@@ -208,7 +217,7 @@ async def test_many_rows_of_many_persons_are_sealed(
 
     assert CANARY not in texts
     assert n_keys[0][0] == n_rows
-    assert [each.new for each in first][1:] == [{"mail": f"{last['mail']}b"}]
+    assert [each.new for each in changes][1:] == [{"mail": f"{last['mail']}b"}]
     assert made.new is not None
     assert made.new["note"] == last["mail"]
     assert gone.old is not None
@@ -395,7 +404,7 @@ async def test_what_belongs_to_two_needs_the_keys_of_both(database_url: str) -> 
     @db.model
     class Letter:
         sender_code: str | None = field(default=None, references=Person)
-        reader_code: str | None = field(default=None, references=Person)
+        reader_code: str | None = field(default=None, references=Person, backref="read")
         text: Annotated[str, PII("text")]
 
         __dataflow__ = {  # noqa: RUF012
@@ -410,18 +419,15 @@ async def test_what_belongs_to_two_needs_the_keys_of_both(database_url: str) -> 
         one = await db["Letter"].create(sender_code="a", text="to nobody")
         none = await db["Letter"].create(text="found")
         await db.privacy.erase_subject("b", mode="anonymise", dry_run=False)
-        told = [
-            (await db["Letter"].history(each["id"]))[0].new["text"]
-            for each in (both, one, none)
-        ]
+        told = [await first(db, "Letter", each["id"]) for each in (both, one, none)]
         await db["Letter"].update(none["id"], sender_code="c")
         await db.privacy.erase_subject("c", mode="anonymise", dry_run=False)
-        (first, *_) = await db["Letter"].history(none["id"])
+        last = await first(db, "Letter", none["id"])
     await db.aclose()
 
-    assert told == [Hidden.ERASED, "to nobody", "found"]
+    assert [each["text"] for each in told] == [Hidden.ERASED, "to nobody", "found"]
     # It was nobody's then, and had a key of its own; that went with the row.
-    assert first.new["text"] is Hidden.ERASED
+    assert last["text"] is Hidden.ERASED
 
 
 async def test_a_person_that_comes_back_has_another_key(database_url: str) -> None:
@@ -469,9 +475,9 @@ async def test_the_same_key_in_two_tenants_is_two_persons(database_url: str) -> 
             await db.privacy.erase_subject("a", dry_run=False)
         for n, tenant in enumerate(("t1", "t2"), 1):
             with db.tenant(tenant):
-                member = await db["Member"].history("a")
-                note = await db["Note"].history(n)
-                told[tenant] = [member[0].new["name"], note[0].new["text"]]
+                member = await first(db, "Member", "a")
+                note = await first(db, "Note", n)
+                told[tenant] = [member["name"], note["text"]]
     await db.aclose()
 
     assert told == {"t1": [Hidden.ERASED] * 2, "t2": ["t2", "t2"]}
@@ -537,9 +543,6 @@ async def test_many_at_once_seal_for_one_person(database_url: str) -> None:
     assert found.n_outside == 0
 
 
-Change = Callable[[str, Bridge], Awaitable[object]]
-
-
 async def test_what_is_sealed_cannot_be_changed_or_moved(
     database_url: str, bridge: Bridge
 ) -> None:
@@ -561,9 +564,9 @@ async def test_what_is_sealed_cannot_be_changed_or_moved(
             first.replace('"1.', '"9.'),
             first.replace(token, "nothing"),
             first.replace(f"{head[1]}.", "2.", 1),
-            first.replace(token, other.partition('"~":["')[2].partition('"')[0]).replace(
-                "1.2.", "1.1."
-            ),
+            first.replace(
+                token, other.partition('"~":["')[2].partition('"')[0]
+            ).replace("1.2.", "1.1."),
         ):
             assert wrong != first
             with pytest.raises(AuditBrokenError, match="were changed"):

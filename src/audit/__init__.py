@@ -7,7 +7,7 @@ from ._driver import AuditedDriver
 from ._facts import Facts
 from ._hidden import Hidden
 from ._history import Version, history_of, key_statement
-from .proving import Verification, checkpoint, verify
+from .proving import Verification, checkpoint, new_signing_keys, verify
 from .recording import ensure_audit, seals
 from .sealing import (
     KeyProvider,
@@ -35,6 +35,7 @@ __all__ = [
     "ensure_audit",
     "history_of",
     "key_statement",
+    "new_signing_keys",
     "seals",
     "subject_name",
     "unsealed",

@@ -18,7 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._audit import AuditBrokenError, AuditError, SubjectKeyError
+from ._audit import AuditBrokenError, AuditError, SigningKeyError, SubjectKeyError
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -179,6 +179,7 @@ __all__ = [
     "RowSecurityError",
     "RowSecurityRoleError",
     "SchemaProtectedError",
+    "SigningKeyError",
     "StoredValueError",
     "StreamIdleError",
     "SubjectKeyError",

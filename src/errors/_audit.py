@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._base import DataFlowError
 
-__all__ = ["AuditBrokenError", "AuditError", "SubjectKeyError"]
+__all__ = ["AuditBrokenError", "AuditError", "SigningKeyError", "SubjectKeyError"]
 
 
 class AuditError(DataFlowError):
@@ -68,4 +68,22 @@ class SubjectKeyError(DataFlowError):
         return (
             f"a person's key was wrapped by the key {self.master}, which {self.problem}"
             ": give all keys that were used once as privacy_keys, the current one first"
+        )
+
+
+class SigningKeyError(DataFlowError, ValueError):
+    """What was given as a key for checkpoints is none.
+
+    Attributes:
+        kind: ``private`` or ``public``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.kind} key is no {self.kind} key of Ed25519 in PEM without a "
+            "password: make a pair with `dataflow audit keygen`"
         )

@@ -30,6 +30,7 @@ def master_keys(
     Raises:
         ValueError: One is too short to keep anybody from guessing it.
     """
+    place = _ARGUMENT if given is not None else _VARIABLE
     if given is None:
         told = os.environ.get(_VARIABLE, "").split(",")
         given = [each.strip() for each in told if each.strip()]
@@ -37,13 +38,13 @@ def master_keys(
         given = [given]
     if isinstance(given, KeyProvider):
         return MasterKeys(given)
-    keys = [_checked(each) for each in given]
+    keys = [_checked(each, place) for each in given]
     if audit_key is not None:
         keys.append(audit_key)
     return MasterKeys(KeyRing(keys)) if keys else None
 
 
-def _checked(given: str | bytes) -> bytes:
-    key = secret_key(given, _ARGUMENT)
+def _checked(given: str | bytes, place: str) -> bytes:
+    key = secret_key(given, place)
     assert key is not None, "it is given"  # noqa: S101
     return key

@@ -11,7 +11,8 @@ import typer
 
 from ..._dataflow import DataFlow
 from ...audit import Verification, new_signing_keys
-from .._failure import failing_in_one_line
+from ...errors import DataFlowError
+from .._failure import UNUSABLE, failing_in_one_line
 from ._files import append, read, write_new
 
 __all__ = ["audit"]
@@ -94,10 +95,21 @@ def keygen(
 
 
 async def _verify(url: str, known: str | None, key: str | None) -> Verification:
-    async with DataFlow(url, existing_schema_mode=True) as db:
+    async with _opened(url) as db:
         return await db.audit.verify(known, public_key=key)
 
 
 async def _checkpoint(url: str, key: str | None) -> str:
-    async with DataFlow(url, existing_schema_mode=True) as db:
+    async with _opened(url) as db:
         return await db.audit.checkpoint(private_key=key)
+
+
+def _opened(url: str) -> DataFlow:
+    try:
+        return DataFlow(url, existing_schema_mode=True)
+    except ValueError as error:
+        if isinstance(error, DataFlowError):
+            raise
+        # A key of the environment that is too short.
+        typer.echo(f"dataflow: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None

@@ -94,3 +94,12 @@ def test_a_file_that_is_not_there_is_one_line(sqlite_url: str, tmp_path: Path) -
         f"dataflow: cannot read {missing}: No such file or directory"
     ]
     assert "cannot write" in unwritten.stderr
+
+
+def test_a_key_that_is_too_short_is_one_line(sqlite_url: str) -> None:
+    env = {"DATAFLOW_AUDIT_KEY": "short"}
+    result = CliRunner(env=env).invoke(app, ["audit", "verify", "--url", sqlite_url])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("dataflow: DATAFLOW_AUDIT_KEY has 5 bytes")
+    assert "\n" not in result.stderr.strip()

@@ -234,14 +234,15 @@ async def test_what_cannot_be_sealed_or_opened_tells_nothing(
         db = DataFlow(database_url, echo=True, privacy_keys=key)
         declare(db)
         async with db:
-            for call in (
+            calls: Sequence[Call] = (
                 lambda db: db["Person"].create(**person(age=1)),
-                lambda db: db["Person"].update(1, name=f"{CANARY}2"),
+                lambda db: db["Person"].update(1, age=5, name=f"{CANARY}2"),
                 lambda db: db["Person"].bulk_update(
                     filter={"code": 1}, update={"age": {"$inc": 1}}
                 ),
                 lambda db: db.privacy.rotate_keys(),
-            ):
+            )
+            for call in calls:
                 error = await refusal(call, db)
                 told += [] if error is None else [said(error)]
         await db.aclose()

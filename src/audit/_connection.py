@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
 from datetime import UTC, datetime
-from typing import Final, cast, final
+from functools import partial
+from typing import Final, Self, cast, final
 from uuid import uuid4
 
-from ..drivers import Connection, RowStream
+from ..drivers import Connection, Inside, RowStream, Workplace
 from ..errors import ConnectionLostError, DriverError
 from ..models import Model
 from ..sql import POSTGRESQL, Dialect, Result, Statement
@@ -85,6 +87,9 @@ class AuditedConnection:
         """Run *statements* in order, all or nothing, and record what they change."""
         if self._is_open:
             return await self._connection.run(statements)
+        place = self._connection
+        if isinstance(place, Workplace) and place.takes_work:
+            return await place.run_work(partial(self._run_inside, statements))
         async with self._audited():
             return await self._connection.run(statements)
 
@@ -92,6 +97,9 @@ class AuditedConnection:
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError]:
         """Run groups of statements, each all or nothing, in one transaction."""
+        place = self._connection
+        if isinstance(place, Workplace) and place.takes_work:
+            return await place.run_work(partial(self._run_apart_inside, groups))
         outcomes: list[list[Result] | DriverError] = []
         async with self._audited():
             for group in groups:
@@ -103,6 +111,37 @@ class AuditedConnection:
                 except DriverError as error:
                     outcomes.append(error)
         return outcomes
+
+    async def _run_inside(
+        self, statements: Sequence[Statement], inside: Inside
+    ) -> list[Result]:
+        own, leaf = self._moved(inside), uuid4().hex
+        before = await own._open(leaf)
+        results = await inside.run(statements)
+        await own._chain(leaf, before)
+        return results
+
+    async def _run_apart_inside(
+        self, groups: Sequence[Sequence[Statement]], inside: Inside
+    ) -> list[list[Result] | DriverError]:
+        own, leaf = self._moved(inside), uuid4().hex
+        before = await own._open(leaf)
+        outcomes: list[list[Result] | DriverError] = []
+        for group in groups:
+            total = await own._total()
+            outcomes.append(await inside.run_apart(group))
+            if isinstance(outcomes[-1], DriverError):
+                # What was undone counts as changes all the same.
+                own._n_undone += await own._total() - total
+        await own._chain(leaf, before)
+        return outcomes
+
+    def _moved(self, inside: Inside) -> Self:
+        """Return the same where the connection is: all of it takes one hop there."""
+        own = copy(self)
+        # What records and chains asks for nothing else than `run`.
+        own._connection, own._n_undone = cast("Connection", inside), 0
+        return own
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a block that commits at its end; the leaf is written before."""

@@ -8,6 +8,7 @@ from ._lent import LentDriver
 from ._pool import PoolStatistics
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
+from ._workplace import Inside, Workplace
 
 __all__ = [
     "GRACE_S",
@@ -15,10 +16,12 @@ __all__ = [
     "Connection",
     "DatabaseUrl",
     "Driver",
+    "Inside",
     "LentDriver",
     "PoolStatistics",
     "Row",
     "RowStream",
+    "Workplace",
     "connect",
     "open_bridge",
     "parse_url",

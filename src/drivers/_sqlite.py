@@ -33,6 +33,7 @@ from ._refusals import sqlite_refusal
 from ._session import Cursor, Decode, Row, Session
 from ._sqlite_thread import SqliteThread
 from ._url import DatabaseUrl
+from ._workplace import Work
 
 __all__ = ["SqliteDriver"]
 
@@ -268,6 +269,22 @@ class SqliteConnection(Session):
         results = await self._hop(self._thread.run_joined, statements)
         self._report_run()
         return results
+
+    async def run_work(self, work: Work[T]) -> T:
+        """Do *work* in one transaction, in one hop; see `Workplace`.
+
+        Not inside a transaction.
+        """
+        if self._own_stream is not None:
+            await self._own_stream.supersede()
+        made: T = await self._hop(self._thread.run_work, work)
+        self._report_run()
+        return made
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether no transaction is open that the work would be part of."""
+        return not self._depth
 
     def _report_run(self) -> None:
         """Report what the thread has run since this was last called."""

@@ -11,12 +11,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from copy import copy
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Self, cast, final
+from typing import Final, cast, final
 from uuid import uuid4
 
 from ..drivers import Connection, Inside, RowStream, Workplace
@@ -115,33 +114,42 @@ class AuditedConnection:
     async def _run_inside(
         self, statements: Sequence[Statement], inside: Inside
     ) -> list[Result]:
-        own, leaf = self._moved(inside), uuid4().hex
-        before = await own._open(leaf)
-        results = await inside.run(statements)
-        await own._chain(leaf, before)
+        with self._moved(inside):
+            leaf, self._n_undone = uuid4().hex, 0
+            before = await self._open(leaf)
+            results = await inside.run(statements)
+            await self._chain(leaf, before)
         return results
 
     async def _run_apart_inside(
         self, groups: Sequence[Sequence[Statement]], inside: Inside
     ) -> list[list[Result] | DriverError]:
-        own, leaf = self._moved(inside), uuid4().hex
-        before = await own._open(leaf)
         outcomes: list[list[Result] | DriverError] = []
-        for group in groups:
-            total = await own._total()
-            outcomes.append(await inside.run_apart(group))
-            if isinstance(outcomes[-1], DriverError):
-                # What was undone counts as changes all the same.
-                own._n_undone += await own._total() - total
-        await own._chain(leaf, before)
+        with self._moved(inside):
+            leaf, self._n_undone = uuid4().hex, 0
+            before = await self._open(leaf)
+            for group in groups:
+                total = await self._total()
+                outcomes.append(await inside.run_apart(group))
+                if isinstance(outcomes[-1], DriverError):
+                    # What was undone counts as changes all the same.
+                    self._n_undone += await self._total() - total
+            await self._chain(leaf, before)
         return outcomes
 
-    def _moved(self, inside: Inside) -> Self:
-        """Return the same where the connection is: all of it takes one hop there."""
-        own = copy(self)
+    @contextmanager
+    def _moved(self, inside: Inside) -> Generator[None]:
+        """Work where the connection is: all of it takes one hop there and back.
+
+        Nobody else uses this meanwhile, and what is cancelled has ended there before.
+        """
+        place = self._connection
         # What records and chains asks for nothing else than `run`.
-        own._connection, own._n_undone = cast("Connection", inside), 0
-        return own
+        self._connection = cast("Connection", inside)
+        try:
+            yield
+        finally:
+            self._connection = place
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a block that commits at its end; the leaf is written before."""

@@ -17,6 +17,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,6 +31,9 @@ from ._text import literal, object_text
 __all__ = ["BUFFER", "Buffer", "buffer_of", "key_of", "sqlite_trigger"]
 
 BUFFER: Final = "dataflow_audit_buffer_"
+
+_TEXTS: Final = 512
+"""Texts that are kept: they are long, and each write needs one."""
 
 _quote = SQLITE.quote
 
@@ -84,11 +88,11 @@ class Buffer(msgspec.Struct, frozen=True):
         """
         n_rows, n_new, n_gone = looked.rows[0]
         hidden = frozenset[str]() if is_sealed else self.personal
-        sides = self._by_place("?3", hidden)
+        sides = _by_place(self, "?3", hidden)
         if n_rows == n_new:
-            sides = "'insert'", "NULL", self._in_order("new", hidden)
+            sides = "'insert'", "NULL", _in_order(self.names, "new", hidden)
         elif n_rows == n_gone:
-            sides = "'delete'", self._in_order("old", hidden), "NULL"
+            sides = "'delete'", _in_order(self.names, "old", hidden), "NULL"
         op, old, new = sides
         text = (
             f"INSERT INTO {RECORDS} (id, leaf, model, op, n, keys, old, new) SELECT ?1, "
@@ -118,38 +122,15 @@ class Buffer(msgspec.Struct, frozen=True):
 
     def waiting(self, key: str) -> str:
         """Select what is in it of one row, as records of one; see `key_statement`."""
-        op, old, new = self._by_place("id", self.personal)
+        op, old, new = _by_place(self, "id", self.personal)
         return (
             f"SELECT id, NULL AS leaf, {op} AS op, NULL AS key, {old} AS old, {new} AS "
             f"new, json_group_array({_text('key')}) AS keys FROM {self.table} "
             f"WHERE key = {key} GROUP BY id"
         )
 
-    def _in_order(self, side: str, hidden: frozenset[str]) -> str:
-        return object_text(
-            (name, f"json_group_array({_told(side, name, hidden)})")
-            for name in self.names
-        )
-
-    def _by_place(self, first: str, hidden: frozenset[str]) -> tuple[str, str, str]:
-        """Return operations and both sides of rows of all sorts."""
-        op = "CASE WHEN min(op) = max(op) THEN min(op) ELSE json_group_array(op) END"
-        old, new = (
-            object_text(
-                (
-                    name,
-                    (
-                        f"json_group_object(id - {first}, {_told(side, name, hidden)})"
-                        f" FILTER (WHERE {self._is_told(name, alone)})"
-                    ),
-                )
-                for name in self.names
-            )
-            for side, alone in (("old", "delete"), ("new", "insert"))
-        )
-        return op, old, new
-
-    def _is_told(self, name: str, alone: str) -> str:
+    def is_told(self, name: str, alone: str) -> str:
+        """Return when a value is recorded; *alone* is what has it and no other side."""
         if self.is_full or name in self.anchors:
             return f"op IN ('update', '{alone}')"
         differs = f"{_quote(f'old_{name}')} IS NOT {_quote(f'new_{name}')}"
@@ -226,6 +207,35 @@ def _copy(
     columns = [_quote(f"{side}_{name}") for side in sides for name in buffer.names]
     into = f"INSERT INTO {buffer.table} (op, key, {', '.join(columns)})"
     return into, f"'{op}', {key}, {', '.join(values)}"
+
+
+@lru_cache(maxsize=_TEXTS)
+def _in_order(names: tuple[str, ...], side: str, hidden: frozenset[str]) -> str:
+    return object_text(
+        (name, f"json_group_array({_told(side, name, hidden)})") for name in names
+    )
+
+
+@lru_cache(maxsize=_TEXTS)
+def _by_place(
+    buffer: Buffer, first: str, hidden: frozenset[str]
+) -> tuple[str, str, str]:
+    """Return operations and both sides of rows of all sorts."""
+    op = "CASE WHEN min(op) = max(op) THEN min(op) ELSE json_group_array(op) END"
+    old, new = (
+        object_text(
+            (
+                name,
+                (
+                    f"json_group_object(id - {first}, {_told(side, name, hidden)})"
+                    f" FILTER (WHERE {buffer.is_told(name, alone)})"
+                ),
+            )
+            for name in buffer.names
+        )
+        for side, alone in (("old", "delete"), ("new", "insert"))
+    )
+    return op, old, new
 
 
 def _told(side: str, name: str, hidden: frozenset[str]) -> str:

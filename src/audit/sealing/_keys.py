@@ -38,10 +38,10 @@ _STORE: Final = (
         "RETURNING id, subject"
     ),
     (
-        f"INSERT INTO {SUBJECT_KEYS} (subject, master, wrapped) SELECT s.value, "
-        "m.value, w.value FROM json_each(?1) AS s JOIN json_each(?2) AS m USING (key) "
-        "JOIN json_each(?3) AS w USING (key) WHERE true ON CONFLICT (subject) DO "
-        "NOTHING RETURNING id, subject"
+        f"INSERT INTO {SUBJECT_KEYS} (subject, master, wrapped) SELECT "
+        "json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, "
+        "'$[2]') FROM json_each(?1) WHERE true ON CONFLICT (subject) DO NOTHING "
+        "RETURNING id, subject"
     ),
 )
 
@@ -166,8 +166,9 @@ class SubjectKeys:
         while chunk := [*islice(left, _CHUNK)]:
             keys = {each: new_key() for each in chunk}
             wrapped = [masters.wrap(key, each) for each, key in keys.items()]
-            columns = (chunk, [w[0] for w in wrapped], [w[1] for w in wrapped])
+            rows = [(each, *w) for each, w in zip(chunk, wrapped, strict=True)]
             text = _STORE[0 if self._is_postgresql else 1]
+            columns = [*zip(*rows, strict=True)] if self._is_postgresql else [rows]
             parameters = [self._list(each) for each in columns]
             statement = Statement(text, parameters, returns_rows=True)
             (result,) = await self._connection.run((statement,))

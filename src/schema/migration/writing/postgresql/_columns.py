@@ -25,7 +25,7 @@ from .._conversion import conversion, reversal
 from .._literal import literal, quoted
 from .._proofs import no_conversion, no_nulls, no_value, no_value_of
 from .._text import column_text, quote, type_text
-from ._draft import Draft, drop_constraint, identity
+from ._draft import Draft, drop_constraint
 
 __all__ = ["CHECK_PREFIX", "ColumnDraft"]
 
@@ -44,6 +44,7 @@ class ColumnDraft(Draft):
     def _rename_column(self, change: RenameColumn) -> None:
         table, old, new = quote(change.table), quote(change.old), quote(change.new)
         self._renamed.add(change.table)
+        self._old_columns[change.table, change.new] = change.old
         self._add(
             "rename_column",
             change.table,
@@ -115,9 +116,9 @@ class ColumnDraft(Draft):
             forth.append(f"{table} ALTER COLUMN {name} DROP IDENTITY")
         if not column.is_nullable and column.generated is None:
             forth.append(f"{table} ALTER COLUMN {name} DROP NOT NULL")
-            back.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
+            back.append(self._not_null_again(change.table, column.name))
         if column.identity in {"always", "by default"}:
-            back += identity(change.table, column)
+            back += self._identity_again(change.table, column)
         forth.append(f"{table} RENAME COLUMN {name} TO {kept}")
         self._add(
             "quarantine_column",
@@ -270,7 +271,7 @@ class ColumnDraft(Draft):
             change.table,
             f"let column {change.column.name} of {change.table} be NULL",
             [f"{alter} {name} DROP NOT NULL"],
-            [f"{alter} {name} SET NOT NULL"],
+            [self._not_null_again(change.table, change.column.name)],
         )
 
 

@@ -9,7 +9,7 @@ that a process that dies leaves nothing the next one does not find.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Final, final
 
 import msgspec
 
@@ -44,6 +44,9 @@ __all__ = ["Application", "OnStep", "digest_of", "planned"]
 
 OnStep = Callable[[Step, int, float], object]
 """Told of each step that was done: the step, its number from 0, its seconds."""
+
+_LEAVING_TRACES: Final = frozenset({"create_index_concurrently", "backfill"})
+"""What leaves an invalid index or some batches when it fails, rather than nothing."""
 
 log = get_log("dataflow.migrations")
 
@@ -96,7 +99,12 @@ class Application:
         self._permission = permission
         self._on_step = on_step
         self._ledger = Ledger(connection, driver.dialect)
-        self._runner = Runner(connection, driver.dialect, target.fills)
+        self._runner = Runner(
+            connection,
+            driver.dialect,
+            target.fills,
+            is_noting=permission.is_rolled_back,
+        )
         self._durations: dict[int, float] = {}
 
     async def at_once(self) -> Entry | None:
@@ -141,6 +149,8 @@ class Application:
             await self._see_it_done(plan)
         except (BackupError, DriverError, MigrationCheckError) as error:
             raise await self._failed(plan, entry, error) from error
+        finally:
+            await self._runner.forget()
         return await self._finish(entry, backup)
 
     # -- the parts --------------------------------------------------------------
@@ -262,8 +272,8 @@ class Application:
     async def _undo(self, done: Sequence[Step], failed: Step | None) -> str:
         """Undo steps in reverse order, and say what became of them."""
         works = [(step.undo, step.description) for step in done]
-        if failed is not None and failed.operation == "create_index_concurrently":
-            works.append((failed.undo, failed.description))  # it is left invalid
+        if failed is not None and failed.operation in _LEAVING_TRACES:
+            works.append((failed.undo, failed.description))
         try:
             for work, what in reversed(works):
                 await undo(self._runner, work, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -204,10 +205,13 @@ class ColumnDraft(Draft):
             self._not_null(table, column, "set_not_null_directly", [])
             return
         check = fitting_name(f"{CHECK_PREFIX}{column.name}")
-        if not self._has_check(table, check):
+        is_begun = self._has_check(table, check)
+        if not is_begun:
             self._check_not_null(table, column, check, fill)
         if fill is not None:
-            self._backfill(table, column, fill)
+            # It is in the way of values that are taken back.
+            drop = drop_constraint(table, check, is_certain=False)
+            self._backfill(table, column, fill, [] if is_begun else [drop])
         self._validate(table, check, "validate_constraint")
         self._not_null(table, column, "set_not_null", [drop_constraint(table, check)])
 
@@ -257,11 +261,13 @@ class ColumnDraft(Draft):
             None,
         )
 
-    def _backfill(self, table: str, column: Column, fill: Fill) -> None:
+    def _backfill(
+        self, table: str, column: Column, fill: Fill, undo: Iterable[str] = ()
+    ) -> None:
         value = None
         if fill.factory is None:
             value = literal(fill.value, fill.type, column.type, "postgresql")
-        self._fill_rows(table, column, value)
+        self._fill_rows(table, column, value, undo)
 
     def _drop_not_null(self, change: DropNotNull) -> None:
         alter = f"ALTER TABLE {quote(change.table)} ALTER COLUMN"

@@ -353,7 +353,12 @@ async def test_a_migration_that_fails_anywhere_leaves_the_schema_to_the_byte(
         assert await rows_of(driver, models_of(before)[1]) == rows_before
 
 
-@settings(max_examples=8, suppress_health_check=CHECKS, derandomize=not IS_SEARCH)
+@settings(
+    max_examples=EXAMPLES * 2 // 5,
+    suppress_health_check=CHECKS,
+    phases=PHASES,
+    derandomize=not IS_SEARCH,
+)
 @given(drawn=generations(3))
 async def test_alembic_finds_no_difference_to_tables_that_were_never_migrated(
     driver: Driver, reference: Driver, drawn: list[Generation]

@@ -38,7 +38,7 @@ from .applying import (
     look,
     see_sound,
 )
-from .planning import Target, names_in
+from .planning import Target, default_names, names_in
 
 __all__ = ["Application", "OnStep", "digest_of", "planned"]
 
@@ -47,6 +47,9 @@ OnStep = Callable[[Step, int, float], object]
 
 _LEAVING_TRACES: Final = frozenset({"create_index_concurrently", "backfill"})
 """What leaves an invalid index or some batches when it fails, rather than nothing."""
+
+_LEAVING_NAMES: Final = frozenset({"rename_table", "rename_column"})
+"""What leaves constraints with names that are made of those of before, on SQLite."""
 
 log = get_log("dataflow.migrations")
 
@@ -173,6 +176,9 @@ class Application:
 
     async def _enter(self, entries: Sequence[Entry], steps: Sequence[Step]) -> Entry:
         names = names_in(self._target.schema)
+        if any(step.operation in _LEAVING_NAMES for step in steps):
+            schema = await look(self._connection, self._driver.dialect)
+            names = names.union(*map(default_names, schema.tables))
         fingerprint = self._target.fingerprint
         return await self._ledger.begin(entries, fingerprint, steps, names)
 

@@ -139,7 +139,7 @@ async def _weigh_postgresql(connection: Connection, touched: Collection[str]) ->
             is_empty=not counted,
             invalid=frozenset(invalid),
             unvalidated=frozenset(unvalidated),
-            not_nulls={column: said for column, said in not_nulls[name]},
+            not_nulls=dict(not_nulls[name]),
             counters={column: _counter(said) for column, *said in counters[name]},
         )
     return Facts(version=(version // 10_000,), tables=found)

@@ -351,9 +351,9 @@ class _Differ:
                 yield DropForeignKey(table=target.name, foreign_key=each)
 
     def _renamed(self, table: str, found: Any, wanted: Any) -> Iterator[Change]:  # noqa: ANN401  # each kind of constraint has a name
-        """Give a constraint of ours the name of now; SQLite does not look at it."""
+        """Give a constraint of ours the name of now."""
         is_named = found.name and wanted.name and found.name != wanted.name
-        if is_named and self._dialect != "sqlite" and found.name in self._ours:
+        if is_named and found.name in self._ours:
             yield RenameConstraint(table=table, old=found.name, new=wanted.name)
 
     def _is_ours(

@@ -411,4 +411,24 @@ def _compared(connection: sa.Connection, wanted: sa.MetaData) -> list[Any]:
         connection, opts={"compare_type": True, "include_object": is_compared}
     )
     found: list[Any] = compare_metadata(context, wanted)
-    return found
+    return found if connection.dialect.name != "sqlite" else _but_for_names(found)
+
+
+def _but_for_names(found: Sequence[Any]) -> list[Any]:
+    """Leave out constraints that are taken away and added by another name.
+
+    In SQLite such a name is only a word in the text of the table: nothing asks for it,
+    and ``ALTER TABLE … RENAME`` leaves it as it is. To change it the table would have
+    to be made anew, with all its rows.
+    """
+
+    def facts(constraint: sa.Constraint) -> tuple[object, ...]:
+        names = tuple(each.name for each in getattr(constraint, "columns", ()))
+        return type(constraint), constraint.table.name, names
+
+    kinds = {"remove_constraint", "add_constraint"}
+    said = [(each[0], facts(each[1])) for each in found if each[0] in kinds]
+    pairs = {fact for _, fact in said if all((kind, fact) in said for kind in kinds)}
+    return [
+        each for each in found if not (each[0] in kinds and facts(each[1]) in pairs)
+    ]

@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio
 import pytest
 from evolving import FREE, migrate, migrator, model, run, text_of
+from structlog.testing import capture_logs
 
 from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
@@ -22,6 +23,7 @@ from dataflow.errors import (
 from dataflow.models import field
 from dataflow.schema import Schema, read_schema
 from dataflow.schema.migration import Permission, Risk
+from dataflow.sql import Statement
 
 OLD = model(
     "User", name=str, nick=str, age=float | None, __dataflow__={"indexes": ["age"]}
@@ -278,7 +280,7 @@ async def test_names_and_bounds_come_back_with_what_was_dropped(driver: Driver) 
             f"ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY {sequence}",
         ):
             await run(driver, text)
-        await run(driver, "INSERT INTO users (name, \"a\"\"ge\") VALUES ('a', 1)")
+        await run(driver, 'INSERT INTO users (name, "a""ge") VALUES (\'a\', 1)')
         await run(driver, "DELETE FROM users")
     before = await text_of(driver)
     options = {"table_name": "people", "renamed_from": "users"}
@@ -300,7 +302,7 @@ async def test_names_and_bounds_come_back_with_what_was_dropped(driver: Driver) 
 
     assert await text_of(driver) == before
     if driver.dialect.name == "postgresql":
-        query = "INSERT INTO users (name, \"a\"\"ge\") VALUES ('b', 1) RETURNING id"
+        query = 'INSERT INTO users (name, "a""ge") VALUES (\'b\', 1) RETURNING id'
         assert await run(driver, query) == [(42,)]  # 40 was given, though it is gone
 
 
@@ -346,3 +348,32 @@ async def test_values_that_rows_were_given_are_taken_back(driver: Driver) -> Non
     leftover = "SELECT 1 FROM pg_class WHERE relname LIKE 'dataflow_filled%'"
     if driver.dialect.name == "postgresql":
         assert await run(driver, leftover) == []
+
+
+async def test_a_role_without_temporary_tables_migrates_without_notes(
+    postgres_driver: Driver, bridge: Bridge
+) -> None:
+    url = postgres_driver.url
+    role = f"plain_{url.database}"
+    for text in (
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT CREATE, USAGE ON SCHEMA public TO {role}",
+        f"REVOKE TEMPORARY ON DATABASE {url.database} FROM PUBLIC",
+    ):
+        await run(postgres_driver, text)
+    as_role = f"SET SESSION AUTHORIZATION {role}"
+    driver = connect(url, bridge, pool_size=1)
+    async with driver.acquire() as connection:
+        await connection.run([Statement(as_role)])
+    await migrate(driver, model("User", name=str, nick=str | None))
+    await run(driver, "INSERT INTO users (name) VALUES ('a')")
+    with capture_logs() as logs:
+        await migrate(driver, model("User", name=str, nick=(str, "none")))
+    rows = await run(driver, "SELECT nick FROM users")
+    await driver.aclose()
+    await run(postgres_driver, f"DROP OWNED BY {role} CASCADE")
+    await run(postgres_driver, f"DROP ROLE {role}")
+
+    assert rows == [("none",)]
+    told = [each for each in logs if each["event"] == "backfill_cannot_be_undone"]
+    assert [each["table"] for each in told] == ['"users"']

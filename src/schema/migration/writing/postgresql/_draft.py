@@ -136,10 +136,10 @@ def identity(table: str, column: Column, counter: Counter | None = None) -> list
         last = f"pg_sequence_last_value({sequence}::regclass)"
         default = quoted(f"{alter} SET DEFAULT nextval(")
         text = f"{default} || quote_literal({sequence}) || '::regclass)'"
+        behind = f"greatest((SELECT max({name}) FROM {place}), {last}, 0) + 1"
         return [
             f"DO {quoted(f'BEGIN EXECUTE {text}; END')}",
-            f"SELECT setval({sequence}, greatest((SELECT max({name}) FROM {place}), "
-            f"{last}, 0) + 1, false)",
+            f"SELECT setval({sequence}, {behind}, false)",
         ]
     kind = "ALWAYS" if column.identity == "always" else "BY DEFAULT"
     made = f"{alter} ADD GENERATED {kind} AS IDENTITY"

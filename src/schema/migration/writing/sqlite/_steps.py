@@ -27,7 +27,6 @@ from ...planning import (
     DropUnique,
     Facts,
     RenameColumn,
-    RenameConstraint,
     RenameIndex,
     RenameTable,
     SetIdentity,
@@ -53,7 +52,7 @@ def sqlite_steps(
         facts: What is known of them, by the names of before.
     """
     writer = _Writer(tables, facts)
-    changes = [each for each in changes if not isinstance(each, RenameConstraint)]
+    changes = list(changes)
     renames = [each for each in changes if isinstance(each, RenameTable | RenameColumn)]
     others = [each for each in changes if each not in renames]
     for rename in renames:

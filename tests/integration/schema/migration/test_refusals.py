@@ -121,12 +121,16 @@ async def test_a_plan_that_is_not_the_one_agreed_to_is_not_done(driver: Driver) 
 )
 async def test_a_history_that_was_edited_is_refused(driver: Driver, edit: str) -> None:
     await prepare(driver)
-    await migrate(driver, model("User", name=str, nick=str | None, age=(int, 0)))
+    changed = model("User", name=str, nick=str | None, age=(int, 0))
+    await migrate(driver, changed)
     await run(driver, edit)
     for call in (
         migrator(driver, USER).plan,
         migrator(driver, USER).entries,
         migrator(driver, USER).roll_back,
+        # Though there is nothing to do.
+        migrator(driver, changed).plan,
+        lambda: migrate(driver, changed),
     ):
         with pytest.raises(HistoryEditedError, match="edited"):
             await call()

@@ -139,7 +139,7 @@ async def _weigh_postgresql(connection: Connection, touched: Collection[str]) ->
             is_empty=not counted,
             invalid=frozenset(invalid),
             unvalidated=frozenset(unvalidated),
-            not_nulls=dict(not_nulls[name]),
+            not_nulls={row[0]: row[1] for row in not_nulls[name]},
             counters={column: _counter(said) for column, *said in counters[name]},
         )
     return Facts(version=(version // 10_000,), tables=found)

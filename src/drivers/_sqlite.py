@@ -277,7 +277,7 @@ class SqliteConnection(Session):
         """
         if self._own_stream is not None:
             await self._own_stream.supersede()
-        made: T = await self._hop(self._thread.run_work, work)
+        made = await self._hop(lambda: self._thread.run_work(work))
         self._report_run()
         return made
 

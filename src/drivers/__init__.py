@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._bridge import GRACE_S, Bridge, open_bridge
 from ._driver import Connection, Driver, connect
-from ._pool import PoolStatistics
+from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
 
@@ -17,6 +17,7 @@ __all__ = [
     "PoolStatistics",
     "Row",
     "RowStream",
+    "Sharing",
     "connect",
     "open_bridge",
     "parse_url",

@@ -83,6 +83,7 @@ from ._rows import (
 from ._streams import StreamIdleError
 from ._tenancy import (
     TenancyError,
+    TenantLimitError,
     TenantMismatchError,
     TenantRequiredError,
     TenantScopeError,
@@ -152,6 +153,7 @@ __all__ = [
     "StoredValueError",
     "StreamIdleError",
     "TenancyError",
+    "TenantLimitError",
     "TenantMismatchError",
     "TenantRequiredError",
     "TenantScopeError",

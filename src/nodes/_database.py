@@ -11,6 +11,7 @@ from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
+from .tenants import Tenants
 
 __all__ = ["Database", "Prepare"]
 
@@ -39,6 +40,7 @@ class Database:
             leaves the schema alone.
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
+        tenants: What its tenants may have; without it as much as they want.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -55,6 +57,7 @@ class Database:
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
+        tenants: Tenants | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -63,6 +66,7 @@ class Database:
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.audit_key = audit_key
+        self.tenants = tenants or Tenants()
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()

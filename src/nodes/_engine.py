@@ -7,6 +7,7 @@ last, the bridge to the clients after them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -15,8 +16,8 @@ from typing import Self, final
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, NewSignal, Snapshot
-from ..drivers import Bridge, Driver, PoolStatistics, connect, open_bridge
+from ..actors import ActorRef, ActorSystem, Lanes, NewSignal, Snapshot
+from ..drivers import Bridge, Driver, PoolStatistics, Sharing, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
 from ._actor_pool import ActorPool
@@ -27,6 +28,7 @@ from ._place import Place
 from .model import ModelNode
 from .raw import SqlNode
 from .streams import Channels
+from .tenants import Desk, current_tenant, lane_of
 
 __all__ = ["Engine"]
 
@@ -86,6 +88,7 @@ class Engine(AsyncContextManagerMixin):
         try:
             await place.driver.aclose()
         finally:
+            place.desk.close()
             self._places.pop(place.database, None)
             place.database.let_go(self)
 
@@ -141,13 +144,15 @@ class Engine(AsyncContextManagerMixin):
                 self._bridge,
                 pool_size=database.pool_size,
                 echo=database.echo,
+                sharing=Sharing(current_tenant, database.tenants.weight),
             )
             supervisor = self._system.supervisor(f"database-{next(self._numbers)}")
         except BaseException:
             database.let_go(self)
             raise
-        channels = Channels(self._bridge.poster())
-        return Place(database, driver, supervisor, channels)
+        new_signal, post = self._bridge.new_signal, self._bridge.poster()
+        desk = Desk(database.tenants, supervisor.path, new_signal, post)
+        return Place(database, driver, supervisor, Channels(post), desk, new_signal)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -196,6 +201,18 @@ class Engine(AsyncContextManagerMixin):
         """Return what the actors look like now, from the root down."""
         return self._system.tree()
 
+    def waiting(self, database: Database) -> dict[str, int]:
+        """Return how many calls of each tenant wait, wherever; of others under ''."""
+        place = self._places.get(database)
+        if place is None:
+            return {}
+        found = Counter(place.waiting())
+        path = place.supervisor.path
+        for each in self._system.tree().children:
+            for actor in each.children if each.path == path else ():
+                found.update(actor.lanes)
+        return dict(found)
+
     def pool(self, database: Database) -> PoolStatistics | None:
         """Return the numbers of a database's pool, None before its first use."""
         place = self._places.get(database)
@@ -208,4 +225,6 @@ def _function_pool(system: ActorSystem, new_signal: NewSignal) -> ActorPool:
     def spawn(number: int) -> ActorRef:
         return supervisor.spawn(FunctionActor, f"function-{number}")
 
-    return ActorPool(spawn, path=supervisor.path, new_signal=new_signal)
+    return ActorPool(
+        spawn, path=supervisor.path, new_signal=new_signal, lanes=Lanes(lane_of(None))
+    )

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 import anyio
 
-from ..actors import ActorRef, SupervisorRef
+from ..actors import ActorRef, NewSignal, SupervisorRef
 from ..audit import ensure_audit
 from ..drivers import Driver
 from ..models import Model
@@ -17,6 +17,7 @@ from ._database import Database
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
+from .tenants import Desk
 
 __all__ = ["Place"]
 
@@ -38,6 +39,8 @@ class Place:
         driver: The engine's connections to it.
         supervisor: Under which its actors live.
         channels: The streams that are being read.
+        desk: Where calls of tenants are let in.
+        new_signal: Makes what a task waits for.
     """
 
     def __init__(
@@ -46,14 +49,19 @@ class Place:
         driver: Driver,
         supervisor: SupervisorRef,
         channels: Channels,
+        desk: Desk,
+        new_signal: NewSignal,
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
         self.channels = channels
+        self.desk = desk
+        self._new_signal = new_signal
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
+        self._pools: list[ActorPool] = []
 
     async def prepare(self, model: Model) -> None:
         """See to it once that the table of *model* is there, and related ones.
@@ -87,12 +95,14 @@ class Place:
         if isinstance(node, SqlNode):
             return self._pool(name)
         prepare = partial(self.prepare, node.model)
+        lanes = self.desk.lanes(node.model.tenant_field)
         if isinstance(node, BulkNode):
             return self.supervisor.spawn(
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self.database.interceptors,
+                lanes=lanes,
             )
         if isinstance(node, StreamNode):
             return self.supervisor.spawn(
@@ -100,13 +110,23 @@ class Place:
                 name,
                 mailbox_size=STREAM_MAILBOX,
                 interceptors=self.database.interceptors,
+                lanes=lanes,
             )
         return self.supervisor.spawn(
             partial(NodeActor, node, self.driver, prepare),
             name,
             mailbox_size=_MAILBOX,
             interceptors=self.database.interceptors,
+            lanes=lanes,
         )
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many calls of each tenant wait, not counting those in mailboxes."""
+        found = Counter(self.desk.waiting())
+        for pool in self._pools:
+            for tenant, count in pool.waiting().items():
+                found[str(tenant or "")] += count
+        return dict(found)
 
     def _pool(self, name: str) -> ActorRef:
         """Return the address of as many actors as there may be connections.
@@ -122,4 +142,12 @@ class Place:
             )
 
         path = f"{self.supervisor.path}/{name}"
-        return ActorPool(spawn, path=path, limit=self.database.pool_size).ref
+        pool = ActorPool(
+            spawn,
+            path=path,
+            limit=self.database.pool_size,
+            new_signal=self._new_signal,
+            lanes=self.desk.lanes(None),
+        )
+        self._pools.append(pool)
+        return pool.ref

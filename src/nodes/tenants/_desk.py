@@ -1,0 +1,212 @@
+"""The desk of an engine: where calls of tenants are let in, or wait outside.
+
+Rules of this file
+* What is in a mailbox or in hand has a `Pass`, which is closed once: when the call is
+  resolved, or did not get in after all. So every count that goes up comes down.
+* Outside there is one queue for each tenant. Only its first call looks whether it may
+  come in: when one of the tenant's calls is resolved, when its rate allows the next
+  one, or when its limits were changed. Whoever leaves the queue has the next one look.
+* A call that a handler of the same database makes belongs to the one it works on: it is
+  let in at once, or both would wait for each other.
+* It belongs to one event loop; only `look_again` may be called by any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from functools import partial
+from typing import final
+
+from ...actors import Lanes, NewSignal
+from ...errors import TenantLimitError
+from ...messages import Envelope
+from ._account import Account, Pass, Waiter
+from ._lane import lane_of
+from ._tenants import Tenants
+
+__all__ = ["Desk"]
+
+
+@final
+class Desk:
+    """What the tenants of one database have on one event loop.
+
+    Args:
+        tenants: Their limits.
+        path: Of the supervisor of the actors.
+        new_signal: Makes what a task waits for.
+        post: Has a function called soon on the event loop, by any thread.
+    """
+
+    def __init__(
+        self,
+        tenants: Tenants,
+        path: str,
+        new_signal: NewSignal,
+        post: Callable[[Callable[[], object]], object],
+    ) -> None:
+        self.tenants = tenants
+        self.new_signal = new_signal
+        self._inside = f"{path}/"
+        self._post = post
+        self._accounts: dict[str, Account] = {}
+        tenants.open(self)
+
+    def close(self) -> None:
+        """Look no more when limits are changed."""
+        self.tenants.close(self)
+
+    def lanes(self, field: str | None) -> Lanes:
+        """Return how tenants share the mailbox of a node.
+
+        Args:
+            field: In which its rows have their tenant; None where they have none.
+        """
+        key = lane_of(field)
+        return Lanes(key, weight=self.tenants.weight, admission=_Door(self, key))
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many calls of each tenant wait outside."""
+        return {
+            tenant: len(account.queue)
+            for tenant, account in self._accounts.items()
+            if account.queue
+        }
+
+    def look_again(self, tenant: str) -> None:
+        """Have those of a tenant who wait look again: its limits were changed."""
+        with suppress(RuntimeError):  # its event loop has ended
+            self._post(partial(self._call_first, tenant))
+
+    def _call_first(self, tenant: str) -> None:
+        account = self._accounts.get(tenant)
+        if account is not None:
+            account.call_next()
+
+    def account(self, tenant: Hashable, envelope: Envelope) -> Account | None:
+        """Return where a call is counted; None if it is not."""
+        if not isinstance(tenant, str):
+            return None
+        if any(path.startswith(self._inside) for path in envelope.chain):
+            return None
+        account = self._accounts.get(tenant)
+        if account is None:
+            account = self._accounts[tenant] = Account(tenant)
+        return account
+
+    def let_in(self, account: Account, envelope: Envelope) -> None:
+        """Count a call that goes in."""
+        envelope.ticket = Pass(account, self.left)
+
+    def left(self, account: Account) -> None:
+        """Let the next one look, now that a call is resolved or has left the queue."""
+        account.call_next()
+        self.forget(account)
+
+    def forget(self, account: Account) -> None:
+        """Keep no account of nothing."""
+        if account.is_idle:
+            self._accounts.pop(account.tenant, None)
+
+
+@final
+class _Door:
+    """The admission to one mailbox.
+
+    Args:
+        desk: Where it is counted.
+        key: Tells for whom a message is.
+    """
+
+    __slots__ = ("_desk", "_key", "_tenants")
+
+    def __init__(self, desk: Desk, key: Callable[[Envelope], Hashable]) -> None:
+        self._desk = desk
+        self._tenants = desk.tenants
+        self._key = key
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any tenant has limits."""
+        return self._tenants.is_limited
+
+    def admit_nowait(self, envelope: Envelope) -> bool:
+        """Let a call in; False if it is to wait.
+
+        Raises:
+            TenantLimitError: It is refused.
+        """
+        account = self._desk.account(self._key(envelope), envelope)
+        if account is None:
+            return True
+        try:
+            if self._delay_s(account, is_first=not account.queue):
+                return False
+            self._desk.let_in(account, envelope)
+            return True
+        finally:
+            self._desk.forget(account)
+
+    async def admit(self, envelope: Envelope) -> None:
+        """Let a call in as soon as may be, in the order of the tenant's calls.
+
+        If cancelled, it is not in.
+
+        Raises:
+            TenantLimitError: It is refused.
+        """
+        if self.admit_nowait(envelope):
+            return
+        desk = self._desk
+        account = desk.account(self._key(envelope), envelope)
+        assert account is not None, "who need not wait is in"  # noqa: S101
+        waiter = Waiter(desk.new_signal())
+        account.queue.append(waiter)
+        try:
+            while delay_s := self._delay_outside(account, waiter):
+                await self._tenants.pause(waiter.signal.wait, delay_s)
+                waiter.signal = desk.new_signal()
+            desk.let_in(account, envelope)
+        finally:
+            account.queue.remove(waiter)
+            desk.left(account)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Take back what was let in and reached no actor."""
+        ticket, envelope.ticket = envelope.ticket, None
+        if ticket is not None:
+            tenant = self._key(envelope)
+            ticket.close()
+            self._tenants.give_back(str(tenant))
+
+    def _delay_outside(self, account: Account, waiter: Waiter) -> float:
+        """Return how long a call in the queue is to wait, in seconds; 0 if it may in."""
+        if account.queue[0] is not waiter:
+            return math.inf
+        limits = self._tenants.limits(account.tenant)
+        if limits.running is not None and account.n_in >= limits.running:
+            return math.inf
+        return self._tenants.take(account.tenant, limits)
+
+    def _delay_s(self, account: Account, *, is_first: bool) -> float:
+        """Return how long a new call is to wait, in seconds; 0 if it may in.
+
+        Raises:
+            TenantLimitError: It is refused.
+        """
+        tenant, limits = account.tenant, self._tenants.limits(account.tenant)
+        if limits.waiting is not None and account.waiting >= limits.waiting:
+            raise TenantLimitError(tenant, "waiting", limits.waiting)
+        if not is_first:
+            return math.inf
+        refuses = limits.exceeding == "refuse"
+        if limits.running is not None and account.n_in >= limits.running:
+            if refuses:
+                raise TenantLimitError(tenant, "running", limits.running)
+            return math.inf
+        delay_s = self._tenants.take(tenant, limits)
+        if delay_s and refuses and limits.per_second is not None:
+            raise TenantLimitError(tenant, "per_second", limits.per_second, delay_s)
+        return delay_s

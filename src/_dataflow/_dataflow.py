@@ -17,7 +17,15 @@ from ..actors import Interceptor, Snapshot
 from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
-from ..nodes import Catalogue, Database, Host, ModelNode, Node
+from ..nodes import (
+    Catalogue,
+    Database,
+    GivenLimits,
+    Host,
+    ModelNode,
+    Node,
+    Tenants,
+)
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..tenancy import RawSqlTenancy
@@ -32,6 +40,7 @@ from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._secret_key import secret_key
+from ._tenant_limits import LimitedTenants
 from ._tenants import across_tenants, as_tenant
 
 __all__ = ["DataFlow"]
@@ -75,14 +84,18 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
+        tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
+            only those of some tenants, as a mapping or a function by their names.
+            Without them tenants take turns, each as often as the others.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
+        tenants: What tenants may have: to change it, and to see who waits.
 
     Raises:
         UrlError: The URL cannot be understood.
-        ValueError: The key is too short.
+        ValueError: The key is too short, or a limit makes no sense.
         PolicyError: A rule cannot be used.
     """
 
@@ -101,6 +114,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
+        tenant_limits: GivenLimits | None = None,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -123,11 +137,13 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             cursor_key=secret_key(cursor_key, "cursor_key"),
             audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
+            tenants=Tenants(tenant_limits),
         )
         self._catalogue = Catalogue(self._database, self._accept)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.audit = Audit(self._database, self._hosting)
+        self.tenants = LimitedTenants(self._database, self._hosting)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )

@@ -93,9 +93,7 @@ class Backlog:
 
     # -- on the way to the handler --------------------------------------------
 
-    def next_turn(
-        self, size: int, held_back: Container[Hashable] = ()
-    ) -> Turn | None:
+    def next_turn(self, size: int, held_back: Container[Hashable] = ()) -> Turn | None:
         """Take what is worth delivering, *size* messages at most.
 
         Args:

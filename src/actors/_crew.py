@@ -221,8 +221,7 @@ class Crew:
         backlog = self._backlog
         if not backlog.mailbox.has_lanes:
             return len(backlog)
-        held_back = self._held_back()
-        return backlog.count(held_back) if held_back else len(backlog)
+        return backlog.count(self._held_back())
 
     async def _stand_by(self) -> bool:
         """Wait while the actor is suspended; True, for a helper ends by dismissal."""

@@ -12,6 +12,7 @@ from ._registry import NodeRegistry, registry
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
 from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
+from .tenants import GivenLimits, TenantLimits, Tenants
 
 __all__ = [
     "BATCH_SIZE",
@@ -24,6 +25,7 @@ __all__ = [
     "Engine",
     "Engines",
     "FunctionNode",
+    "GivenLimits",
     "Host",
     "ModelNode",
     "Node",
@@ -32,6 +34,8 @@ __all__ = [
     "Prepare",
     "RecordStream",
     "SqlNode",
+    "TenantLimits",
+    "Tenants",
     "databases",
     "registry",
 ]

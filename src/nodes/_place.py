@@ -125,7 +125,7 @@ class Place:
         found = Counter(self.desk.waiting())
         for pool in self._pools:
             for tenant, count in pool.waiting().items():
-                found[str(tenant or "")] += count
+                found["" if tenant is None else str(tenant)] += count
         return dict(found)
 
     def _pool(self, name: str) -> ActorRef:

@@ -7,4 +7,11 @@ from ._lane import current_tenant, lane_of
 from ._limits import TenantLimits
 from ._tenants import GivenLimits, Tenants
 
-__all__ = ["Desk", "GivenLimits", "TenantLimits", "Tenants", "current_tenant", "lane_of"]
+__all__ = [
+    "Desk",
+    "GivenLimits",
+    "TenantLimits",
+    "Tenants",
+    "current_tenant",
+    "lane_of",
+]

@@ -194,16 +194,16 @@ def _checked_overrides(
         TypeError: They are none.
         ValueError: An override has overrides.
     """
-    if not isinstance(given, Mapping):
-        if not callable(given):
-            msg = f"tenant limits are TenantLimits, a mapping of them by tenant, or a "
-            msg += f"function that returns them, not {type(given).__name__}"
-            raise TypeError(msg)
-        return given
-    copy = dict(given)
-    for tenant, limits in copy.items():
-        _check_override(tenant, limits)
-    return copy.get
+    if isinstance(given, Mapping):
+        copy = dict(cast("Mapping[str, TenantLimits]", given))
+        for tenant, limits in copy.items():
+            _check_override(tenant, limits)
+        return copy.get
+    if not callable(cast("object", given)):
+        msg = "tenant limits are TenantLimits, a mapping of them by tenant, or a "
+        msg += f"function that returns them, not {type(given).__name__}"
+        raise TypeError(msg)
+    return given
 
 
 def _check_override(tenant: object, limits: object) -> None:

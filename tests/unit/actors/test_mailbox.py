@@ -14,6 +14,7 @@ from dataflow.actors._mailbox import Mailbox
 from dataflow.errors import MailboxClosedError, MailboxFullError
 from dataflow.messages import Envelope
 
+
 def envelopes(n: int) -> list[Envelope]:
     return [Envelope(message=each) for each in range(n)]
 

@@ -44,8 +44,11 @@ autovacuum = off
 max_connections = 300
 """
 
-SCRAM_ROLE = "dataflow_scram"
-"""Role that has to say its password, on a server that trusts the others."""
+SCRAM_ROLE = f"dataflow_scram_{os.getpid()}"
+"""Role that has to say its password, on a server that trusts the others.
+
+Roles belong to the server, which other processes of the same run may share.
+"""
 
 HBA = f"local all {SCRAM_ROLE} scram-sha-256\n"
 

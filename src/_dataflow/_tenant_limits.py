@@ -32,7 +32,10 @@ class LimitedTenants:
         return self._database.tenants.limits(tenant)
 
     def limit(
-        self, tenant: str, limits: TenantLimits | None = None, **changes: Any
+        self,
+        tenant: str,
+        limits: TenantLimits | None = None,
+        **changes: Any,  # noqa: ANN401  # each as its field
     ) -> TenantLimits:
         """Let a tenant have other limits from now on, until the process ends.
 

@@ -126,6 +126,10 @@ class ActorRef:
             PoisonMessageError: It did so repeatedly, and the message is dead.
             Exception: Whatever else the handler raised.
         """
+        scope = scope or acting.get()
+        if scope is not None:
+            principal = principal or scope.principal
+            tenant = tenant or scope.tenant
         envelope = Envelope(
             message=message,
             deadline=deadline,
@@ -138,42 +142,54 @@ class ActorRef:
             scope=scope,
             sent_at=time.monotonic(),
         )
-        _sign(envelope)
         turn = current_turn.get()
         if turn is not None and not turn.is_over:
             _inherit(envelope, turn)
             envelope.chain = turn.chain
             envelope.deadline = min(deadline, turn.deadline)
-        if envelope.deadline == math.inf:
-            await self._settle(envelope)
-        elif envelope.deadline > anyio.current_time():
-            # A scope costs 7 to 15 µs, so only an ask with a deadline has one.
-            with anyio.CancelScope(deadline=envelope.deadline):
-                await self._settle(envelope)
-        if envelope.is_abandoned or not envelope.is_done:
-            raise DeadlineExceededError(self.path)
-        if envelope.error is not None:
-            raise envelope.error
-        return envelope.result
-
-    async def _settle(self, envelope: Envelope) -> None:
-        """Deliver and wait until it is resolved; abandon it if cancelled."""
         address = self._address
         answered = address.new_signal()
         envelope.on_done = lambda _: answered.set()
         asks = address.asks
         asks[envelope] = self.path
         try:
-            try:
-                address.put_nowait(envelope)
-            except anyio.WouldBlock:
-                await address.put(envelope)
-            await answered.wait()
+            if envelope.deadline == math.inf:
+                # As in `_settle`: a coroutine less to resume saves 0.4 of 18 µs.
+                try:
+                    address.put_nowait(envelope)
+                except anyio.WouldBlock:
+                    await address.put(envelope)
+                await answered.wait()
+            else:
+                await self._settle_in_time(envelope, answered)
         except BaseException:
             address.abandon(envelope)
             raise
         finally:
             del asks[envelope]
+        if envelope.is_abandoned or not envelope.is_done:
+            raise DeadlineExceededError(self.path)
+        if envelope.error is not None:
+            raise envelope.error
+        return envelope.result
+
+    async def _settle_in_time(self, envelope: Envelope, answered: Signal) -> None:
+        """Deliver and wait until it is resolved, or abandon it when it is late."""
+        if envelope.deadline <= anyio.current_time():
+            return
+        # A scope costs 7 to 15 µs, so only an ask with a deadline has one.
+        with anyio.CancelScope(deadline=envelope.deadline) as scope:
+            await self._settle(envelope, answered)
+        if scope.cancelled_caught:
+            self._address.abandon(envelope)
+
+    async def _settle(self, envelope: Envelope, answered: Signal) -> None:
+        """Deliver and wait until it is resolved."""
+        try:
+            self._address.put_nowait(envelope)
+        except anyio.WouldBlock:
+            await self._address.put(envelope)
+        await answered.wait()
 
     async def tell(
         self,
@@ -271,20 +287,14 @@ def _told(
     envelope = Envelope(
         message=message, deadline=deadline, key=key, is_idempotent=idempotent
     )
-    _sign(envelope)
+    scope = acting.get()
+    if scope is not None:
+        envelope.scope = scope
+        envelope.principal, envelope.tenant = scope.principal, scope.tenant
     turn = current_turn.get()
     if turn is not None and not turn.is_over:
         _inherit(envelope, turn)
     return envelope
-
-
-def _sign(envelope: Envelope) -> None:
-    """Fill what the envelope leaves open with what the code around it acts as."""
-    scope = envelope.scope or acting.get()
-    if scope is not None:
-        envelope.scope = scope
-        envelope.principal = envelope.principal or scope.principal
-        envelope.tenant = envelope.tenant or scope.tenant
 
 
 def _inherit(envelope: Envelope, turn: Turn) -> None:

@@ -69,7 +69,11 @@ class Turn:
         return len(self.envelopes)
 
     def __bool__(self) -> bool:
-        return any(not each.is_done for each in self.taken)
+        # Each layer asks, and `any` of a generator takes 0.4 us, not 0.1.
+        for each in self.taken:  # noqa: SIM110
+            if not each.is_done:
+                return True
+        return False
 
     def refuse(self, envelope: Envelope, error: BaseException) -> None:
         """Fail one message of the turn; the rest may go on."""

@@ -87,6 +87,10 @@ class AuditedConnection:
         """Return a block that commits at its end; the leaf is written before."""
         return self._savepoint() if self._is_open else self._audited()
 
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Return a block that only reads: there is nothing to write down."""
+        return self._connection.snapshot()
+
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
     ) -> RowStream:

@@ -69,6 +69,14 @@ class Connection(Protocol):
         """
         ...
 
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Return a block that only reads, and sees the database as it was at its begin.
+
+        Not inside a transaction. It costs less than one: nothing can be lost when it
+        ends, so a cancellation is not held back for that.
+        """
+        ...
+
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
     ) -> RowStream:

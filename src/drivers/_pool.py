@@ -68,7 +68,7 @@ class Poolable(Protocol):
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is left to end before the next lease."""
+        """Whether it is of use, and nothing is left to end before the next lease."""
         ...
 
     async def clean(self) -> None:
@@ -115,10 +115,12 @@ class Lease(Generic[C]):
         traceback: TracebackType | None,
     ) -> None:
         connection = self._connection
+        if connection.is_clean:  # asked once: it costs 0.5 us
+            self._pool.give_clean(connection)
+            return
         try:
-            if not connection.is_clean:
-                with anyio.move_on_after(GRACE_S, shield=True):
-                    await connection.clean()
+            with anyio.move_on_after(GRACE_S, shield=True):
+                await connection.clean()
         finally:
             self._pool.give(connection)
 
@@ -233,19 +235,26 @@ class Pool(Generic[C]):
 
     def give(self, connection: C) -> None:
         """Take a leased connection back, or drop it when it is of no use."""
+        if connection.is_clean:
+            self.give_clean(connection)
+            return
         self._leased.discard(connection)
-        if connection.is_closed:
-            self._free()
-        elif not connection.is_clean:
+        if not connection.is_closed:
             connection.terminate()
-            self._free()
-        elif (waiter := self._waiters.pop()) is not None:
+        self._free()
+
+    def give_clean(self, connection: C) -> None:
+        """Take back a leased connection that is of use to the next at once."""
+        self._leased.discard(connection)
+        waiter = self._waiters.pop() if self._waiters else None
+        if waiter is not None:
             waiter.connection = connection
             self._leased.add(connection)
             waiter.granted.set()
         else:
             self._idle.append(connection)
-            self._note_unused()
+            if self._unused is not None:
+                self._note_unused()
 
     async def aclose(self) -> None:
         """Close every connection; whoever waits gets a `ClosedError`.

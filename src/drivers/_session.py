@@ -66,6 +66,7 @@ class Session(ABC):
         self._echo = echo
         self._depth = 0
         self._failed = False
+        self._is_snapshot = False
         self._streams: dict[RowStream, Cursor] = {}
         self._own_stream: RowStream | None = None
 
@@ -98,6 +99,10 @@ class Session(ABC):
     def transaction(self) -> Transaction:
         """Return a block that commits at its end; one inside it is a savepoint."""
         return Transaction(self)
+
+    def snapshot(self) -> Transaction:
+        """Return a block that only reads, and sees the database as it was at its begin."""
+        return Transaction(self, is_snapshot=True)
 
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
@@ -163,6 +168,10 @@ class Session(ABC):
         """Begin a transaction that only reads, all of it as of one moment."""
         await self._begin(None)
 
+    async def _end_snapshot(self) -> None:
+        """End a transaction that has only read."""
+        await self._commit(None)
+
     @abstractmethod
     async def _commit(self, savepoint: str | None) -> None:
         """Commit, or release *savepoint*; no open transaction outlives a commit."""
@@ -182,11 +191,14 @@ class Session(ABC):
 
     # -- transactions -----------------------------------------------------------
 
-    async def begin(self) -> None:
+    async def begin(self, *, is_snapshot: bool = False) -> None:
         """Open a level; `Transaction` calls it."""
         if self._own_stream is not None:
             await self._own_stream.supersede()
-        await self._open_level()
+        if is_snapshot and self._depth:
+            msg = "snapshot is for outside of transactions: they see what they see"
+            raise RuntimeError(msg)
+        await self._open_level(is_snapshot=is_snapshot)
 
     async def commit(self) -> None:
         """Close the innermost level well; `Transaction` calls it."""
@@ -196,10 +208,20 @@ class Session(ABC):
             msg = "the transaction was rolled back: a statement in it had failed"
             raise DriverError(msg, FAILED_TRANSACTION)
         self._depth -= 1
+        if self._is_snapshot and not self._depth:
+            await self._leave_snapshot()
+            return
         try:
             await self._commit(self._savepoint())
         except BaseException:
             self._failed = self._depth > 0
+            raise
+
+    async def _leave_snapshot(self) -> None:
+        try:
+            await self._end_snapshot()
+        except BaseException:
+            await self._roll_back_or_cut()
             raise
 
     async def roll_back(self) -> None:
@@ -222,6 +244,8 @@ class Session(ABC):
             if not self._depth:
                 await self._roll_back_or_cut()
             raise
+        if not self._depth:
+            self._is_snapshot = is_snapshot
         self._depth += 1
 
     def _savepoint(self) -> str | None:
@@ -316,13 +340,14 @@ class Session(ABC):
 class Transaction:
     """The block of a transaction, or of a savepoint inside one."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_is_snapshot", "_session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, is_snapshot: bool = False) -> None:
         self._session = session
+        self._is_snapshot = is_snapshot
 
     async def __aenter__(self) -> None:
-        await self._session.begin()
+        await self._session.begin(is_snapshot=self._is_snapshot)
 
     async def __aexit__(
         self,

@@ -21,7 +21,8 @@ class FutureSignal:
     __slots__ = ("_future",)
 
     def __init__(self) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Of the running loop; its own `create_future` is a method in Python, 0.2 us.
+        self._future: asyncio.Future[None] = asyncio.Future()
 
     def set(self) -> None:
         """Let the waiting task go on; one whose wait was cancelled is left alone."""
@@ -61,7 +62,7 @@ class TrioSignal:
         self._is_set = True
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            self._trio.reschedule(waiting)
+            self._trio.reschedule(waiting, _WOKEN)
 
     def wait(self) -> Awaitable[None]:
         """Wait until it is set; to be awaited at once.
@@ -77,6 +78,22 @@ class TrioSignal:
     def _give_up(self, _: object) -> Any:  # noqa: ANN401  # an enum of Trio's
         self._waiting = None
         return self._trio.Abort.SUCCEEDED
+
+
+@final
+class _Woken:
+    """What a parked task gets: nothing, as by Trio's own `Value(None)`.
+
+    That one is made and marked as used for each task that is woken, 0.3 µs.
+    """
+
+    __slots__ = ()
+
+    def unwrap(self) -> None:
+        """Return what the wait gives."""
+
+
+_WOKEN = _Woken()
 
 
 async def _nothing() -> None:

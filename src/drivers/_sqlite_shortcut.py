@@ -3,13 +3,15 @@
 A hop to the thread and back costs 60 to 150 µs, twenty of which the event loop is busy;
 SQLite itself inserts a row in 14 µs and reads one in 5. And two threads that both have
 work wait for the interpreter's lock, a turn of 20 creates for as long as it takes. So
-statements on one row each run on the event loop's thread, if nothing can make them long:
+statements on one row each run on the event loop's thread, and so do short lists, if
+nothing can make them long:
 
 1. They are stopped after `OPERATIONS` steps of SQLite's machine for each (a trigger, a
    cascade, a key without an index), undone, and run again in the thread.
 2. They never wait for a lock, and never copy the journal into the database: after
    `WRITES` statements two pieces of work go to the thread instead.
 3. Where it does not pay, because the disk is slow, the thread takes over for a while.
+4. A list that was stopped, since no index finds its rows, is not tried again soon.
 """
 
 from __future__ import annotations
@@ -57,6 +59,13 @@ CHECKPOINT_PAGES: Final = 1_000
 Source: sqlite.org/c3ref/wal_autocheckpoint.html.
 """
 
+TRIED_AGAIN: Final = 1_000
+"""Runs in the thread after which a list is tried again: there may be an index now, or
+fewer rows. What was done in vain, 60 us at most, is then nothing."""
+
+TEXTS_KEPT: Final = 512
+"""Texts of lists that are known to be long, as many as there are prepared statements."""
+
 _TOO_LONG: Final = ("SQLITE_INTERRUPT", "SQLITE_BUSY", "SQLITE_LOCKED")
 """What a statement fails with, by the begin of the name, that is for the thread."""
 
@@ -86,13 +95,17 @@ class Shortcut:
         self._n_writes = 0
         self._average_s = 0.0
         self._rests_until = 0.0
+        self._long: dict[str, int] = {}
 
-    def run(self, work: Callable[[], T], n_statements: int) -> T | None:
+    def run(
+        self, work: Callable[[], T], n_statements: int, guess: str | None = None
+    ) -> T | None:
         """Do brief work here and now; None means that nothing was done.
 
         Args:
             work: Runs statements; what it has begun when it fails, it undoes.
             n_statements: How many.
+            guess: Text of the one statement if it is only a guess that it is brief.
 
         Raises:
             DriverError: SQLite refused the work.
@@ -102,6 +115,8 @@ class Shortcut:
             return None
         if not (self._is_reader or self._may_write(n_statements)):
             return None
+        if guess is not None and self._is_long(guess):
+            return None
         self._take()
         self._n_ticks, self._most_ticks = 0, n_statements
         self._connection.set_progress_handler(self._tick, OPERATIONS // 2)
@@ -109,6 +124,8 @@ class Shortcut:
             return work()
         except DriverError as error:
             if error.code.startswith(_TOO_LONG):
+                if guess is not None:
+                    self._note_long(guess)
                 return None
             raise
         finally:
@@ -131,6 +148,22 @@ class Shortcut:
         if self._average_s > WORTH_S:
             self._average_s = 0.0
             self._rests_until = end + REST_S
+
+    def _is_long(self, text: str) -> bool:
+        """Whether a list was stopped not long ago."""
+        runs = self._long.get(text)
+        if runs is None:
+            return False
+        if runs:
+            self._long[text] = runs - 1
+            return True
+        del self._long[text]
+        return False
+
+    def _note_long(self, text: str) -> None:
+        if len(self._long) >= TEXTS_KEPT:
+            self._long.clear()
+        self._long[text] = TRIED_AGAIN
 
     def _may_write(self, n_statements: int) -> bool:
         """Count what is written; False for what the thread must do."""

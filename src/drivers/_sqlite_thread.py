@@ -71,6 +71,7 @@ class SqliteThread:
         timed: Whether to note how long each statement took.
 
     Attributes:
+        is_reader: As given.
         stop: Whether what runs is to end.
         ran: With *timed*, each statement, the seconds it took and its count.
     """
@@ -78,10 +79,10 @@ class SqliteThread:
     def __init__(
         self, path: str, *, is_reader: bool, timeout: float, timed: bool
     ) -> None:
+        self.is_reader = is_reader
         self.stop = False
         self.ran: list[tuple[Statement, float, int]] = []
         self._path = path
-        self._is_reader = is_reader
         self._begin = "BEGIN" if is_reader else "BEGIN IMMEDIATE"
         self._timeout = timeout
         self._timed = timed
@@ -133,7 +134,7 @@ class SqliteThread:
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
         self._shortcut = Shortcut(
-            connection, is_reader=self._is_reader, timeout_s=BUSY_SLICE_S
+            connection, is_reader=self.is_reader, timeout_s=BUSY_SLICE_S
         )
         self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
@@ -144,7 +145,7 @@ class SqliteThread:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        if self._is_reader:
+        if self.is_reader:
             connection.execute("PRAGMA query_only = ON")
         _register(connection)
 
@@ -155,7 +156,8 @@ class SqliteThread:
 
         Outside a transaction, and while this thread does nothing.
         """
-        return self._shortcut.run(partial(self.run_joined, (statement,)), 1)
+        guess = None if statement.is_brief else statement.text
+        return self._shortcut.run(partial(self.run_joined, (statement,)), 1, guess)
 
     def run_apart_here(
         self, groups: Sequence[Sequence[Statement]]

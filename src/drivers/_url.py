@@ -52,11 +52,13 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "target_session_attrs",
         "user",
     ),
-    "sqlite": ("timeout",),
+    "sqlite": ("shortcut", "timeout"),
 }
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 """Source: PostgreSQL, libpq, "SSL Support", `sslmode`."""
+
+SWITCH: Final = ("on", "off")
 
 NUMBERS: Final = ("connect_timeout", "timeout")
 
@@ -231,6 +233,8 @@ def _check_option(text: str, name: str, value: str) -> None:
         match = nearest(value, SSL_MODES)
         hint = f"did you mean {match!r}?" if match else f"use {', '.join(SSL_MODES)}"
         raise UrlError(_mask(text), f"there is no sslmode {value!r}: {hint}")
+    if name == "shortcut" and value not in SWITCH:
+        raise UrlError(_mask(text), "shortcut is on or off")
     if name in NUMBERS and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         raise UrlError(_mask(text), f"{name} takes a number of seconds")
 

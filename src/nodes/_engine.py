@@ -152,7 +152,14 @@ class Engine(AsyncContextManagerMixin):
             raise
         new_signal, post = self._bridge.new_signal, self._bridge.poster()
         desk = Desk(database.tenants, supervisor.path, new_signal, post)
-        return Place(database, driver, supervisor, Channels(post), desk, new_signal)
+        return Place(
+            database,
+            driver,
+            supervisor,
+            Channels(post),
+            desk=desk,
+            new_signal=new_signal,
+        )
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.

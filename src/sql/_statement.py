@@ -21,6 +21,8 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         many: Run once per element of *parameters*.
         is_brief: Touches one row by a unique key, and what hangs on it: a matter of
             microseconds where the pages are in memory.
+        may_be_brief: Yields few values, found by comparisons alone: as brief if an index
+            finds the rows, which only the database knows.
         decode: Makes of some rows, in order, as many of what is wanted instead; not
             with *many*. A driver calls it for all rows, as they come or at once, maybe
             in another thread.
@@ -36,6 +38,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     is_brief: bool = False
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     packed: bytes | Iterator[bytes] | None = None
+    may_be_brief: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

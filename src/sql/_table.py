@@ -47,6 +47,9 @@ Admit = Callable[[frozenset[str] | None, frozenset[str] | None], None]
 _SHAPES: Final = 512
 """Texts kept per table and kind of statement, as many as a driver prepares."""
 
+_FEW_VALUES: Final = 256
+"""Values in a list that is as quick as one row: 10 us to fetch and decode."""
+
 
 class Table:
     """Statements about the table of one model.
@@ -74,6 +77,7 @@ class Table:
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
+        self._every_row_text = lru_cache(_SHAPES)(self._make_every_row_text)
         self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
         is_key = f"WHERE {self._clauses.same(model.identity)}"
@@ -263,13 +267,41 @@ class Table:
         decoded: bool = False,
     ) -> Statement:
         """Select the rows a filter lets through, if asked as values by name."""
-        compiler, clauses = self._compiler(), self._clauses
+        compiler = self._compiler()
+        if where is ALL and isinstance(order, tuple):
+            wanted = None if names is None else tuple(names)
+            text, compiler.is_plain = self._every_row_text(order, wanted)
+        else:
+            text = self._selection(compiler, where, order, names)
+        text += compiler.page(limit, offset)
+        codec = self.decoder(names)
+        is_short = limit is not None and limit * len(codec.names) <= _FEW_VALUES
+        return Statement(
+            text,
+            compiler.parameters,
+            returns_rows=True,
+            decode=codec.decode_many if decoded else None,
+            may_be_brief=is_short and not offset and compiler.is_plain,
+        )
+
+    def _selection(
+        self,
+        compiler: Compiler,
+        where: Filter,
+        order: Sequence[Term],
+        names: Sequence[str] | None,
+    ) -> str:
+        clauses = self._clauses
         columns = clauses.columns if names is None else clauses.listed(names)
         text = f"SELECT {columns} FROM {clauses.table}"
-        text += compiler.where(self._alive(where))
-        text += compiler.order_by(order) + compiler.page(limit, offset)
-        decode = self.decoder(names).decode_many if decoded else None
-        return Statement(text, compiler.parameters, returns_rows=True, decode=decode)
+        return text + compiler.where(self._alive(where)) + compiler.order_by(order)
+
+    def _make_every_row_text(
+        self, order: tuple[Term, ...], names: tuple[str, ...] | None
+    ) -> tuple[str, bool]:
+        """Return what selects every row, without a page, and whether it is plain."""
+        compiler = self._compiler()
+        return self._selection(compiler, ALL, order, names), compiler.is_plain
 
     def count(self, where: Filter = ALL) -> Statement:
         """Count the rows a filter lets through."""

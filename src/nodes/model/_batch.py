@@ -69,8 +69,10 @@ class Batch:
             ConnectionLostError: The messages are not answered.
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
-        if jobs:
+        node = self._node
+        if jobs and node.has_views:
             table = view_of(table, jobs[0][0])
+        if jobs and node.is_recorded:
             connection = self._audited(connection, table)
         if self._terms is not None and jobs:
             return await self._run_under(self._terms, connection, table)
@@ -79,7 +81,7 @@ class Batch:
         for job in jobs:
             envelope, plan = job
             try:
-                envelope.reply(await self._node.perform(connection, table, plan))
+                envelope.reply(await node.perform(connection, table, plan))
             except ConnectionLostError:
                 raise
             except ForeignKeyError as error:
@@ -89,10 +91,8 @@ class Batch:
         return []
 
     def _audited(self, connection: Connection, table: Table) -> Connection:
-        """Return *connection*; where changes are recorded, one that does that."""
+        """Return a connection that records what is changed."""
         node = self._node
-        if node.model.audit == "off" or not node.operation.is_write:
-            return connection
         facts, key = Facts.of(self.jobs[0][0]), node.database.audit_key
         return AuditedConnection(connection, table.dialect, node.model, facts, key)
 
@@ -203,7 +203,6 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
     """
     if not isinstance(node, RowNode):
         return [Batch(node, (job,), job[0].terms) for job in jobs]
-    is_audited = node.model.audit != "off" and node.operation.is_write
     batches: list[list[Job]] = []
     growing: dict[Hashable, tuple[list[Job], set[Hashable]]] = {}
     for job in jobs:
@@ -216,7 +215,7 @@ def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable
             continue
         # One by one in a transaction, statements need not be alike.
         kind: Hashable = (envelope.tenant, view, shape if view.merges else None)
-        if is_audited:
+        if node.is_recorded:
             kind = (kind, Facts.of(envelope).identity)
         if terms is not None:
             kind = (kind, terms, _named(node, envelope) if terms.guards else None)

@@ -99,6 +99,10 @@ class GuardedConnection:
         """Return a block that commits at its end, see `Connection.transaction`."""
         return self._connection.transaction()
 
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Return a block that only reads, see `Connection.snapshot`."""
+        return self._connection.snapshot()
+
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
     ) -> RowStream:

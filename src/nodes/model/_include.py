@@ -20,7 +20,7 @@ import msgspec
 from ...drivers import Connection
 from ...errors import FieldValueError, TransactionConflictError, UnknownFieldError
 from ...models import Model, Relation
-from ...sql import POSTGRESQL, Dialect, Statement, clear, related_rows
+from ...sql import Dialect, RelatedRows, related_rows
 from ._guarded_connection import GuardedConnection
 from ._options import as_list, came
 
@@ -40,9 +40,6 @@ MAX_HOPS: Final = 8
 """Relations one path may follow."""
 
 _EXPECTED: Final = "a list of relations, such as ['customer', 'items.product']"
-_ISOLATED: Final = clear(
-    Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-)
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -119,25 +116,21 @@ def key_names(include: Sequence[Include]) -> Iterator[str]:
 
 
 async def in_one_snapshot(
-    connection: Connection, dialect: Dialect, work: Callable[[], Awaitable[T]]
+    connection: Connection, work: Callable[[], Awaitable[T]]
 ) -> T:
     """Await *work*, which reads, while nothing it sees changes.
 
     Once more if a table was changed after a statement was prepared: it only reads.
     """
     try:
-        return await isolated(connection, dialect, work)
+        return await isolated(connection, work)
     except TransactionConflictError:
-        return await isolated(connection, dialect, work)
+        return await isolated(connection, work)
 
 
-async def isolated(
-    connection: Connection, dialect: Dialect, work: Callable[[], Awaitable[T]]
-) -> T:
+async def isolated(connection: Connection, work: Callable[[], Awaitable[T]]) -> T:
     """Await *work* likewise, but once."""
-    async with connection.transaction():
-        if dialect is POSTGRESQL:
-            await connection.run((_ISOLATED,))
+    async with connection.snapshot():
         return await work()
 
 
@@ -163,44 +156,66 @@ async def _load(
     """Put the rows of *relation* into *records*, and return them, each once."""
     pick = itemgetter(*(own.name for own, _ in relation.pairs))
     keys = [*map(pick, records)]
-    is_one = len(relation.pairs) == 1
-    # What holds None refers to nothing.
-    wanted = [
-        key
-        for key in dict.fromkeys(keys)
-        if key is not None and (is_one or None not in key)
-    ]
-    statements, found = related_rows(relation, dialect), list[tuple[Any, Record]]()
+    wanted = _wanted(keys, is_one=len(relation.pairs) == 1)
+    statements = related_rows(relation, dialect)
+    found: list[Any] = []
+    rows: list[Record] = []
     for start in range(0, len(wanted), statements.max_keys):
         part = wanted[start : start + statements.max_keys]
-        columns = [part] if is_one else [*zip(*part, strict=True)]
-        if isinstance(connection, GuardedConnection):
-            statement = connection.related(relation, statements, columns)
-        else:
-            statement = statements.select(columns)
-        (result,) = await connection.run((statement,))
-        found += [(part[place], row) for place, row in result.rows]
+        if statements.is_exact and not isinstance(connection, GuardedConnection):
+            (result,) = await connection.run((statements.select_alone(part),))
+            found += map(itemgetter(relation.pairs[0][1].name), result.rows)
+            rows += result.rows
+            continue
+        placed = await _placed(connection, relation, statements, part)
+        found += [part[place] for place, _ in placed]
+        rows += [row for _, row in placed]
     put = _put_lists if relation.is_many else _put_rows
-    put(relation.name, zip(records, keys, strict=True), found)
-    return [row for _, row in found]
+    put(relation.name, records, keys, zip(found, rows, strict=True))
+    return rows
 
 
-Keyed = Iterable[tuple[Record, Any]]
-"""Records, each with the key of what is related to it."""
+def _wanted(keys: Sequence[Any], *, is_one: bool) -> list[Any]:
+    """Return each key once; what holds None refers to nothing."""
+    distinct = dict.fromkeys(keys)
+    distinct.pop(None, None)
+    return [*distinct] if is_one else [key for key in distinct if None not in key]
+
+
+async def _placed(
+    connection: Connection,
+    relation: Relation,
+    statements: RelatedRows,
+    keys: Sequence[Any],
+) -> Sequence[tuple[int, Record]]:
+    """Read the rows of *keys*, each behind the place of its key."""
+    is_one = len(relation.pairs) == 1
+    columns = [keys] if is_one else [*zip(*keys, strict=True)]
+    if isinstance(connection, GuardedConnection):
+        statement = connection.related(relation, statements, columns)
+    else:
+        statement = statements.select(columns)
+    (result,) = await connection.run((statement,))
+    return result.rows
+
 
 Found = Iterable[tuple[Any, Record]]
 """Related rows, each behind its key."""
 
 
-def _put_rows(name: str, records: Keyed, found: Found) -> None:
+def _put_rows(
+    name: str, records: Sequence[Record], keys: Sequence[Any], found: Found
+) -> None:
     by_key = dict(found)
-    for record, key in records:
-        record[name] = by_key.get(key)
+    for record, row in zip(records, map(by_key.get, keys), strict=True):
+        record[name] = row
 
 
-def _put_lists(name: str, records: Keyed, found: Found) -> None:
+def _put_lists(
+    name: str, records: Sequence[Record], keys: Sequence[Any], found: Found
+) -> None:
     by_key: dict[Any, list[Record]] = {}
     for key, row in found:
         by_key.setdefault(key, []).append(row)
-    for record, key in records:
+    for record, key in zip(records, keys, strict=True):
         record[name] = by_key.get(key) or []

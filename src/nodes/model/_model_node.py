@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ...drivers import Connection
@@ -36,6 +36,9 @@ class ModelNode(Node, Generic[PlanT]):
     Attributes:
         operation: What it does.
         suffix: What its name adds to the model's.
+        has_views: Whether a message may be about some rows only: those of a tenant,
+            or those that are not deleted.
+        is_recorded: Whether what it changes is audited.
     """
 
     operation: ClassVar[Operation]
@@ -56,6 +59,9 @@ class ModelNode(Node, Generic[PlanT]):
         self.owner = database
         self.name = f"{model.name}{self.suffix}"
         self.is_idempotent = not self.operation.is_write
+        # Asked for each message, so decided once.
+        self.has_views = bool(model.tenant_field or model.deleted_field)
+        self.is_recorded = model.audit != "off" and self.operation.is_write
         self._inputs = {port.name: port for port in self.ports()}
         for port in view_ports(model, self.operation):
             self._inputs.setdefault(port.name, port)
@@ -96,9 +102,9 @@ class ModelNode(Node, Generic[PlanT]):
         """
 
     @abstractmethod
-    async def perform(
+    def perform(
         self, connection: Connection, table: Table, plan: PlanT
-    ) -> dict[str, Any]:
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Carry out a plan: all of it, or nothing.
 
         If cancelled, see `Connection.run`.

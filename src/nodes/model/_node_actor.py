@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, final
 
@@ -56,8 +55,6 @@ class NodeActor(Actor):
         self._node = node
         self._driver = driver
         self._prepare = prepare
-        model = node.model
-        self._has_views = bool(model.tenant_field or model.deleted_field)
         self._prepared: int | None = None
         self._is_write = node.operation.is_write
         self._table = table_of(node.model, driver.dialect)
@@ -80,25 +77,24 @@ class NodeActor(Actor):
         if self._prepared != generation:
             await self._prepare()
             self._prepared = generation
-        batches = deque(
-            batched(node, self._table, jobs)
+        batches = (
+            [*batched(node, self._table, jobs)]
             if len(jobs) > 1
-            else (Batch(node, jobs, jobs[0][0].terms),)
+            else [Batch(node, jobs, jobs[0][0].terms)]
         )
         again: Batch | None = None
         while batches:
             async with self._driver.acquire(write=self._is_write) as connection:
                 while batches:
                     try:
-                        halves = await batches[0].run(connection, self._table)
+                        # What it was split into takes its place.
+                        batches[:1] = await batches[0].run(connection, self._table)
                     except ConnectionLostError as error:
                         if self._is_write or batches[0] is again:
-                            batches.popleft().fail(error)
+                            batches.pop(0).fail(error)
                         else:
                             again = batches[0]
                         break
-                    batches.popleft()
-                    batches.extendleft(reversed(halves))
 
     def _jobs(self, turn: Turn) -> list[Job]:
         """Return what there is to do; bad input fails here, without a connection."""
@@ -109,7 +105,7 @@ class NodeActor(Actor):
                 continue
             try:
                 parameters = dict(envelope.message.parameters)
-                if self._has_views:
+                if node.has_views:
                     settle(
                         node.model,
                         envelope,

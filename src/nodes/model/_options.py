@@ -76,6 +76,8 @@ def whole_number(
 ) -> int:
     """Take a parameter that is a whole number of at least *least*."""
     value = parameters.pop(name, default)
+    if type(value) is int and least <= value < 2**63:
+        return value
     expected = f"a whole number of at least {least}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise FieldValueError(owner, name, came(value), expected)

@@ -8,7 +8,7 @@ the result; which plans may share a statement; and how the shared result is divi
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from typing import Any, TypeVar
 
 from ...drivers import Connection, Row
@@ -40,10 +40,15 @@ class RowNode(ModelNode[PlanT]):
             DataFlowError: The results mean that it failed.
         """
 
-    async def perform(
+    def perform(
+        self, connection: Connection, table: Table, plan: PlanT
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
+        """Carry out one plan by itself."""
+        return self._perform_alone(connection, table, plan)
+
+    async def _perform_alone(
         self, connection: Connection, table: Table, plan: PlanT
     ) -> dict[str, Any]:
-        """Carry out one plan by itself."""
         results = await connection.run(self.statements(table, plan))
         return self.reply(table, plan, results)
 

@@ -15,7 +15,7 @@ from ...errors import AmbiguousFilterError, FieldValueError, MissingFieldError
 from ...models import Model
 from ...sql import ALL, NOTHING, Filter, Result, Statement, parse
 from .._node import Port
-from ._key import key_filter, read_key
+from ._key import PLAIN, key_filter, read_key
 from ._model_node import Arriving, field_port
 
 __all__ = ["Target", "TargetReader", "run_on_one_row", "target_ports"]
@@ -86,6 +86,7 @@ class TargetReader:
         self._names = (*self._others, *model.key)
         # Parameters whose value is the whole key.
         self._keys = frozenset((*keys, *(model.key if len(model.key) == 1 else ())))
+        self._only = model.field(model.key[0]) if len(model.key) == 1 else None
 
     def read(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
@@ -97,6 +98,13 @@ class TargetReader:
             FieldValueError: Two things say so, or the key does not fit.
             FilterError: The filter cannot be understood.
         """
+        only = self._only
+        if only is not None and len(parameters) == 1 and not arriving:
+            # One value that is the key: nearly always.
+            name, value = next(iter(parameters.items()))
+            if name in self._keys and type(value) in PLAIN:
+                parameters.clear()
+                return self._by_key({only.name: only.check(value, owner)})
         given = [name for name in self._names if name in parameters]
         if len(given) == 1 and not arriving:
             name = given[0]

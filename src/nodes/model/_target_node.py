@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from ._target import Target, TargetReader, run_on_one_row, target_ports
 from ._version import check_version, take_version
 
 __all__ = ["TargetNode", "TargetPlan"]
+
+_MUST_EXIST: Final = "raise_on_not_found"
 
 
 class TargetPlan(msgspec.Struct, frozen=True, eq=False):
@@ -58,12 +60,14 @@ class TargetNode(RowNode[PlanT]):
 
     def ports(self) -> list[Port]:
         """Return what names the row, and ``raise_on_not_found``."""
-        return [*target_ports(self.model), Port("raise_on_not_found", bool)]
+        return [*target_ports(self.model), Port(_MUST_EXIST, bool)]
 
     def _must_exist(self, parameters: dict[str, Any], owner: str) -> bool:
         """Take the parameter that says so."""
         default = self.is_strict
-        return flag(parameters, "raise_on_not_found", owner, default=default)
+        if _MUST_EXIST not in parameters:
+            return default
+        return flag(parameters, _MUST_EXIST, owner, default=default)
 
     def _target(
         self, parameters: dict[str, Any], owner: str, arriving: Arriving
@@ -77,7 +81,8 @@ class TargetNode(RowNode[PlanT]):
         """Return the plan of a node that is told nothing else."""
         self.refuse_unknown(parameters, owner)
         must_exist = self._must_exist(parameters, owner)
-        expected = self._expected(parameters, owner)
+        has_versions = self.model.version_field is not None
+        expected = self._expected(parameters, owner) if has_versions else None
         target = self._target(parameters, owner, arriving)
         return TargetPlan(target, must_exist, expected)
 

@@ -148,7 +148,7 @@ class StreamNode(ModelNode[Plan]):
             read = partial(self._put_all_but_last, connection, table, plan, put)
             if plan.listed.include:
                 # Related rows come by statements of their own, between two batches.
-                last = await isolated(connection, table.dialect, read)
+                last = await isolated(connection, read)
             else:
                 last = await read()
         # The connection is not needed to hand it over.
@@ -180,7 +180,7 @@ class StreamNode(ModelNode[Plan]):
             async with driver.acquire(write=False) as connection:
                 read = partial(self._page, connection, table, page)
                 if page.include:
-                    records = await in_one_snapshot(connection, table.dialect, read)
+                    records = await in_one_snapshot(connection, read)
                 else:
                     records = await read()
             is_last = len(records) < plan.batch_size

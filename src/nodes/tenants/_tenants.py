@@ -195,7 +195,8 @@ def _checked_overrides(
         ValueError: An override has overrides.
     """
     if isinstance(given, Mapping):
-        copy = dict(cast("Mapping[str, TenantLimits]", given))
+        # To pyright a callable may be a mapping as well, of what it cannot know.
+        copy: dict[str, TenantLimits] = dict(given)  # pyright: ignore[reportUnknownArgumentType]
         for tenant, limits in copy.items():
             _check_override(tenant, limits)
         return copy.get

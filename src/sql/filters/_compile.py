@@ -54,6 +54,9 @@ _SPELLED_OUT: Final = 3
 _GROUP: Final = 8
 """Members of a chain without brackets."""
 
+_FEW: Final = 16
+"""Values that a column is looked for among in no time."""
+
 # SQLite has no OFFSET without LIMIT; this is the most rows either can hold.
 _NO_LIMIT: Final = 2**63 - 1
 
@@ -68,9 +71,18 @@ class Compiler:
 
     Attributes:
         parameters: Values so far, encoded for the dialect.
+        is_plain: Whether there are only comparisons of columns so far, none that SQLite
+            leaves to a function or a collation of the driver's.
     """
 
-    __slots__ = ("_aliases", "_columns", "_dialect", "_outermost", "parameters")
+    __slots__ = (
+        "_aliases",
+        "_columns",
+        "_dialect",
+        "_outermost",
+        "is_plain",
+        "parameters",
+    )
 
     def __init__(
         self,
@@ -83,6 +95,7 @@ class Compiler:
         self._aliases = 0
         self._outermost = ""
         self.parameters: list[Any] = [*parameters]
+        self.is_plain = True
 
     def place(self, value: object) -> str:
         """Add an encoded value and return its placeholder.
@@ -115,7 +128,9 @@ class Compiler:
         return f" ORDER BY {', '.join(map(self._term, terms))}"
 
     def _term(self, term: Term) -> str:
-        column = self._columns[term.field.name].ordered
+        reference = self._columns[term.field.name]
+        column = reference.ordered
+        self.is_plain &= column is reference.name
         direction = " DESC" if term.is_descending else ""
         if not term.field.is_nullable:
             # Saying NULLS FIRST here would keep PostgreSQL from using a plain index.
@@ -140,7 +155,9 @@ class Compiler:
     def _refer(self, subject: Subject) -> Reference:
         column = self._columns[subject.name]
         if isinstance(subject, Field):
+            self.is_plain &= column.ordered is column.name
             return column
+        self.is_plain = False
         return derived(subject, column, self._dialect, self.place)
 
     def write_and(self, part: And) -> str:
@@ -195,7 +212,7 @@ class Compiler:
 
     def write_compare_row(self, part: CompareRow) -> str:
         """Write a comparison of columns with values, as one row with another."""
-        columns = [self._columns[field.name] for field in part.fields]
+        columns = [self._refer(field) for field in part.fields]
         places = [
             self.place(value if column.encode is None else column.encode(value))
             for column, value in zip(columns, part.values, strict=True)
@@ -223,6 +240,7 @@ class Compiler:
     def _among(self, column: Reference, encoded: list[Any]) -> str:
         if not encoded:
             return "FALSE"
+        self.is_plain &= len(encoded) <= _FEW
         if self._dialect is POSTGRESQL:
             return f"{column.equal} = ANY({self.place(encoded)})"
         if column.is_in_json:
@@ -234,6 +252,7 @@ class Compiler:
 
     def write_match(self, part: Match) -> str:
         """Write text against a pattern."""
+        self.is_plain = False
         template = MATCHES[self._dialect.name][part.matching]
         return template.text.format(
             column=self._refer(part.field).name,
@@ -254,6 +273,7 @@ class Compiler:
 
     def write_any_element(self, part: AnyElement) -> str:
         """Write what at least one element must be."""
+        self.is_plain = False
         column = self._refer(part.field)
         elements = (
             f"unnest({column.qualified}) AS {column.elements}(value)"
@@ -269,6 +289,7 @@ class Compiler:
 
         Nowhere else does a filter name a table that is not its statement's own.
         """
+        self.is_plain = False
         relation, outer = part.relation, self._columns
         target, alias = relation.target, self._alias(relation)
         inner = aliased(target, self._dialect, alias)

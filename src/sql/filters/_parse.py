@@ -95,7 +95,7 @@ class _Parser:
         if not is_mapping(given):
             raise FilterError(path, f"expected a mapping, not {type_name(given)}")
         _check_depth(depth, path)
-        return conjunction(
+        return _joined(
             [
                 self._entry(name, value, f"{path}.{name}" if path else str(name), depth)
                 for name, value in given.items()
@@ -175,7 +175,7 @@ class _Parser:
         _check_depth(depth, path)
         if "$options" in value:
             return self._with_options(subject, value, path, depth)
-        return conjunction(
+        return _joined(
             [
                 self._operator(subject, name, operand, f"{path}.{name}", depth)
                 for name, operand in value.items()
@@ -205,7 +205,7 @@ class _Parser:
         nested = _NESTED.get(name)
         if nested is not None:
             return nested(self, subject, operand, path, depth)
-        if name not in OPERATORS:
+        if name not in _OPERATORS:
             raise FilterError(path, unknown_operator(name, OPERATORS))
         if isinstance(subject, Route):
             return read_route(subject, name, operand, path)
@@ -293,11 +293,18 @@ def _check_depth(depth: int, path: str) -> None:
 
 def _holds_operators(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether *value* is ``{"$gt": ...}`` rather than a value to compare with."""
-    return (
-        is_mapping(value)
-        and bool(value)
-        and all(isinstance(name, str) and name.startswith("$") for name in value)
-    )
+    if not is_mapping(value) or not value:
+        return False
+    # `all` of a generator takes 0.4 us more for the one operator there mostly is.
+    for name in value:  # noqa: SIM110
+        if not (isinstance(name, str) and name.startswith("$")):
+            return False
+    return True
+
+
+def _joined(parts: list[Filter]) -> Filter:
+    """Return what holds if all parts do; mostly there is one."""
+    return parts[0] if len(parts) == 1 else conjunction(parts)
 
 
 def _none_of(parts: Iterable[Filter]) -> Filter:
@@ -335,6 +342,8 @@ OPERATORS: Final = (
     "$options",
 )
 """What may stand behind a field."""
+
+_OPERATORS: Final = frozenset(OPERATORS)
 
 _LOGICAL: Final[Mapping[str, Callable[[list[Filter]], Filter]]] = {
     "$and": conjunction,

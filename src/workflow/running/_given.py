@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final
 
 from ...errors import MissingFieldError, UnknownNodeError
-from ..graph import Workflow
+from ..graph import Step, Workflow
 
 __all__ = ["Given", "check_given", "check_values"]
 
 Given = Mapping[str, Mapping[str, Any]]
 """By id of the node, its parameters by name."""
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def check_given(workflow: Workflow, parameters: Given | None) -> Given:
@@ -24,16 +26,27 @@ def check_given(workflow: Workflow, parameters: Given | None) -> Given:
     """
     given = parameters or {}
     for step in workflow.promising:
-        for name in sorted(step.promised - given.get(step.id, {}).keys()):
-            example = f"parameters={{{step.id!r}: {{{name!r}: ...}}}}"
-            raise MissingFieldError(step.where, name, f"promised to {example}")
+        if not step.promised <= given.get(step.id, _NOTHING).keys():
+            raise _missing(step, given.get(step.id, _NOTHING))
     for node_id, values in given.items():
         if node_id not in workflow.steps:
             raise UnknownNodeError(node_id, tuple(workflow.steps))
-        if not isinstance(cast("object", values), Mapping):
+        # Asking the abstract class costs 0.4 us.
+        if type(values) is not dict and not _is_mapping(values):
             msg = f"parameters[{node_id!r}] is a mapping of names to values"
             raise TypeError(msg)
     return given
+
+
+def _missing(step: Step, values: Mapping[str, Any]) -> MissingFieldError:
+    """Return the error for the first promise that is not kept, by name."""
+    name = min(step.promised - values.keys())
+    example = f"parameters={{{step.id!r}: {{{name!r}: ...}}}}"
+    return MissingFieldError(step.where, name, f"promised to {example}")
+
+
+def _is_mapping(values: object) -> bool:
+    return isinstance(values, Mapping)
 
 
 def check_values(workflow: Workflow, given: Given) -> None:

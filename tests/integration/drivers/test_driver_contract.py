@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import anyio
@@ -579,6 +579,68 @@ async def test_a_failed_transaction_takes_no_statement_and_no_commit(
 
     assert caught.value.code == "25P02"
     assert await names(library) == []
+    assert await is_in_order(library)
+
+
+async def test_a_snapshot_does_not_see_what_others_commit(library: Driver) -> None:
+    everybody = query(library, "SELECT name FROM authors")
+    async with library.acquire(write=False) as reader:
+        async with reader.snapshot():
+            before = await one(reader, everybody)
+            async with library.acquire() as writer:
+                await writer.run(insert(library, "Ada"))
+            during = await one(reader, everybody)
+        after = await one(reader, everybody)
+
+    assert (before, during, after) == ([], [], [("Ada",)])
+    assert await is_in_order(library)
+
+
+async def test_a_snapshot_has_savepoints_and_is_in_none(library: Driver) -> None:
+    async with library.acquire(write=False) as reader:
+        async with reader.snapshot():
+            with pytest.raises(QueryError):
+                async with reader.transaction():
+                    await reader.run([query(library, "SELECT * FROM nowhere")])
+            assert await one(reader, query(library, "SELECT 1")) == [(1,)]
+            with pytest.raises(RuntimeError, match="outside of transactions"):
+                async with reader.snapshot():
+                    pass
+        assert await one(reader, query(library, "SELECT 2")) == [(2,)]
+
+
+async def look_in_vain(driver: Driver, reader: Connection) -> None:
+    """Go on in a snapshot in which a statement failed."""
+    async with reader.snapshot():
+        with suppress(QueryError):
+            await reader.run([query(driver, "SELECT * FROM nowhere")])
+
+
+async def test_an_exception_ends_a_snapshot(library: Driver) -> None:
+    async with library.acquire(write=False) as reader:
+        with pytest.raises(QueryError):
+            async with reader.snapshot():
+                await reader.run([query(library, "SELECT * FROM nowhere")])
+        with pytest.raises(DriverError, match="rolled back"):
+            await look_in_vain(library, reader)
+        assert await one(reader, query(library, "SELECT 1")) == [(1,)]
+
+    assert await is_in_order(library)
+
+
+async def test_a_cancellation_leaves_no_snapshot_open(library: Driver) -> None:
+    async with library.acquire(write=False) as reader:
+        with anyio.CancelScope() as scope:
+            async with reader.snapshot():
+                await one(reader, query(library, "SELECT 1"))
+                scope.cancel()
+        with anyio.move_on_after(0.05) as late:
+            async with reader.snapshot():
+                await reader.run([endless(library)])
+        rows = await one(reader, query(library, "SELECT 1"))
+
+    assert late.cancelled_caught
+    assert rows == [(1,)]
     assert await is_in_order(library)
 
 

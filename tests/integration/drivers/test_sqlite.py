@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,49 @@ async def test_a_reader_refuses_to_write(sqlite: Driver) -> None:
 
     assert caught.value.code == "SQLITE_READONLY"
     assert result.rows == [(1,)]
+
+
+async def test_a_short_list_by_an_index_makes_no_hop(sqlite: Driver) -> None:
+    thread_of: list[int] = []
+
+    def decode(rows: Sequence[Any]) -> Sequence[Any]:
+        thread_of.append(threading.get_ident())
+        return rows
+
+    def listed(text: str) -> Statement:
+        return Statement(text, (), returns_rows=True, decode=decode, may_be_brief=True)
+
+    numbers = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n)"
+    await run(sqlite, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    fill = "INSERT INTO t SELECT x, x FROM n LIMIT 9999"
+    await run(sqlite, f"{numbers} {fill}")
+    by_key = listed("SELECT * FROM t ORDER BY a LIMIT 3")
+    by_scan = listed("SELECT * FROM t ORDER BY b LIMIT 3")
+    async with sqlite.acquire(write=False) as reader:
+        results = [*await reader.run([by_key]), *await reader.run([by_scan])]
+        async with reader.snapshot():
+            await reader.run([by_key])
+
+    assert [result.rows for result in results] == [[(1, 1), (2, 2), (3, 3)]] * 2
+    is_here = [thread == threading.get_ident() for thread in thread_of]
+    assert is_here == [True, False, False]
+
+
+async def test_a_snapshot_costs_a_thread_nothing_unless_it_is_to(
+    sqlite_url: str, bridge: Bridge
+) -> None:
+    select = Statement("SELECT 1", returns_rows=True)
+    for url in (sqlite_url, f"{sqlite_url}?shortcut=off", ":memory:"):
+        driver = connect(parse_url(url), bridge)
+        try:
+            async with driver.acquire(write=False) as reader:
+                async with reader.snapshot():
+                    (result,) = await reader.run([select])
+                async with reader.snapshot():
+                    pass
+        finally:
+            await driver.aclose()
+        assert result.rows == [(1,)]
 
 
 async def test_readers_do_not_wait_for_the_writer(sqlite: Driver) -> None:

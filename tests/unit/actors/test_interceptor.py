@@ -5,7 +5,7 @@ import pytest
 
 from dataflow.actors import Actor, ActorSystem, Handler, Interceptor, Turn, compose
 from dataflow.errors import WriteBlockedError
-from dataflow.messages import Envelope
+from dataflow.messages import Envelope, Scope, acting
 
 
 class Echo(Actor):
@@ -100,3 +100,30 @@ async def test_an_interceptor_that_raises_fails_the_messages_not_the_actor() -> 
 
     assert snapshot.restarts == 0
     assert snapshot.failed == 1
+
+
+async def test_what_is_sent_is_signed_by_whom_the_code_acts_as() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    async def note(turn: Turn, call_next: Handler) -> None:
+        seen.extend((each.principal, each.tenant, each.scope) for each in turn.taken)
+        await call_next(turn)
+
+    scope = Scope(principal="ada", tenant="acme")
+    async with ActorSystem() as system:
+        echo = system.spawn(Echo, "echo", interceptors=[note])
+        before = acting.set(scope)
+        try:
+            await echo.tell("a")
+            await echo.ask("b")
+            await echo.ask("c", principal="bob")
+        finally:
+            acting.reset(before)
+        await echo.ask("d")
+
+    assert seen == [
+        ("ada", "acme", scope),
+        ("ada", "acme", scope),
+        ("bob", "acme", scope),
+        (None, None, None),
+    ]

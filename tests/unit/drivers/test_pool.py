@@ -26,13 +26,17 @@ class Stub:
 
     def __init__(self) -> None:
         self.is_closed = False
-        self.is_clean = True
+        self.has_left_something = False
         self.hangs = False
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.is_closed or self.has_left_something)
 
     async def clean(self) -> None:
         if self.hangs:
             await anyio.sleep_forever()
-        self.is_clean = True
+        self.has_left_something = False
 
     async def aclose(self) -> None:
         if self.hangs:
@@ -125,7 +129,7 @@ async def test_a_connection_that_died_in_use_is_dropped(
 
 async def test_what_a_lease_leaves_is_cleaned(pool: Pool[Stub]) -> None:
     async with pool.lease() as connection:
-        connection.is_clean = False
+        connection.has_left_something = True
 
     assert connection.is_clean
     assert numbers(pool) == (1, 1, 0, 0)
@@ -136,7 +140,7 @@ async def test_what_cannot_be_cleaned_in_time_is_cut(
 ) -> None:
     with anyio.CancelScope() as scope:
         async with pool.lease() as connection:
-            connection.is_clean, connection.hangs = False, True
+            connection.has_left_something = connection.hangs = True
             scope.cancel()
 
     assert [stub.is_closed for stub in server.made] == [True]

@@ -15,6 +15,8 @@ from dataflow.drivers._sqlite_shortcut import (
     MEMORY,
     REST_S,
     STATEMENTS,
+    TEXTS_KEPT,
+    TRIED_AGAIN,
     WORTH_S,
     WRITES,
     Shortcut,
@@ -53,7 +55,12 @@ class Way:
         self.shortcut = Shortcut(connection, is_reader=is_reader, timeout_s=TIMEOUT_S)
         self.leave = self.shortcut.leave
 
-    def run(self, statement: Statement, n_statements: int = 1) -> Result | None:
+    def guess(self, statement: Statement) -> Result | None:
+        return self.run(statement, guess=statement.text)
+
+    def run(
+        self, statement: Statement, n_statements: int = 1, guess: str | None = None
+    ) -> Result | None:
         def work() -> Result:
             text, parameters = statement.text, statement.parameters
             try:
@@ -62,7 +69,7 @@ class Way:
                 raise sqlite_refusal(error, text) from error
             return Result(rows, len(rows))
 
-        return self.shortcut.run(work, n_statements)
+        return self.shortcut.run(work, n_statements, guess)
 
 
 def shortcut(connection: sqlite3.Connection, *, is_reader: bool = False) -> Way:
@@ -186,3 +193,37 @@ def test_it_rests_for_a_while_where_it_does_not_pay(
     now += REST_S
     cost = WORTH_S / 2
     assert all(way.run(READ) is not None for _ in range(4 * MEMORY))
+
+
+@pytest.mark.usefixtures("still")
+def test_a_guess_that_was_wrong_is_not_made_again_soon(
+    connection: sqlite3.Connection,
+) -> None:
+    way = shortcut(connection, is_reader=True)
+    started: list[str] = []
+
+    assert way.guess(LONG_READ) is None
+    connection.set_trace_callback(started.append)
+    assert all(way.guess(LONG_READ) is None for _ in range(TRIED_AGAIN))
+    assert started == []
+    assert way.guess(READ) is not None
+    assert started == [READ.text]
+    assert way.guess(LONG_READ) is None  # it was tried again
+    assert way.guess(LONG_READ) is None
+    assert started == [READ.text, LONG_READ.text]
+
+
+@pytest.mark.usefixtures("still")
+def test_what_was_long_is_forgotten_when_too_much_is(
+    connection: sqlite3.Connection,
+) -> None:
+    way = shortcut(connection, is_reader=True)
+    for number in range(TEXTS_KEPT + 1):
+        assert way.guess(Statement(f"{LONG_READ.text} -- {number}")) is None
+    started: list[str] = []
+    connection.set_trace_callback(started.append)
+
+    assert way.guess(Statement(f"{LONG_READ.text} -- {TEXTS_KEPT}")) is None
+    assert started == []
+    assert way.guess(Statement(f"{LONG_READ.text} -- 0")) is None
+    assert len(started) == 1

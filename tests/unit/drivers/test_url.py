@@ -109,6 +109,7 @@ def test_options_are_decoded_and_kept() -> None:
         "connect_timeout": "2.5",
     }
     assert parse_url("sqlite:///a.db?timeout=1&").options == {"timeout": "1"}
+    assert parse_url("sqlite:///a.db?shortcut=off").options == {"shortcut": "off"}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,7 @@ def test_options_are_decoded_and_kept() -> None:
         (f"postgresql://h/db?password={CANARY}&sslmode=9", "there is no sslmode"),
         ("sqlite://app.db", "write sqlite:///app.db"),
         ("sqlite:///app.db?mode=ro", "there is no option 'mode'"),
+        ("sqlite:///app.db?shortcut=false", "shortcut is on or off"),
     ],
 )
 def test_what_is_wrong_is_said_without_the_password(text: str, problem: str) -> None:

@@ -46,6 +46,14 @@ class Remark:
     ]
 
 
+class Shelf:
+    __dataflow__ = {"soft_delete": True}  # noqa: RUF012
+
+
+class Book:
+    shelf_id: int = field(references="Shelf")
+
+
 FAMILY = Family()
 for cls in (Customer, Order, Blob, Use, Line, Remark):
     FAMILY.add(declare(cls, FAMILY))
@@ -77,6 +85,42 @@ def test_one_statement_asks_for_the_rows_of_all_keys() -> None:
         [[5, 6]],
         ["[5,6]"],
     )
+
+
+def test_rows_of_ints_need_no_place() -> None:
+    alone = [
+        related_rows(relation("Order", "customer"), dialect).select_alone([5, 6])
+        for dialect in (POSTGRESQL, SQLITE)
+    ]
+
+    head = 'SELECT "$t"."id", "$t"."at" FROM "customers" AS "$t" WHERE "$t"."id" '
+    assert [each.text.removeprefix(head) for each in alone] == [
+        "= ANY($1)",
+        "IN (SELECT value FROM json_each(?1))",
+    ]
+    assert [list(each.parameters) for each in alone] == [[[5, 6]], ["[5,6]"]]
+
+
+def test_deleted_rows_are_not_related() -> None:
+    family = Family()
+    for cls in (Shelf, Book):
+        family.add(declare(cls, family))
+    statements = related_rows(family.models["Book"].relations["shelf"], SQLITE)
+
+    for statement in (statements.select_alone([1]), statements.select([[1]])):
+        assert statement.text.endswith(' AND "$t"."deleted_at" IS NULL')
+
+
+@pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("Customer", "orders"), ("Use", "blob"), ("Remark", "line")],
+)
+def test_python_tells_whose_a_row_is_only_where_it_compares_as_databases_do(
+    model: str, name: str, dialect: Dialect
+) -> None:
+    assert related_rows(relation("Order", "customer"), dialect).is_exact
+    assert not related_rows(relation(model, name), dialect).is_exact
 
 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dataflow.errors import UnknownFieldError
-from dataflow.models import declare, field
+from dataflow.models import Family, declare, field
 from dataflow.sql import (
     NOTHING,
     POSTGRESQL,
@@ -17,6 +17,7 @@ from dataflow.sql import (
     Result,
     Statement,
     parse,
+    parse_order,
     table_of,
 )
 
@@ -38,6 +39,20 @@ USER, LINE = declare(User), declare(Line)
 BOTH = pytest.mark.parametrize(
     "dialect", [POSTGRESQL, SQLITE], ids=lambda each: each.name
 )
+
+
+class Thing:
+    name: str
+    price: Decimal
+    tags: list[str]
+    owner_id: int | None = field(default=None, references="User", backref="things")
+    meta: dict[str, Any]
+
+
+FAMILY = Family()
+THING = declare(Thing, FAMILY)
+for model in (THING, declare(User, FAMILY)):
+    FAMILY.add(model)
 
 
 def test_there_is_one_table_per_model_and_dialect() -> None:
@@ -93,6 +108,61 @@ def test_a_page_has_a_limit_and_an_offset() -> None:
     assert table.select(limit=0, offset=2).text.endswith("LIMIT ?1 OFFSET ?2")
     assert list(table.select(offset=2).parameters) == [2**63 - 1, 2]
     assert "LIMIT" not in table.select(parse({"name": "a"}, USER)).text
+
+
+def test_the_text_of_a_list_of_all_is_made_once_for_each_order() -> None:
+    table = table_of(USER, POSTGRESQL)
+    by_name = parse_order("-name", USER)
+    first = table.select(order=by_name, limit=5)
+    second = table.select(order=by_name, limit=7, offset=3)
+
+    assert first.text.endswith('"name" COLLATE "C" DESC, "id" LIMIT $1')
+    assert second.text == f"{first.text} OFFSET $2"
+    assert [list(each.parameters) for each in (first, second)] == [[5], [7, 3]]
+    listed = table.select(order=[*by_name], names=["id"], limit=5).text
+    assert listed == first.text.replace(
+        'SELECT "id", "name", "price", "active"', 'SELECT "id"'
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [None, {"name": {"$in": ["a", "b"]}, "id": {"$gt": 3}}]
+)
+def test_a_short_list_may_be_brief_if_its_filter_compares_columns(given: Any) -> None:
+    table = table_of(THING, SQLITE)
+
+    assert table.select(parse(given, THING), limit=10).may_be_brief
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": {"$in": [f"name {n}" for n in range(17)]}},
+        {"name": {"$like": "a%"}},
+        {"price": 3},  # SQLite compares it by a function of ours
+        {"tags": {"$overlap": ["a"]}},
+        {"tags": {"$size": 2}},
+        {"meta.kind": "x"},
+        {"owner.name": "a"},
+    ],
+)
+def test_a_list_is_not_brief_if_its_filter_does_more(given: Any) -> None:
+    table = table_of(THING, SQLITE)
+
+    assert not table.select(parse(given, THING), limit=10).may_be_brief
+
+
+def test_a_list_is_not_brief_if_it_is_long_or_its_order_is_dear() -> None:
+    table = table_of(THING, SQLITE)
+    few = 256 // len(THING.names)
+
+    assert table.select(limit=few).may_be_brief
+    assert not table.select(limit=few + 1).may_be_brief
+    assert table.select(limit=few + 1, names=["id"]).may_be_brief
+    assert not table.select().may_be_brief
+    assert not table.select(limit=1, offset=1).may_be_brief
+    by_price = parse_order("price", THING)
+    assert not table.select(order=by_price, limit=1).may_be_brief
 
 
 def test_some_columns_are_selected_in_their_order() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Coroutine, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -24,6 +24,7 @@ from ....sql import (
     parse,
     parse_order,
 )
+from ..._database import Database
 from ..._node import Port
 from .._include import Include, in_one_snapshot, key_names, load, read_include
 from .._model_node import Arriving, ModelNode
@@ -35,6 +36,13 @@ __all__ = ["DEFAULT_LIMIT", "ListNode"]
 
 DEFAULT_LIMIT: Final = 10
 """Records in a page when nothing is said; None asks for all."""
+
+
+_ORDERS: Final = 64
+"""Orders kept for each node, as their senders wrote them."""
+
+_EVERYTHING: Final = Projection()
+_PROJECTING: Final = frozenset({"fields", "exclude", "distinct"})
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -82,6 +90,12 @@ class ListNode(ModelNode[Plan]):
     suffix = "ListNode"
     keeps_tenant = True
 
+    def __init__(self, model: Model, database: Database) -> None:
+        super().__init__(model, database)
+        self._by_key = parse_order(None, model)
+        # The same terms each time: texts and marks that are made of them are kept.
+        self._named = lru_cache(_ORDERS)(parse_order)
+
     def ports(self) -> list[Port]:
         """Return filter, order, page and projection."""
         return [
@@ -115,13 +129,15 @@ class ListNode(ModelNode[Plan]):
         """Return the page that is asked for."""
         self.refuse_unknown(parameters, owner)
         given = parameters.get("filter")
-        where = parse(given, self.model)
-        tenant = take_tenant(self.model, parameters, owner)
+        where = ALL if given is None else parse(given, self.model)
+        tenant = take_tenant(self.model, parameters, owner) if self.has_views else None
         if tenant is not None:
             # A cursor of one tenant means nothing to another.
             given = {"filter": given, "tenant": tenant}
-        wanted = projection(self.model, parameters, owner, arriving)
-        order = _order(self.model, wanted.groups, parameters, owner)
+        wanted = _EVERYTHING
+        if not _PROJECTING.isdisjoint(parameters):
+            wanted = projection(self.model, parameters, owner, arriving)
+        order = self._order(wanted.groups, parameters, owner)
         cursor = parameters.get("cursor")
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
@@ -144,8 +160,25 @@ class ListNode(ModelNode[Plan]):
             names=wanted.names,
             groups=wanted.groups,
             with_total=flag(parameters, "count", owner, default=False),
-            include=_include(self.model, wanted, parameters, owner),
+            include=_include(self.model, wanted, parameters, owner)
+            if "include" in parameters
+            else (),
         )
+
+    def _order(
+        self, groups: Groups | None, parameters: dict[str, Any], owner: str
+    ) -> tuple[Term, ...]:
+        order_by, sort = parameters.get("order_by"), parameters.get("sort")
+        if order_by is not None and sort is not None:
+            raise FieldValueError(owner, "sort", "both", "either order_by or sort")
+        given = sort if order_by is None else order_by
+        if groups is not None:
+            return groups.order(given)
+        if given is None:
+            return self._by_key
+        if isinstance(given, str):
+            return self._named(given, self.model)
+        return parse_order(given, self.model)
 
     def _behind(self, cursor: str, order: Sequence[Term], given: object) -> Filter:
         """Return the filter for what comes after the place that *cursor* names."""
@@ -155,14 +188,14 @@ class ListNode(ModelNode[Plan]):
         """Return the statement that selects a page."""
         return _select(table, plan)
 
-    async def perform(
+    def perform(
         self, connection: Connection, table: Table, plan: Plan
-    ) -> dict[str, Any]:
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Select the page, count if asked, add related rows: of one moment."""
         if not plan.include:
-            return await self._perform(connection, table, plan)
+            return self._perform(connection, table, plan)
         work = partial(self._perform, connection, table, plan)
-        return await in_one_snapshot(connection, table.dialect, work)
+        return in_one_snapshot(connection, work)
 
     async def _perform(
         self, connection: Connection, table: Table, plan: Plan
@@ -172,7 +205,9 @@ class ListNode(ModelNode[Plan]):
             statements.append(_count(table, plan))
         results = await connection.run(statements)
         records = cast("list[dict[str, Any]]", results[0].rows)
-        await load(connection, table.dialect, records[: plan.limit], plan.include)
+        if plan.include:
+            page = records[: plan.limit]
+            await load(connection, table.dialect, page, plan.include)
         result = _page(records, plan, self.database.cursor_key)
         if not table.model.key and plan.groups is None:
             result["next_cursor"] = None  # rows that are alike would be passed over
@@ -226,16 +261,6 @@ def _page(records: list[dict[str, Any]], plan: Plan, key: bytes) -> dict[str, An
         "offset": plan.offset,
         "next_cursor": next_cursor,
     }
-
-
-def _order(
-    model: Model, groups: Groups | None, parameters: dict[str, Any], owner: str
-) -> tuple[Term, ...]:
-    order_by, sort = parameters.get("order_by"), parameters.get("sort")
-    if order_by is not None and sort is not None:
-        raise FieldValueError(owner, "sort", "both", "either order_by or sort")
-    given = sort if order_by is None else order_by
-    return parse_order(given, model) if groups is None else groups.order(given)
 
 
 def _include(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from functools import partial
 from typing import Any, final
 
 from ....drivers import Connection
 from ....messages import Operation
+from ....models import Model
 from ....sql import Result, Statement, Table
+from ..._database import Database
 from ..._node import Port
 from .._include import Include, in_one_snapshot, load, read_include
 from .._model_node import Arriving, field_port
@@ -38,15 +40,15 @@ class ReadNode(TargetNode[ReadPlan]):
     outcome = "found"
     is_strict = True
 
+    def __init__(self, model: Model, database: Database) -> None:
+        # Unless ``include`` is a part of the key.
+        self._includes = "include" not in model.key
+        super().__init__(model, database)
+
     def ports(self) -> list[Port]:
         """Return what names the row, and which related ones are wanted."""
         included = Port("include", list | tuple | str | None)
-        return [*super().ports(), *([] if self._is_field else [included])]
-
-    @property
-    def _is_field(self) -> bool:
-        """Whether ``include`` is a part of the key."""
-        return "include" in self.model.key
+        return [*super().ports(), *([included] if self._includes else [])]
 
     def results(self) -> list[Port]:
         """Return the columns and ``found``."""
@@ -64,24 +66,24 @@ class ReadNode(TargetNode[ReadPlan]):
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> ReadPlan:
         """Return which row is meant, and what comes with it."""
-        given = None if self._is_field else parameters.pop("include", None)
+        given = parameters.pop("include", None) if self._includes else None
         plan = self._target_plan(parameters, owner, arriving)
         include = read_include(self.model, given, owner) if given else ()
         return ReadPlan(plan.target, plan.is_strict, include=include)
 
-    async def perform(
+    def perform(
         self, connection: Connection, table: Table, plan: ReadPlan
-    ) -> dict[str, Any]:
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Select the row, and related ones of the same moment."""
         if not plan.include:
-            return await super().perform(connection, table, plan)
+            return self._perform_alone(connection, table, plan)
         work = partial(self._read_with, connection, table, plan)
-        return await in_one_snapshot(connection, table.dialect, work)
+        return in_one_snapshot(connection, work)
 
     async def _read_with(
         self, connection: Connection, table: Table, plan: ReadPlan
     ) -> dict[str, Any]:
-        row = await super().perform(connection, table, plan)
+        row = await self._perform_alone(connection, table, plan)
         if row["found"]:
             await load(connection, table.dialect, [row], plan.include)
         return row

@@ -22,7 +22,7 @@ from dataflow.sql import (
     names_in,
     parse,
 )
-from dataflow.sql.filters._filter import CompareRow
+from dataflow.sql.filters._filter import CompareRow, Filter
 
 
 class Thing:
@@ -149,6 +149,16 @@ def test_what_is_known_wholly_is_decided() -> None:
 
     assert decide(parse({f"{NEW}number": 1}, SPOKEN), known, {}) is ALL
     assert decide(parse({f"{NEW}number": 2}, SPOKEN), known, {}) is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("other", "decided"), [(1, ALL), (2, NOTHING), (None, NOTHING)]
+)
+def test_two_known_fields_are_compared(other: int | None, decided: Filter) -> None:
+    written = {f"{NEW}number": {"$eq": {"$field": f"{OLD}number"}}}
+    known = {f"{NEW}number": 1, f"{OLD}number": other}
+
+    assert decide(parse(written, SPOKEN), known, {}) is decided
 
 
 @pytest.mark.parametrize(

@@ -170,10 +170,8 @@ class Mailbox:
         """Whether a message of a lane may go in, though it is full or senders wait."""
         if self._line.count(lane):
             return False  # one that waits is not overtaken
-        if self._held < self.capacity:
-            return True
         own = self._queue.count(lane)
-        if not own:
+        if not own or self._held < self.capacity:
             return True
         share = self.capacity // self._queue.n_lanes
         return own < share and self._held < _MOST * self.capacity

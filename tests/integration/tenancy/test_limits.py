@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
@@ -115,7 +118,17 @@ async def test_calls_given_up_while_they_wait_leave_no_trace(
         assert db.tenants.waiting() == {}
 
 
-def test_limits_that_make_no_sense_are_refused() -> None:
-    for wrong in ({"running": 0}, {"weight": 0.0}, {"burst": 3}, {"exceeding": "no"}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            TenantLimits(**wrong)
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda: TenantLimits(running=0), "running"),
+        (lambda: TenantLimits(weight=0.0), "weight"),
+        (lambda: TenantLimits(burst=3), "burst"),
+        (lambda: TenantLimits(exceeding=cast("Any", "no")), "exceeding"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(
+    wrong: Callable[[], TenantLimits], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        wrong()

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from dataflow.actors import Actor, ActorCrash, ActorSystem, Lanes, Overflow, Turn
 from dataflow.actors._mailbox import Mailbox
+from dataflow.errors import MailboxClosedError
 from dataflow.messages import Envelope
 
 BY_TENANT = Lanes(attrgetter("tenant"))
@@ -87,6 +88,8 @@ async def test_lanes_take_turns_at_the_door_and_keep_their_order() -> None:
                 tasks.start_soon(mailbox.put, made(lane, number))
                 await anyio.wait_all_tasks_blocked()
             assert mailbox.waiting() == {"a": 4, "b": 2}
+            with pytest.raises(anyio.WouldBlock):
+                mailbox.put_nowait(made("a", 4))
             while len(taken) < 6:
                 envelope = mailbox.take_nowait()
                 if envelope is not None:
@@ -170,3 +173,148 @@ async def test_messages_of_all_lanes_survive_a_restart_in_their_order() -> None:
     assert len(seen) == 10
     for lane in "ab":
         assert [n for each, n in seen if each == lane] == list(range(5))
+
+
+def test_without_lanes_all_messages_are_of_one() -> None:
+    mailbox = Mailbox("/a", 2, Overflow.BLOCK)
+    assert mailbox.lane_of(made("a")) is None
+    assert mailbox.waiting() == {}
+
+
+class Doorkeeper:
+    """Lets one message in at a time; notes what it is told."""
+
+    def __init__(self) -> None:
+        self.is_limited = True
+        self.is_busy = False
+        self.free = anyio.Event()
+        self.told: list[str] = []
+
+    def admit_nowait(self, envelope: Envelope) -> bool:
+        if self.is_busy:
+            return False
+        self.is_busy = True
+        self.free = anyio.Event()
+        envelope.ticket = self
+        return True
+
+    async def admit(self, envelope: Envelope) -> None:
+        while not self.admit_nowait(envelope):
+            await self.free.wait()
+
+    def withdraw(self, envelope: Envelope) -> None:
+        envelope.ticket = None
+        self.told.append("withdrawn")
+        self._leave()
+
+    def begin(self) -> None:
+        self.told.append("begun")
+
+    def close(self) -> None:
+        self.told.append("closed")
+        self._leave()
+
+    def _leave(self) -> None:
+        self.is_busy = False
+        self.free.set()
+
+
+async def test_what_is_let_in_is_begun_and_closed_once() -> None:
+    at_work: list[object] = []
+    ends: dict[object, anyio.Event] = {}
+    keeper = Doorkeeper()
+    lanes = Lanes(attrgetter("tenant"), admission=keeper)
+    with anyio.fail_after(5):
+        async with ActorSystem() as system, anyio.create_task_group() as tasks:
+            ref = system.spawn(lambda: Worker(at_work, ends), "it", lanes=lanes)
+            for number in range(3):
+                ends[number] = anyio.Event()
+                tasks.start_soon(ref.ask, number)
+            await until(lambda: len(at_work) == 1)
+            with pytest.raises(anyio.WouldBlock):
+                ref.send_nowait(made("a", 9))
+            for each in ends.values():
+                each.set()
+
+    assert keeper.told == ["begun", "closed"] * 3
+
+
+async def test_what_reaches_no_actor_is_withdrawn() -> None:
+    keeper = Doorkeeper()
+    lanes = Lanes(attrgetter("tenant"), admission=keeper)
+    ends: dict[object, anyio.Event] = {}
+    with anyio.fail_after(5):
+        async with ActorSystem() as system, anyio.create_task_group() as tasks:
+            ref = system.spawn(
+                lambda: Worker([], ends), "it", mailbox_size=1, lanes=lanes
+            )
+            await system.suspend(ref)
+            ref.send_nowait(made("a", 0))
+            keeper.is_busy = False
+            with pytest.raises(anyio.WouldBlock):
+                ref.send_nowait(made("a", 1))
+            assert keeper.told == ["withdrawn"]
+            tasks.start_soon(ref.send, made("a", 1))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
+            ends[0] = anyio.Event()
+            ends[0].set()
+            await system.resume(ref)
+
+    assert keeper.told.count("withdrawn") >= 2
+
+
+async def test_one_that_waited_to_be_let_in_finds_the_actor_stopped_or_dropping() -> (
+    None
+):
+    keeper = Doorkeeper()
+    lanes = Lanes(attrgetter("tenant"), admission=keeper)
+    refused: list[type[BaseException]] = []
+    with anyio.fail_after(5):
+        async with ActorSystem() as system, anyio.create_task_group() as tasks:
+            ref = system.spawn(Actor, "it", lanes=lanes)
+            keeper.is_busy = True
+
+            async def send() -> None:
+                try:
+                    await ref.send(made("a", 0))
+                except MailboxClosedError as error:
+                    refused.append(type(error))
+
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            await system.stop(ref)
+            keeper.is_busy = False
+            keeper.free.set()
+
+    assert refused == [MailboxClosedError]
+    assert keeper.told == ["withdrawn"]
+
+
+async def test_what_the_actor_took_before_its_sender_knew_is_not_withdrawn() -> None:
+    keeper = Doorkeeper()
+    lanes = Lanes(attrgetter("tenant"), admission=keeper)
+    with anyio.fail_after(5):
+        async with ActorSystem() as system, anyio.create_task_group() as tasks:
+            ref = system.spawn(Actor, "it", mailbox_size=1, lanes=lanes)
+            slot = system._slot(ref)  # its turn, at that very moment
+            assert slot is not None
+            await system.suspend(ref)
+            ref.send_nowait(made("a", 0))
+            keeper.is_busy = False
+            tasks.start_soon(ref.send, made("a", 1))
+            await anyio.wait_all_tasks_blocked()
+            backlog = slot._backlog
+            first = backlog.mailbox.take_nowait()
+            tasks.cancel_scope.cancel()
+            second = backlog.next_turn(1)
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
+            for each in (first, *(second or ())):
+                assert each is not None
+                each.fail(ValueError())
+            await system.resume(ref)
+
+    assert "withdrawn" not in keeper.told

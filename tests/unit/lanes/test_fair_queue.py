@@ -111,8 +111,26 @@ def test_the_first_of_a_lane_can_be_taken_out_of_turn() -> None:
 
     assert queue.pop_from("c") is None
     assert queue.pop_from("b") == ("b", 0)
-    assert queue.clear() == [("a", 0), ("b", 1)]
+    queue.push("b", ("b", 2))
+    assert drained(queue) == [("a", 0), ("b", 1), ("b", 2)]
+    queue.push("a", ("a", 1))
+    queue.push("b", ("b", 3))
+    assert queue.clear() == [("a", 1), ("b", 3)]
+    assert queue.pop_from("a") is None
     assert len(queue) == 0
+
+
+def test_an_item_of_each_lane_can_be_taken_out() -> None:
+    queue: FairQueue[tuple[str, int]] = FairQueue()
+    for lane in "ab":
+        for number in range(2):
+            queue.push(lane, (lane, number))
+    assert queue.remove(("a", 1))
+    assert queue.remove(("b", 0))
+    assert queue.remove(("b", 1))
+    assert not queue.remove(("b", 1))
+
+    assert drained(queue) == [("a", 0)]
 
 
 def test_lanes_that_have_gone_are_forgotten() -> None:

@@ -39,6 +39,7 @@ from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
+from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
 from ._tenant_limits import LimitedTenants
 from ._tenants import across_tenants, as_tenant
@@ -87,16 +88,20 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
             only those of some tenants, as a mapping or a function by their names.
             Without them tenants take turns, each as often as the others.
+        row_security: Keep tenants apart by policies of PostgreSQL as well. They are
+            made with the tables, and looked for before the first use of a model.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
         protection: The rules in force: to change them, and to ask what they say.
         tenants: What tenants may have: to change it, and to see who waits.
+        row_security: The policies of models with tenants, as SQL.
 
     Raises:
         UrlError: The URL cannot be understood.
         ValueError: The key is too short, or a limit makes no sense.
         PolicyError: A rule cannot be used.
+        RowSecurityError: It is asked for, and the database has none.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
         tenant_limits: GivenLimits | None = None,
+        row_security: bool = False,
     ) -> None:
         if tdd_mode:
             # Accepting it would let tests commit to a real database.
@@ -129,6 +135,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             protection, connection_name(url), url.dialect, approve=approve
         )
         self._tenancy = RawSqlTenancy()
+        wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
             pool_size=pool_size,
@@ -138,8 +145,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
             tenants=Tenants(tenant_limits),
+            row_security=wall,
         )
         self._catalogue = Catalogue(self._database, self._accept)
+        self.row_security = RowSecurityView(wall, self._catalogue)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
         self.audit = Audit(self._database, self._hosting)

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, final
 from ..drivers import Driver
 from ..models import Model
 from ..nodes import Database, Engine, Engines, Host, Node, databases, registry
+from ..row_security import options_for_all_rows
 from ..workflow import call_background, call_background_sync, hosting, plug_in
 
 __all__ = ["Hosting"]
@@ -88,6 +89,17 @@ class Hosting:
         """
         return await self.call(_with_driver, self._database, function)
 
+    async def with_all_rows(self, function: Callable[[Driver], Awaitable[T]]) -> T:
+        """Call *function* with connections that reach the rows of all tenants.
+
+        Where row security holds, they are connections of its own, closed afterwards:
+        no other use of them could come by what they may.
+
+        Raises:
+            ClosedError: The database is closed.
+        """
+        return await self.call(_with_all_rows, self._database, function)
+
     def with_driver_sync(self, function: Callable[[Driver], Awaitable[T]]) -> T:
         """Do what `with_driver` does on the background host, and wait for it.
 
@@ -130,6 +142,19 @@ async def _with_driver(
     host: Host, database: Database, function: Callable[[Driver], Awaitable[T]]
 ) -> T:
     return await function(_engine(host).driver(database))
+
+
+async def _with_all_rows(
+    host: Host, database: Database, function: Callable[[Driver], Awaitable[T]]
+) -> T:
+    engine = _engine(host)
+    if database.row_security is None:
+        return await function(engine.driver(database))
+    driver = engine.connect(database, options_for_all_rows(database.url.options))
+    try:
+        return await function(driver)
+    finally:
+        await driver.aclose()
 
 
 async def _release(host: Host, database: Database) -> None:

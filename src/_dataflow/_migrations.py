@@ -18,6 +18,7 @@ from ..errors import (
 from ..messages import Envelope, Operation, Request, acting
 from ..models import Model
 from ..nodes import Catalogue, Database
+from ..row_security import ensure_policies
 from ..sql import POSTGRESQL
 from ._hosting import Hosting
 
@@ -239,7 +240,12 @@ class Migrations:
         async def work(driver: Driver) -> T:
             return await call(Migrator(driver, wanted, drops=drops))
 
-        return await self._hosting.with_driver(work)
+        return await self._hosting.with_all_rows(work)
+
+    async def _raise_walls(self, driver: Driver) -> None:
+        """Make the policies of tables that came, or came anew."""
+        for model in self._catalogue.models.values():
+            await ensure_policies(driver, model, may_create=True)
 
     async def _change(
         self, call: Callable[[Migrator], Awaitable[T]], drops: Collection[str] = ()
@@ -267,7 +273,10 @@ class Migrations:
                     raise envelope.error
             return outcome[0]
 
-        return await self._run(guarded if layers else call, drops)
+        outcome = await self._run(guarded if layers else call, drops)
+        if self._database.row_security is not None:
+            await self._hosting.with_all_rows(self._raise_walls)
+        return outcome
 
     def _envelopes(self, drops: Collection[str]) -> list[Envelope]:
         """Return a message for each table, which says that its schema changes."""

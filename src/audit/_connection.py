@@ -87,9 +87,11 @@ class AuditedConnection:
         """Return a block that commits at its end; the leaf is written before."""
         return self._savepoint() if self._is_open else self._audited()
 
-    def snapshot(self) -> AbstractAsyncContextManager[None]:
+    def snapshot(
+        self, *, opening: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """Return a block that only reads: there is nothing to write down."""
-        return self._connection.snapshot()
+        return self._connection.snapshot(opening=opening)
 
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False

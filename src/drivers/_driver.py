@@ -69,11 +69,14 @@ class Connection(Protocol):
         """
         ...
 
-    def snapshot(self) -> AbstractAsyncContextManager[None]:
+    def snapshot(
+        self, *, opening: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """Return a block that only reads, and sees the database as it was at its begin.
 
         Not inside a transaction. It costs less than one: nothing can be lost when it
-        ends, so a cancellation is not held back for that.
+        ends, so a cancellation is not held back for that. It begins with *opening*,
+        see `Statement`.
         """
         ...
 

@@ -38,7 +38,14 @@ from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
 from ._pool import Lease, Pool, PoolStatistics, Sharing
 from ._refusals import ENDED, STALE_STATEMENT, postgres_errors, postgres_refusal
-from ._session import FAILED_TRANSACTION, Cursor, Decode, Row, Session
+from ._session import (
+    FAILED_TRANSACTION,
+    Cursor,
+    Decode,
+    Row,
+    Session,
+    Transaction,
+)
 from ._url import DatabaseUrl
 
 __all__ = ["PostgresDriver"]
@@ -285,7 +292,7 @@ class PostgresConnection(Session):
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         if not statements:
             return []
-        if len(statements) > 1 or statements[0].many:
+        if len(statements) > 1 or _needs_transaction(statements[0]):
             return await self._run_in_transaction(statements)
         try:
             # Not by `_run_joined`: each coroutine in between is resumed with this one.
@@ -314,7 +321,7 @@ class PostgresConnection(Session):
         self, statements: Sequence[Statement], *, retry: bool = True
     ) -> list[Result]:
         try:
-            async with self.transaction():
+            async with Transaction(self, opening=statements[0].opening):
                 return await self._run_joined(statements)
         except TransactionConflictError as error:
             if error.code != STALE_STATEMENT or not retry:
@@ -443,11 +450,14 @@ class PostgresConnection(Session):
 
     # -- transactions -----------------------------------------------------------
 
-    async def _begin(self, savepoint: str | None) -> None:
-        await self._command(f"SAVEPOINT {savepoint}" if savepoint else "BEGIN")
+    async def _begin(self, savepoint: str | None, opening: str | None = None) -> None:
+        await self._command(
+            f"SAVEPOINT {savepoint}" if savepoint else _opened("BEGIN", opening)
+        )
 
-    async def _begin_snapshot(self) -> None:
-        await self._command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    async def _begin_snapshot(self, opening: str | None) -> None:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        await self._command(_opened(begin, opening))
 
     async def _end_snapshot(self) -> None:
         # Nothing is lost if it is cancelled; a task to finish it would cost 150 us.
@@ -531,6 +541,15 @@ async def _stop(sending: asyncio.Task[str]) -> None:
             await asyncio.wait([sending])
     if not sending.cancelled():
         sending.exception()  # looked at, lest asyncio reports it
+
+
+def _needs_transaction(statement: Statement) -> bool:
+    return statement.many or statement.opening is not None
+
+
+def _opened(begin: str, opening: str | None) -> str:
+    """Return what begins a transaction, in one round trip with what opens it."""
+    return begin if opening is None else f"{begin};{opening}"
 
 
 def _copied(status: str) -> Result:

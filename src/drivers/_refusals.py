@@ -248,7 +248,7 @@ def _constraint(
     kind: str, table: str, fields: tuple[str, ...], code: str, name: str = ""
 ) -> ConstraintError:
     if kind == "unique":
-        return DuplicateKeyError(table, fields, code)
+        return DuplicateKeyError(table, fields, code, name)
     if kind == "foreign_key":
         return ForeignKeyError(table, fields, code, name)
     return ConstraintError(kind, table, fields, code)

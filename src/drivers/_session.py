@@ -100,9 +100,9 @@ class Session(ABC):
         """Return a block that commits at its end; one inside it is a savepoint."""
         return Transaction(self)
 
-    def snapshot(self) -> Transaction:
+    def snapshot(self, *, opening: str | None = None) -> Transaction:
         """Return a block that only reads, and sees the database as it was at its begin."""
-        return Transaction(self, is_snapshot=True)
+        return Transaction(self, is_snapshot=True, opening=opening)
 
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
@@ -161,12 +161,12 @@ class Session(ABC):
         """Run groups outside a transaction, each all or nothing."""
 
     @abstractmethod
-    async def _begin(self, savepoint: str | None) -> None:
-        """Begin a transaction, or set *savepoint*."""
+    async def _begin(self, savepoint: str | None, opening: str | None = None) -> None:
+        """Begin a transaction, with what `Statement` calls *opening*; or a savepoint."""
 
-    async def _begin_snapshot(self) -> None:
+    async def _begin_snapshot(self, opening: str | None) -> None:
         """Begin a transaction that only reads, all of it as of one moment."""
-        await self._begin(None)
+        await self._begin(None, opening)
 
     async def _end_snapshot(self) -> None:
         """End a transaction that has only read."""
@@ -191,14 +191,16 @@ class Session(ABC):
 
     # -- transactions -----------------------------------------------------------
 
-    async def begin(self, *, is_snapshot: bool = False) -> None:
+    async def begin(
+        self, *, is_snapshot: bool = False, opening: str | None = None
+    ) -> None:
         """Open a level; `Transaction` calls it."""
         if self._own_stream is not None:
             await self._own_stream.supersede()
         if is_snapshot and self._depth:
             msg = "snapshot is for outside of transactions: they see what they see"
             raise RuntimeError(msg)
-        await self._open_level(is_snapshot=is_snapshot)
+        await self._open_level(is_snapshot=is_snapshot, opening=opening)
 
     async def commit(self) -> None:
         """Close the innermost level well; `Transaction` calls it."""
@@ -231,14 +233,16 @@ class Session(ABC):
         # SQLite rolls back everything on some errors, savepoint or not.
         self._failed = self._depth > 0 and not self._is_in_transaction
 
-    async def _open_level(self, *, is_snapshot: bool = False) -> None:
+    async def _open_level(
+        self, *, is_snapshot: bool = False, opening: str | None = None
+    ) -> None:
         if self._depth:
             self._check_usable()
         try:
             if is_snapshot:
-                await self._begin_snapshot()
+                await self._begin_snapshot(opening)
             else:
-                await self._begin(self._savepoint())
+                await self._begin(self._savepoint(), opening)
         except BaseException:
             self._failed = self._depth > 0
             if not self._depth:
@@ -295,7 +299,9 @@ class Session(ABC):
             await self._own_stream.supersede()
         is_own = not self._depth
         if is_own:
-            await self._open_level(is_snapshot=stream.is_snapshot)
+            await self._open_level(
+                is_snapshot=stream.is_snapshot, opening=statement.opening
+            )
         self._check_usable()
         try:
             cursor = await self._open_cursor(statement)
@@ -340,14 +346,21 @@ class Session(ABC):
 class Transaction:
     """The block of a transaction, or of a savepoint inside one."""
 
-    __slots__ = ("_is_snapshot", "_session")
+    __slots__ = ("_is_snapshot", "_opening", "_session")
 
-    def __init__(self, session: Session, *, is_snapshot: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        is_snapshot: bool = False,
+        opening: str | None = None,
+    ) -> None:
         self._session = session
         self._is_snapshot = is_snapshot
+        self._opening = opening
 
     async def __aenter__(self) -> None:
-        await self._session.begin(is_snapshot=self._is_snapshot)
+        await self._session.begin(is_snapshot=self._is_snapshot, opening=self._opening)
 
     async def __aexit__(
         self,

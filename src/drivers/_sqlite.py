@@ -306,13 +306,15 @@ class SqliteConnection(Session):
 
     # -- transactions -----------------------------------------------------------
 
-    async def _begin(self, savepoint: str | None) -> None:
+    async def _begin(self, savepoint: str | None, opening: str | None = None) -> None:
+        del opening  # of PostgreSQL only
         if savepoint:
             await self._hop(self._thread.command, f"SAVEPOINT {savepoint}")
         else:
             await self._hop(self._thread.begin)
 
-    async def _begin_snapshot(self) -> None:
+    async def _begin_snapshot(self, opening: str | None) -> None:
+        del opening  # of PostgreSQL only
         if self._thread.is_reader and self.may_shorten:
             self._thread.begin()  # nothing is read yet: it takes 2 us, a hop 100
         else:

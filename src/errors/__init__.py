@@ -82,6 +82,8 @@ from ._rows import (
 )
 from ._streams import StreamIdleError
 from ._tenancy import (
+    RowSecurityError,
+    RowSecurityRoleError,
     TenancyError,
     TenantLimitError,
     TenantMismatchError,
@@ -149,6 +151,8 @@ __all__ = [
     "RestartLimitError",
     "RiskLevelError",
     "RowLimitError",
+    "RowSecurityError",
+    "RowSecurityRoleError",
     "SchemaProtectedError",
     "StoredValueError",
     "StreamIdleError",

@@ -132,11 +132,23 @@ class ConstraintError(DriverError):
 
 
 class DuplicateKeyError(ConstraintError):
-    """A row with the same key exists already; nothing was stored."""
+    """A row with the same key exists already; nothing was stored.
 
-    def __init__(self, table: str, fields: tuple[str, ...], code: str = "") -> None:
+    Attributes:
+        constraint: Name of the constraint or index, empty when the database does not
+            say.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        fields: tuple[str, ...],
+        code: str = "",
+        constraint: str = "",
+    ) -> None:
         super().__init__("unique", table, fields, code)
-        self.args = (table, fields, code)
+        self.args = (table, fields, code, constraint)
+        self.constraint = constraint
 
     def __str__(self) -> str:
         return (

@@ -7,6 +7,8 @@ from typing import Final
 from ._base import DataFlowError
 
 __all__ = [
+    "RowSecurityError",
+    "RowSecurityRoleError",
     "TenancyError",
     "TenantLimitError",
     "TenantMismatchError",
@@ -109,3 +111,40 @@ class TenantScopeError(TenancyError):
 
     def __str__(self) -> str:
         return f"{self.owner} was refused: {self.problem}"
+
+
+class RowSecurityError(TenancyError):
+    """Row security was asked for, or is there, and is not as it has to be.
+
+    Attributes:
+        place: The table or database it is about.
+        problem: What is wrong, and what to do.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(place, problem)
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"row security of {self.place}: {self.problem}"
+
+
+class RowSecurityRoleError(RowSecurityError):
+    """The role of the connections sees all rows, whatever policies say.
+
+    Attributes:
+        role: Its name.
+        reason: Why it does: ``SUPERUSER`` or ``BYPASSRLS``.
+    """
+
+    def __init__(self, role: str, reason: str) -> None:
+        problem = (
+            f"the role {role} has {reason}, so that no policy holds it back: connect as "
+            "another one, made by CREATE ROLE name LOGIN NOSUPERUSER NOBYPASSRLS; "
+            "db.row_security.sql(role=name) has all that it needs"
+        )
+        super().__init__("the database", problem)
+        self.args = (role, reason)
+        self.role = role
+        self.reason = reason

@@ -11,6 +11,7 @@ from ..actors import Interceptor
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
+from ..row_security import RowSecurity
 from .tenants import Tenants
 
 __all__ = ["Database", "Prepare"]
@@ -41,6 +42,8 @@ class Database:
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
         tenants: What its tenants may have; without it as much as they want.
+        row_security: Holds statements to their tenant in the database as well; None
+            leaves that out.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -58,6 +61,7 @@ class Database:
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
         tenants: Tenants | None = None,
+        row_security: RowSecurity | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -67,6 +71,7 @@ class Database:
         self.prepare = prepare
         self.audit_key = audit_key
         self.tenants = tenants or Tenants()
+        self.row_security = row_security
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()

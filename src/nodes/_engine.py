@@ -8,8 +8,9 @@ last, the bridge to the clients after them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Self, final
 
@@ -177,6 +178,22 @@ class Engine(AsyncContextManagerMixin):
             MemoryDatabaseError: The database is in the memory of another engine.
         """
         return self._place(database).driver
+
+    def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
+        """Return other connections to a database, for the caller to close.
+
+        Args:
+            database: Which.
+            options: Said in place of those of its URL.
+
+        Raises:
+            ClosedError: The engine has stopped, or the database is closed.
+        """
+        self._place(database)
+        url = replace(database.url, options=options)
+        return connect(
+            url, self._bridge, pool_size=database.pool_size, echo=database.echo
+        )
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.

@@ -12,6 +12,8 @@ from ..actors import ActorRef, NewSignal, SupervisorRef
 from ..audit import ensure_audit
 from ..drivers import Driver
 from ..models import Model
+from ..row_security import check_off
+from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
@@ -72,12 +74,16 @@ class Place:
         """
         prepare, generation = self.database.prepare, model.generation
         is_audited = any(each.audit != "off" for each in model.connected)
+        has_tenants = any(each.tenant_field for each in model.connected)
         if self._ready.get(model) == generation:
             return
-        if prepare is None and not is_audited:
+        if prepare is None and not (is_audited or has_tenants):
             return
         async with self._lock:
             if self._ready.get(model) != generation:
+                wall = self.database.row_security
+                if wall is not None:
+                    await wall.check_role(self.driver)
                 if prepare is not None:
                     await prepare(self.driver, model)
                 # Of related models too: a deletion may cascade.
@@ -85,7 +91,20 @@ class Place:
                     if each.audit != "off":
                         may_create = prepare is not None
                         await ensure_audit(self.driver, each, may_create=may_create)
+                await self._see_to_walls(model, has_tenants=has_tenants)
                 self._ready[model] = generation
+
+    async def _see_to_walls(self, model: Model, *, has_tenants: bool) -> None:
+        """See that policies are there if they are wanted, and else are not.
+
+        Where they are not wanted they would show no row, and nobody would know why.
+        """
+        wall, may_create = self.database.row_security, self.database.prepare is not None
+        if wall is not None:
+            await wall.ensure(self.driver, model, may_create=may_create)
+        elif has_tenants and self.driver.dialect is POSTGRESQL:
+            for each in model.connected:
+                await check_off(self.driver, each)
 
     def address(self, node: ModelNode[Any] | SqlNode) -> ActorRef:
         """Make what serves *node* and return its address."""
@@ -137,7 +156,7 @@ class Place:
 
         def spawn(number: int) -> ActorRef:
             return self.supervisor.spawn(
-                partial(SqlActor, self.driver),
+                partial(SqlActor, self.driver, self.database.row_security),
                 f"{name}-{number}",
                 interceptors=self.database.interceptors,
             )

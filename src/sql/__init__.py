@@ -77,7 +77,7 @@ from .packing import (
     Standing,
     packer_of,
 )
-from .tenancy import Undecided, table_of, whole_table
+from .tenancy import TENANTS, Undecided, table_of, whole_table
 from .terms import (
     NEW,
     OLD,
@@ -111,6 +111,7 @@ __all__ = [
     "POSTGRESQL",
     "QUANTIFIERS",
     "SQLITE",
+    "TENANTS",
     "Aggregate",
     "And",
     "AnyElement",

@@ -29,6 +29,9 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
             pieces if they are made while the database reads. An error of what makes
             them ends the statement, and is raised.
+        opening: What PostgreSQL is told with the ``BEGIN`` of the transaction that is
+            opened for the statement, first of several or alone; SQL of ours, without
+            placeholders. Of no meaning inside a transaction, and on SQLite.
     """
 
     text: str
@@ -39,6 +42,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     packed: bytes | Iterator[bytes] | None = None
     may_be_brief: bool = False
+    opening: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):

@@ -10,7 +10,9 @@ from types import ModuleType
 import typer
 
 from ..._dataflow import DataFlow
+from ...drivers import parse_url
 from ...errors import nearest
+from ...sql import POSTGRESQL
 
 __all__ = ["load"]
 
@@ -29,7 +31,8 @@ def load(models: str, url: str | None) -> DataFlow:
     found = _found(_imported(module), module, name)
     if url is None:
         return found
-    elsewhere = DataFlow(url, pool_size=2)
+    has_walls = found.row_security.is_on and parse_url(url).dialect is POSTGRESQL
+    elsewhere = DataFlow(url, pool_size=2, row_security=has_walls)
     for each in found.list_models():
         elsewhere.model(found.get_model(each))
     return elsewhere

@@ -72,6 +72,10 @@ class Batch:
         node = self._node
         if jobs and node.has_views:
             table = view_of(table, jobs[0][0])
+        if jobs and node.database.row_security is not None:
+            connection = node.database.row_security.connection(
+                connection, node.model, jobs[0][0]
+            )
         if jobs and node.is_recorded:
             connection = self._audited(connection, table)
         if self._terms is not None and jobs:

@@ -85,11 +85,13 @@ class BulkActor(Actor):
 
     def _audited(self, envelope: Envelope) -> Driver:
         """Return the driver; where changes are recorded, one that does that."""
-        node = self._node
+        node, driver = self._node, self._driver
+        if node.database.row_security is not None:
+            driver = node.database.row_security.driver(driver, node.model, envelope)
         if node.model.audit == "off":
-            return self._driver
+            return driver
         key = node.database.audit_key
-        return AuditedDriver(self._driver, node.model, Facts.of(envelope), key)
+        return AuditedDriver(driver, node.model, Facts.of(envelope), key)
 
     async def _work_under(
         self,

@@ -99,9 +99,11 @@ class GuardedConnection:
         """Return a block that commits at its end, see `Connection.transaction`."""
         return self._connection.transaction()
 
-    def snapshot(self) -> AbstractAsyncContextManager[None]:
+    def snapshot(
+        self, *, opening: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """Return a block that only reads, see `Connection.snapshot`."""
-        return self._connection.snapshot()
+        return self._connection.snapshot(opening=opening)
 
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False

@@ -8,7 +8,8 @@ from typing import Any, Final, cast, final
 from ...actors import Actor, Turn
 from ...drivers import Driver
 from ...errors import ConnectionLostError, FieldValueError
-from ...messages import Request
+from ...messages import Envelope, Request
+from ...row_security import RowSecurity
 from ...sql import POSTGRESQL, Ledger, Result, Statement, Terms, raw_statement
 from ._administrative import refuse_administrative
 from ._sql_node import NAME
@@ -23,10 +24,12 @@ class SqlActor(Actor):
 
     Args:
         driver: Where.
+        wall: Keeps tenants apart in the database as well, or None.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, wall: RowSecurity | None = None) -> None:
         self._driver = driver
+        self._wall = wall
 
     async def handle(self, turn: Turn) -> None:
         """Run the statement of each message under its terms."""
@@ -34,13 +37,25 @@ class SqlActor(Actor):
             if envelope.is_done or envelope.is_abandoned:
                 continue
             try:
-                reply = await self._run(envelope.message, envelope.terms)
+                reply = await self._run(
+                    self._reaching(envelope), envelope.message, envelope.terms
+                )
             except Exception as error:  # noqa: BLE001  the sender's to handle
                 envelope.fail(error)
             else:
                 envelope.reply(reply)
 
-    async def _run(self, message: Request, terms: Terms | None) -> dict[str, Any]:
+    def _reaching(self, envelope: Envelope) -> Driver:
+        """Return the driver, for whoever looks after all tenants one that shows all."""
+        scope = envelope.scope
+        cross = None if scope is None else scope.cross_tenant
+        if self._wall is None or cross is None or not cross.may_write:
+            return self._driver
+        return self._wall.administration(self._driver)
+
+    async def _run(
+        self, driver: Driver, message: Request, terms: Terms | None
+    ) -> dict[str, Any]:
         """Run the statement; it commits by itself.
 
         Raises:
@@ -53,10 +68,10 @@ class SqlActor(Actor):
         refuse_administrative(given, NAME)
         statement = raw_statement(text, _values(given), self._driver.dialect)
         if terms is None:
-            async with self._driver.acquire() as connection:
+            async with driver.acquire() as connection:
                 (result,) = await connection.run((statement,))
         else:
-            result = await self._run_under(terms, statement)
+            result = await self._run_under(driver, terms, statement)
         columns = list(result.columns)
         return {
             "data": [dict(zip(columns, row, strict=True)) for row in result.rows],
@@ -64,18 +79,20 @@ class SqlActor(Actor):
             "columns": columns,
         }
 
-    async def _run_under(self, terms: Terms, statement: Statement) -> Result:
+    async def _run_under(
+        self, driver: Driver, terms: Terms, statement: Statement
+    ) -> Result:
         """Run a statement so that it keeps to terms, or is undone."""
         reads, ledger = terms.is_read_only, Ledger(terms.caps)
         try:
             async with (
-                self._driver.acquire(write=not reads) as connection,
+                driver.acquire(write=not reads) as connection,
                 connection.transaction(),
             ):
-                if reads and self._driver.dialect is POSTGRESQL:
+                if reads and driver.dialect is POSTGRESQL:
                     # On SQLite it is a reader, which refuses writes.
                     await connection.run((_READ_ONLY,))
-                await check_tables(connection, self._driver.dialect, terms)
+                await check_tables(connection, driver.dialect, terms)
                 (result,) = await connection.run((statement,))
                 ledger.add(result.count)
                 return result

@@ -85,6 +85,9 @@ class StreamActor(Actor):
             envelope.reply({})
 
         driver: Driver = self._driver
+        wall, model = self._node.database.row_security, self._node.model
+        if wall is not None:
+            driver = wall.driver(driver, model, envelope)
         table = view_of(self._table, envelope)
         if envelope.terms is not None:
             driver = GuardedDriver(driver, envelope.terms)

@@ -62,6 +62,7 @@ def explained(
     *,
     where: Filter,
     order: Sequence[Term],
+    is_shared: bool = False,
 ) -> Explanation:
     """Return what the answer to `explain` says about a query.
 
@@ -72,9 +73,11 @@ def explained(
         dialect: Of which database.
         where: Its filter, for advice.
         order: Its order, likewise.
+        is_shared: Whether the table has rows that are none of the asker's business:
+            what is estimated of all, or counted on the way, is left out.
     """
     read = _postgresql if dialect is POSTGRESQL else _sqlite
-    found = read(answer)
+    found = read(answer, is_shared=is_shared)
     return Explanation(
         database=dialect.name,
         sql=statement.text,
@@ -114,12 +117,13 @@ _LITERAL: Final = re.compile(
 )
 
 
-def _postgresql(answer: Sequence[Sequence[Any]]) -> _Read:
-    (told,) = _without_literals(answer[0][0])
+def _postgresql(answer: Sequence[Sequence[Any]], *, is_shared: bool) -> _Read:
+    (whole,) = _without_literals(answer[0][0])
+    told = _without_numbers(whole) if is_shared else whole
     nodes = list(_nodes(told["Plan"], 0))
     kinds = [node["Node Type"] for node, _ in nodes]
     names = [node["Index Name"] for node, _ in nodes if "Index Name" in node]
-    milliseconds = told.get("Execution Time")
+    milliseconds = whole.get("Execution Time")
     return _Read(
         raw=told,
         steps=tuple("  " * depth + _step(node) for node, depth in nodes),
@@ -127,7 +131,7 @@ def _postgresql(answer: Sequence[Sequence[Any]]) -> _Read:
         is_scan="Seq Scan" in kinds,
         is_searched=any("Index Cond" in node for node, _ in nodes),
         is_sorted="Sort" in kinds,
-        rows=None if milliseconds is None else int(told["Plan"]["Actual Rows"]),
+        rows=None if milliseconds is None else int(whole["Plan"]["Actual Rows"]),
         duration_s=None if milliseconds is None else milliseconds / 1_000,
     )
 
@@ -142,6 +146,19 @@ def _without_literals(value: Any, name: str = "") -> Any:  # noqa: ANN401  # JSO
     is_condition = name.endswith(("Cond", "Filter", "Key", "Output"))
     if is_condition and isinstance(value, str):
         return _LITERAL.sub(lambda found: found[1] or "?", value)
+    return value
+
+
+def _without_numbers(value: Any) -> Any:  # noqa: ANN401  # JSON
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return {
+            key: _without_numbers(each)
+            for key, each in pairs
+            if isinstance(each, bool) or not isinstance(each, int | float)
+        }
+    if isinstance(value, list):
+        return [*map(_without_numbers, cast("list[object]", value))]
     return value
 
 
@@ -163,7 +180,8 @@ def _step(node: Mapping[str, Any]) -> str:
         words.append(f"by {', '.join(node['Sort Key'])}")
     conditions = [name for name in ("Index Cond", "Filter") if name in node]
     words += [f"{name.lower()} {node[name]}" for name in conditions]
-    words.append(f"(about {node['Plan Rows']} rows, cost {node['Total Cost']})")
+    if "Plan Rows" in node:
+        words.append(f"(about {node['Plan Rows']} rows, cost {node['Total Cost']})")
     return " ".join(words)
 
 
@@ -172,7 +190,8 @@ def _step(node: Mapping[str, Any]) -> str:
 _INDEX: Final = re.compile(r"USING (?:COVERING )?INDEX (\S+)")
 
 
-def _sqlite(answer: Sequence[Sequence[Any]]) -> _Read:
+def _sqlite(answer: Sequence[Sequence[Any]], *, is_shared: bool) -> _Read:
+    del is_shared  # SQLite tells no numbers
     depths: dict[int, int] = {0: -1}
     steps: list[str] = []
     details: list[str] = []

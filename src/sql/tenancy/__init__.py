@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from ._all_tenants import AllTenants
+from ._repair import TENANTS
 from ._table_of import table_of, whole_table
 from ._tenant_table import TenantTable
 from ._undecided import Undecided
 
-__all__ = ["AllTenants", "TenantTable", "Undecided", "table_of", "whole_table"]
+__all__ = [
+    "TENANTS",
+    "AllTenants",
+    "TenantTable",
+    "Undecided",
+    "table_of",
+    "whole_table",
+]

@@ -20,6 +20,7 @@ from .._statement import Statement
 from .._table import Table
 from ..aggregates import Groups
 from ..filters import ALL, Compare, Comparison, Filter, Term, conjunction
+from ._repair import repair_of_all
 from ._tenant_arrays import TenantArrays
 
 __all__ = ["TenantTable"]
@@ -251,4 +252,4 @@ class TenantTable(Table):
 
     def repair_key(self) -> Statement | None:
         """Return what moves the sequence of the generated key past the keys there are."""
-        return self._base.repair_key()
+        return repair_of_all(self._base)

@@ -1,260 +1,293 @@
-"""What a tenant does comes to the same, whoever else has rows in the table.
+"""What a tenant does comes to the same, whoever else has rows in the tables.
 
-A program runs as tenant A twice: on a table that holds rows of A and B, and on one that
-holds those of A alone. Results, counts and errors are the same, and the rows of B stay.
+Random programs run as tenant A twice: on a database that holds rows of A and B, and on
+one that holds those of A alone. Results, counts, explanations and errors are the same,
+and the rows of B stay as they are. `worlds` has the models.
+
+``DATAFLOW_TEST_EXAMPLES`` says how many programs are tried in each place.
 """
 
 from __future__ import annotations
 
-import copy
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres import PostgresServer
+from tenants import Place, owned_by
+from worlds import CODES, Step, Worlds, open_worlds
 
-from dataflow import DataFlow, LocalRuntime, Records, field
-from dataflow.errors import DataFlowError, WorkflowError
+EXAMPLES = int(os.environ.get("DATAFLOW_TEST_EXAMPLES", "30"))
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
-CODES = ("k1", "k2", "k3", "k4", "k5")
-EMAILS = ("a@x", "b@x", "c@x", None)
-SEED = [
-    {"code": code, "email": email, "n": n}
-    for n, (code, email) in enumerate([("k1", "a@x"), ("k2", None), ("k4", "c@x")])
-]
-
-Step = tuple[str, dict[str, Any]]
 Filter = dict[str, Any]
 
-codes, emails = st.sampled_from(CODES), st.sampled_from(EMAILS)
-numbers = st.integers(-3, 5)
-rows = st.fixed_dictionaries({"code": codes}, optional={"email": emails, "n": numbers})
+codes = st.sampled_from((*CODES, "k9"))
+emails = st.sampled_from(("a@x", "b@x", "c@x", "e@x", None))
+numbers = st.integers(-2, 75)
+places = st.integers(1, 4)
+few = st.booleans()
 
+FIELDS = {"Customer": "level", "Order": "n", "Line": "place"}
+KEYS = {"Customer": "code", "Order": "code", "Line": "order_code"}
+LEADS = {
+    "Customer": (("orders", "Order"),),
+    "Order": (("lines", "Line"),),
+    "Line": (),
+}
+BACK = {"Customer": None, "Order": ("customer", "Customer"), "Line": ("order", "Order")}
+INCLUDES = {
+    "Customer": ["orders.lines", "country"],
+    "Order": ["customer.country", "lines"],
+    "Line": ["order.customer"],
+}
+models = st.sampled_from(tuple(FIELDS))
 
-def _at_least(n: int) -> Filter:
-    return {"n": {"$gte": n}}
-
-
-def _other_than(n: int) -> Filter:
-    return {"$not": {"n": n}}
-
-
-def _either(code: str, email: str | None) -> Filter:
-    return {"$or": [{"code": code}, {"email": email}]}
-
-
-def _none_of(code: str) -> Filter:
-    return {"code": {"$nin": [code]}}
-
-
-def _named(code: str) -> Filter:
-    return {"code": code}
-
-
-TRICKS: list[Filter] = [
+TRICKS: tuple[Filter, ...] = (
     {},
     {"tenant_id": {"$ne": "a"}},
     {"$or": [{"tenant_id": "b"}, {"tenant_id": {"$gt": ""}}]},
-]
-filters: st.SearchStrategy[Filter] = st.one_of(
-    st.sampled_from(TRICKS),
-    st.builds(_at_least, numbers),
-    st.builds(_other_than, numbers),
-    st.builds(_either, codes, emails),
-    st.builds(_none_of, codes),
+    {"$not": {"tenant_id": "a"}},
+    {"tenant_id": {"$in": ["a", "b"]}},
 )
-changes = st.fixed_dictionaries({"n": numbers}, optional={"email": emails})
-data = st.lists(rows, min_size=1, max_size=5)
-resolutions = st.sampled_from(["error", "skip", "upsert"])
 
 
-def step(kind: str, **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
-    return st.tuples(st.just(kind), st.fixed_dictionaries(parts))
+def equal(name: str, value: object) -> Filter:
+    return {name: value}
 
 
-programs = st.lists(
-    st.one_of(
-        st.tuples(st.just("Create"), rows),
-        step("Read", record_id=codes, raise_on_not_found=st.booleans()),
-        step("Read", filter=filters, raise_on_not_found=st.just(value=False)),
-        step("Update", record_id=codes, fields=changes),
-        step("Update", record_id=codes, fields=st.fixed_dictionaries({"code": codes})),
-        step("Update", filter=filters, fields=changes),
-        step("Delete", record_id=codes),
-        step("Delete", filter=filters),
-        step(
-            "List", filter=filters, order_by=st.just(["-n"]), count=st.just(value=True)
+def asked(name: str, operator: str, value: object) -> Filter:
+    return {name: {operator: value}}
+
+
+def joined(operator: str, one: Filter, other: Filter) -> Filter:
+    return {operator: [one, other]}
+
+
+def leaves(model: str) -> st.SearchStrategy[Filter]:
+    name, key = FIELDS[model], KEYS[model]
+    own = [
+        st.sampled_from(TRICKS),
+        st.builds(asked, st.just(name), OPERATORS, numbers),
+        st.builds(asked, st.just(name), st.just("$nin"), st.lists(numbers, max_size=3)),
+        st.builds(equal, st.just(key), codes),
+        st.builds(
+            asked, st.just(key), st.sampled_from(["$regex", "$contains"]), st.just("k")
         ),
-        step("Pages", filter=filters),
-        step("Count", filter=filters),
-        step("Upsert", where=st.builds(_named, codes), update=changes),
+    ]
+    if model == "Customer":
+        own.append(st.builds(equal, st.just("email"), emails))
+    return st.one_of(own)
+
+
+OPERATORS = st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"])
+QUANTIFIERS = st.sampled_from(["$some", "$every", "$none"])
+
+
+def combined(parts: st.SearchStrategy[Filter]) -> st.SearchStrategy[Filter]:
+    return st.one_of(
+        parts,
+        st.builds(joined, st.sampled_from(["$and", "$or"]), parts, parts),
+        st.builds(equal, st.just("$not"), parts),
+    )
+
+
+def filters(model: str, hops: int = 2) -> st.SearchStrategy[Filter]:
+    """Return filters that follow relations, to one and to many."""
+    parts = [leaves(model)]
+    if hops:
+        for name, target in LEADS[model]:
+            inner = filters(target, hops - 1)
+            parts.append(st.builds(asked, st.just(name), QUANTIFIERS, inner))
+        back = BACK[model]
+        if back is not None:
+            name, target = back
+            inner = filters(target, hops - 1)
+            parts.append(st.builds(equal, st.just(name), inner))
+    return combined(st.one_of(parts))
+
+
+FILTERS = {model: filters(model) for model in FIELDS}
+
+DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "Customer": st.fixed_dictionaries(
+        {"code": codes}, optional={"email": emails, "level": numbers}
+    ),
+    "Order": st.fixed_dictionaries(
+        {"code": codes}, optional={"customer_code": codes | st.none(), "n": numbers}
+    ),
+    "Line": st.fixed_dictionaries(
+        {"order_code": codes, "place": places}, optional={"what": st.just("new")}
+    ),
+}
+CHANGES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "Customer": st.fixed_dictionaries(
+        {"level": numbers | st.just({"$inc": 1})}, optional={"email": emails}
+    ),
+    "Order": st.fixed_dictionaries(
+        {"n": numbers | st.just({"$inc": 1})},
+        optional={"customer_code": codes | st.none(), "version": st.integers(1, 7)},
+    ),
+    "Line": st.fixed_dictionaries({"what": st.sampled_from(["x", "y"])}),
+}
+
+
+def keys(model: str) -> st.SearchStrategy[Any]:
+    if model == "Line":
+        return st.fixed_dictionaries({"order_code": codes, "place": places})
+    return codes
+
+
+def step(
+    model: str, kind: str, **parts: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Step]:
+    given = st.fixed_dictionaries(parts)
+    return st.tuples(st.just(model), st.just(kind), given)
+
+
+def reading(model: str) -> list[st.SearchStrategy[Step]]:
+    where, name = FILTERS[model], FIELDS[model]
+    order = st.sampled_from([[f"-{name}"], [name], None])
+    include = st.sampled_from([None, INCLUDES[model]])
+    never = st.just(value=False)
+    return [
+        step(model, "Read", record_id=keys(model), include=include),
+        step(model, "Read", filter=where, raise_on_not_found=few),
+        step(model, "List", filter=where, order_by=order, include=include),
+        step(model, "List", filter=where, count=st.just(value=True), limit=places),
+        step(model, "List", filter=where, distinct=st.just([name])),
+        step(model, "Pages", filter=where, order_by=order),
+        step(model, "Stolen", filter=st.sampled_from(TRICKS), order_by=order),
+        step(model, "Stream", filter=where, include=include, batch_size=places),
+        step(model, "Count", filter=where),
         step(
+            model,
+            "Aggregate",
+            filter=where,
+            aggregates=st.just({"rows": {"$count": "*"}, "most": {"$max": name}}),
+            group_by=st.sampled_from([None, [name]]),
+            having=st.sampled_from([None, {"rows": {"$gte": 1}}]),
+        ),
+        step(model, "Explain", filter=where, analyze=few, order_by=order),
+        step(model, "Read", record_id=keys(model), raise_on_not_found=never),
+    ]
+
+
+def writing(model: str) -> list[st.SearchStrategy[Step]]:
+    where, row, change = FILTERS[model], DATA[model], CHANGES[model]
+    data = st.lists(row, min_size=1, max_size=4)
+    yes = st.just(value=True)
+    return [
+        st.tuples(st.just(model), st.just("Create"), row),
+        step(model, "Update", record_id=keys(model), fields=change),
+        step(model, "Update", filter=where, fields=change),
+        step(model, "Delete", record_id=keys(model)),
+        step(model, "Delete", filter=where),
+        step(
+            model,
             "BulkCreate",
             data=data,
-            conflict_resolution=resolutions,
-            return_ids=st.booleans(),
+            conflict_resolution=st.sampled_from(["error", "skip", "upsert"]),
+            return_ids=few,
         ),
         step(
+            model,
             "BulkCreate",
             data=data,
             error_strategy=st.just("continue"),
-            return_ids=st.just(value=True),
+            return_ids=yes,
         ),
-        step("BulkUpsert", data=data),
-        step(
-            "BulkUpdate",
-            filter=filters,
-            update=st.just({"n": {"$inc": 1}}),
-            confirmed=st.just(value=True),
-        ),
-        step(
-            "BulkUpdate",
-            data=st.lists(
-                st.fixed_dictionaries({"code": codes, "n": numbers}),
-                min_size=1,
-                max_size=4,
-            ),
-        ),
-        step("BulkDelete", filter=filters, confirmed=st.just(value=True)),
-        step("BulkDelete", ids=st.lists(codes, max_size=4)),
+        step(model, "BulkUpsert", data=data),
+        step(model, "BulkUpdate", filter=where, update=change, confirmed=yes),
+        step(model, "BulkUpdate", data=data),
+        step(model, "BulkDelete", filter=where, confirmed=yes),
+        step(model, "BulkDelete", ids=st.lists(keys(model), max_size=4)),
+    ]
+
+
+SINGULAR: list[st.SearchStrategy[Step]] = [
+    step(
+        "Customer",
+        "Upsert",
+        where=st.builds(equal, st.just("code"), codes),
+        update=CHANGES["Customer"],
+        create=st.builds(equal, st.just("email"), emails),
     ),
-    min_size=1,
-    max_size=8,
-)
+    step(
+        "Order",
+        "Upsert",
+        where=st.builds(equal, st.just("code"), codes),
+        update=st.builds(equal, st.just("n"), numbers),
+    ),
+    step(
+        "Customer",
+        "BulkUpsert",
+        data=st.lists(DATA["Customer"], min_size=1, max_size=3),
+        key_fields=st.just(["email"]),
+    ),
+    step("Customer", "Delete", record_id=codes, permanent=few),
+    step("Customer", "BulkDelete", ids=st.lists(codes, max_size=3), permanent=few),
+    step("Customer", "List", filter=FILTERS["Customer"], include_deleted=few),
+    step("Customer", "Restore", record_id=codes),
+    step("Order", "History", record_id=codes),
+    step("Order", "Delete", record_id=codes, version=st.integers(1, 7)),
+    step(
+        "Line",
+        "Create",
+        order_code=codes,
+        place=places,
+        tenant_id=st.sampled_from("ab"),
+    ),
+    step("Order", "Count", tenant_id=st.sampled_from("ab")),
+]
+STEPS = [each for model in FIELDS for each in (*reading(model), *writing(model))]
+programs = st.lists(st.one_of(*STEPS, *SINGULAR), min_size=1, max_size=10)
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[DataFlow]:
-    db = DataFlow(database_url)
-    for name in ("Mixed", "Alone"):
-        db.model(_model(name))
-    yield db
-    db.close()
+def alone(
+    place: Place, postgres_server: PostgresServer, tmp_path: Any
+) -> Iterator[Place]:
+    """Give another new database of the same kind."""
+    if place.url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'alone.db'}"
+        yield Place(url, url)
+        return
+    name = postgres_server.create()
+    url = postgres_server.url_of(name)
+    yield owned_by(postgres_server, url) if place.is_walled else Place(url, url)
+    postgres_server.drop(name)
 
 
-def _model(name: str) -> type:
-    class Thing:
-        code: str = field(primary_key=True)
-        email: str | None = field(default=None, unique=True)
-        n: int = 0
-
-        __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  as users write it
-
-    return type(name, (Thing,), {})
+@pytest.fixture
+def portal(anyio_backend: tuple[str, dict[str, Any]]) -> Iterator[BlockingPortal]:
+    """Give an event loop that programs run on, one after the other."""
+    with start_blocking_portal(anyio_backend[0]) as portal:
+        yield portal
 
 
-class Side:
-    """One of the two tables, with ways to ask it."""
-
-    def __init__(self, db: DataFlow, name: str) -> None:
-        self.db = db
-        self.name = name
-
-    def do(self, kind: str, given: dict[str, Any], tenant: str = "a") -> Any:
-        workflow = self.db.workflow()
-        workflow.add_node(f"{self.name}{kind}Node", "it", copy.deepcopy(given))
-        results, _ = LocalRuntime().execute(workflow.build(), tenant=tenant)
-        return results["it"]
-
-    def tell(self, kind: str, given: dict[str, Any]) -> Any:
-        """Return what came of a step, an error as its class and its words."""
-        if kind == "Pages":
-            return self.pages(given)
-        try:
-            return self._without_names(self.do(kind, given))
-        except DataFlowError as error:
-            cause = error.__cause__ if isinstance(error, WorkflowError) else error
-            return type(cause).__name__, self._plain(str(cause))
-
-    def _plain(self, words: str) -> str:
-        return words.replace(self.name, "It").replace(f"{self.name.lower()}s", "its")
-
-    def _without_names(self, result: dict[str, Any]) -> dict[str, Any]:
-        for failure in result.get("errors", ()):
-            failure["error"] = type(failure["error"]).__name__
-            failure["reason"] = self._plain(failure["reason"])
-        return result
-
-    def pages(self, given: dict[str, Any]) -> list[Any]:
-        """Return all records, a page at a time; cursors are not refused."""
-        page = self.do("List", {**given, "limit": 2})
-        found = [*page["records"]]
-        while page["next_cursor"] is not None:
-            cursor = page["next_cursor"]
-            page = self.do("List", {**given, "limit": 2, "cursor": cursor})
-            found += page["records"]
-        return found
-
-    def rows(self, tenant: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.do("List", {"limit": None}, tenant)["records"]
-        return rows
-
-    def reset(self, *tenants: str) -> None:
-        for tenant in ("a", "b"):
-            self.do("BulkDelete", {"filter": {}, "confirmed": True}, tenant)
-        for tenant in tenants:
-            self.do("BulkCreate", {"data": SEED}, tenant)
+@pytest.fixture
+def worlds(place: Place, alone: Place, portal: BlockingPortal) -> Iterator[Worlds]:
+    """Give a database with rows of both tenants, and one with those of A alone."""
+    with ExitStack() as stack:
+        opened = portal.wrap_async_context_manager(open_worlds(place, alone))
+        yield stack.enter_context(opened)
 
 
-def test_rows_of_others_make_no_difference(db: DataFlow) -> None:
-    mixed, alone = Side(db, "Mixed"), Side(db, "Alone")
-
+def test_rows_of_others_make_no_difference(
+    worlds: Worlds, portal: BlockingPortal
+) -> None:
+    @SETTINGS
     @given(programs)
-    @settings(
-        max_examples=60,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
     def run(program: list[Step]) -> None:
-        mixed.reset("a", "b")
-        alone.reset("a")
-        before = mixed.rows("b")
-        for kind, asked in program:
-            assert mixed.tell(kind, asked) == alone.tell(kind, asked), (kind, asked)
-        assert mixed.rows("a") == alone.rows("a")
-        assert mixed.rows("b") == before
+        portal.call(worlds.play, program)
 
     run()
-
-
-def test_loads_of_many_rows_stay_apart(db: DataFlow) -> None:
-    mixed, alone = Side(db, "Mixed"), Side(db, "Alone")
-    many = [{"code": f"c{n}", "email": f"{n}@x", "n": n} for n in range(300)]
-    mixed.do("BulkCreate", {"data": many}, "b")
-    before = mixed.rows("b")
-    steps: list[Step] = [
-        ("BulkCreate", {"data": many[:200], "return_ids": True}),
-        ("BulkCreate", {"data": many[:100]}),
-        ("BulkCreate", {"data": many[50:250], "conflict_resolution": "skip"}),
-        ("BulkUpsert", {"data": [{"code": f"c{n}", "n": -n} for n in range(300)]}),
-        ("BulkUpsert", {"data": many, "key_fields": ["email"], "return_ids": True}),
-        ("BulkUpdate", {"data": [{"code": f"c{n}", "n": 7} for n in range(400)]}),
-        ("BulkDelete", {"ids": [f"c{n}" for n in range(100, 500)]}),
-    ]
-
-    for kind, parameters in steps:
-        assert mixed.tell(kind, parameters) == alone.tell(kind, parameters), kind
-        assert mixed.rows("a") == alone.rows("a")
-    assert mixed.rows("b") == before
-
-
-def test_a_cursor_of_one_tenant_means_nothing_to_another(db: DataFlow) -> None:
-    side = Side(db, "Mixed")
-    side.reset("a", "b")
-    cursor = side.do("List", {"limit": 1}, "a")["next_cursor"]
-
-    with pytest.raises(WorkflowError, match="belongs to another filter or order"):
-        side.do("List", {"limit": 1, "cursor": cursor}, "b")
-
-
-def test_the_same_rows_are_listed_by_direct_calls(db: DataFlow) -> None:
-    side = Side(db, "Mixed")
-    side.reset("a", "b")
-
-    async def codes(records: Records) -> list[str]:
-        with db.tenant("a"):
-            return [row["code"] async for row in records.stream(page=2)]
-
-    import anyio  # noqa: PLC0415  only here an event loop is wanted
-
-    assert anyio.run(codes, db["Mixed"]) == ["k1", "k2", "k4"]

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tenants import Place
 
 from dataflow import DataFlow, field
 from dataflow.errors import FilterError, ForeignKeyError, ModelError, UnknownFieldError
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
-    db = DataFlow(database_url, pool_size=4)
+async def db(place: Place) -> AsyncIterator[DataFlow]:
+    db = DataFlow(place.url, pool_size=4, **place.options)
 
     @db.model
     class Country:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenants import Place
+
 from dataflow import DataFlow, field
 
 OPTIONS: dict[str, Any] = {
@@ -31,9 +33,9 @@ def _declare(db: DataFlow) -> None:
 
 
 async def test_nothing_is_to_be_migrated_where_tables_are_new(
-    database_url: str,
+    place: Place,
 ) -> None:
-    db = DataFlow(database_url)
+    db = DataFlow(place.url, **place.options)
     _declare(db)
     async with db:
         with db.tenant("t1"):
@@ -45,15 +47,15 @@ async def test_nothing_is_to_be_migrated_where_tables_are_new(
     assert not plan.operations, plan
 
 
-async def test_a_model_that_is_rebuilt_keeps_tenants_apart(database_url: str) -> None:
-    db = DataFlow(database_url)
+async def test_a_model_that_is_rebuilt_keeps_tenants_apart(place: Place) -> None:
+    db = DataFlow(place.url, **place.options)
     _declare(db)
     async with db:
         await db.initialize()
         with db.tenant("t1"):
             await db["Team"].create(name="a")
     await db.aclose()
-    other = DataFlow(database_url)
+    other = DataFlow(place.url, **place.options)
     async with other:
         await other.reconstruct_models_from_registry_async()
         model = other["Team"].model

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 import structlog
+from tenants import Place
 
 from dataflow import DataFlow, field
 from dataflow.errors import (
@@ -26,8 +27,8 @@ READ = "SELECT name FROM notes"
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
-    db = DataFlow(database_url, pool_size=4)
+async def db(place: Place) -> AsyncIterator[DataFlow]:
+    db = DataFlow(place.url, pool_size=4, **place.options)
 
     @db.model
     class Note:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from tenants import Place
 
 from dataflow import DataFlow, field
 from dataflow.actors import Handler, Turn
@@ -26,9 +27,9 @@ class Hiding:
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
+async def db(place: Place) -> AsyncIterator[DataFlow]:
     layer = Hiding()
-    db = DataFlow(database_url, interceptors=[layer])
+    db = DataFlow(place.url, interceptors=[layer], **place.options)
 
     @db.model
     class Thing:

@@ -305,8 +305,8 @@ async def test_what_the_actor_took_before_its_sender_knew_is_not_withdrawn() -> 
             tasks.start_soon(ref.send, made("a", 1))
             await anyio.wait_all_tasks_blocked()
             backlog = slot._backlog
-            first = backlog.mailbox.take_nowait()
             tasks.cancel_scope.cancel()
+            first = backlog.mailbox.take_nowait()
             second = backlog.next_turn(1)
             with anyio.CancelScope(shield=True):
                 await anyio.wait_all_tasks_blocked()

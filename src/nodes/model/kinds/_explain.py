@@ -83,6 +83,7 @@ class ExplainNode(ModelNode[Plan]):
             dialect,
             where=listed.where,
             order=listed.order,
+            is_shared=bool(table.fixed),
         )
         if plan.is_executed and dialect is not POSTGRESQL:
             began = time.perf_counter()

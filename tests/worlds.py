@@ -1,0 +1,318 @@
+"""Two databases that differ in this alone: in one of them another tenant has rows.
+
+Whatever tenant A does comes to the same in both, and the rows of B stay as they are,
+not even rewritten.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, TypeAlias, cast
+
+from tenants import Place
+
+from dataflow import DataFlow, field
+from dataflow.audit import Version
+from dataflow.drivers import Driver, connect, open_bridge, parse_url
+from dataflow.errors import DataFlowError, WorkflowError
+from dataflow.sql import POSTGRESQL, Explanation, Statement
+
+__all__ = ["CODES", "Step", "World", "Worlds", "open_worlds"]
+
+Step: TypeAlias = tuple[str, str, dict[str, Any]]
+"""A model, a kind of node, and its parameters."""
+
+Row: TypeAlias = dict[str, Any]
+
+DIRECT: Final = frozenset({"Stream", "Explain", "Restore", "History"})
+
+CODES: Final = ("k1", "k2", "k3", "k4", "k5")
+
+TABLES: Final = {
+    "customers": "code, email, level, country_code, deleted_at IS NULL",
+    "orders": "code, customer_code, n, version",
+    "lines": "order_code, place, what",
+}
+AUDIT: Final = ("dataflow_audit", "dataflow_audit_leaves", "dataflow_audit_heads")
+
+OURS: Final[dict[str, list[Row]]] = {
+    "customers": [
+        {"code": "k1", "email": "a@x", "level": 1, "country_code": "ch"},
+        {"code": "k2", "email": None, "level": 2, "country_code": None},
+        {"code": "k4", "email": "c@x", "level": 3, "country_code": "ch"},
+    ],
+    "orders": [
+        {"code": "k1", "customer_code": "k1", "n": 1, "version": 1},
+        {"code": "k2", "customer_code": "k1", "n": 2, "version": 1},
+        {"code": "k3", "customer_code": None, "n": 3, "version": 1},
+    ],
+    "lines": [
+        {"order_code": "k1", "place": 1, "what": "tea"},
+        {"order_code": "k1", "place": 2, "what": "cup"},
+    ],
+}
+THEIRS: Final[dict[str, list[Row]]] = {
+    "customers": [
+        {
+            "code": code,
+            "email": email,
+            "level": 70 + n,
+            "country_code": "ch",
+        }
+        for n, (code, email) in enumerate(
+            zip((*CODES, "k9"), ("b@x", "a@x", None, "c@x", "d@x", "e@x"), strict=True)
+        )
+    ],
+    "orders": [
+        {"code": code, "customer_code": owner, "n": 70 + n, "version": 7}
+        for n, (code, owner) in enumerate(
+            zip((*CODES, "k9"), ("k1", "k2", "k9", "k4", "k5", None), strict=True)
+        )
+    ],
+    "lines": [
+        {"order_code": code, "place": place, "what": "secret"}
+        for code in (*CODES, "k9")
+        for place in (1, 2, 3)
+    ],
+}
+
+
+def declare(db: DataFlow) -> None:
+    """Declare models with all that hangs on tenants."""
+
+    @db.model
+    class Country:
+        code: str = field(primary_key=True)
+
+    @db.model
+    class Customer:
+        code: str = field(primary_key=True)
+        email: str | None = field(default=None, unique=True)
+        level: int = 0
+        country_code: str | None = field(default=None, references="Country")
+
+        __dataflow__ = {"multi_tenant": True, "soft_delete": True}  # noqa: RUF012
+
+    @db.model
+    class Order:
+        code: str = field(primary_key=True)
+        customer_code: str | None = field(
+            default=None, references="Customer", on_delete="cascade"
+        )
+        n: int = 0
+
+        __dataflow__ = {  # noqa: RUF012  as users write it
+            "multi_tenant": True,
+            "versioned": True,
+            "audit": "changes",
+        }
+
+    @db.model
+    class Line:
+        order_code: str = field(primary_key=True, references="Order")
+        place: int = field(primary_key=True)
+        what: str = ""
+
+        __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  as users write it
+
+
+class World:
+    """One of the two, seen by tenant A, and by somebody who sees everything."""
+
+    def __init__(self, db: DataFlow, eye: Driver) -> None:
+        self.db = db
+        self._eye = eye
+        self._pristine: list[Any] | None = None
+
+    # -- as tenant A ------------------------------------------------------------
+
+    async def tell(self, step: Step) -> object:
+        """Return what came of a step, an error as its class and its words."""
+        model, kind, given = step
+        given = copy.deepcopy(given)
+        try:
+            if kind == "Pages":
+                return await self._paged(model, given)
+            if kind in DIRECT:
+                return await self._call(model, kind, given)
+            return plain(await self.run(model, kind, given))
+        except DataFlowError as error:
+            return plain(error)
+
+    async def run(
+        self, model: str, kind: str, given: dict[str, Any], tenant: str = "a"
+    ) -> dict[str, Any]:
+        """Run one node as a tenant."""
+        workflow = self.db.workflow()
+        workflow.add_node(f"{model}{kind}Node", "it", given)
+        results, _ = await self.db.run(workflow.build(), tenant=tenant)
+        return cast("dict[str, Any]", results["it"])
+
+    async def _call(self, model: str, kind: str, given: dict[str, Any]) -> object:
+        """Ask for what no workflow has a node for."""
+        records = self.db[model]
+        with self.db.tenant("a"):
+            match kind:
+                case "Stream":
+                    return plain([row async for row in records.stream(**given)])
+                case "Explain":
+                    return plain(await records.explain(**given))
+                case "Restore":
+                    return plain(await records.restore(given["record_id"]))
+                case _:
+                    return plain(await records.history(given["record_id"]))
+
+    async def _paged(self, model: str, given: dict[str, Any]) -> object:
+        """Return all records, two at a time."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await self.run(
+                model, "List", {**given, "limit": 2, "cursor": cursor}
+            )
+            found += page["records"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return plain(found)
+
+    # -- as somebody who sees everything ----------------------------------------
+
+    async def rows(self, tenant: str) -> list[Any]:
+        """Return every row of a tenant; of B as it is stored, and where it lies."""
+        dialect = self._eye.dialect
+        where = "xmin::text, ctid::text" if dialect is POSTGRESQL else "rowid"
+        looks = [
+            Statement(
+                f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "  # noqa: S608  ours
+                f"WHERE tenant_id = {dialect.place(1)} ORDER BY 1, 2, 3",
+                (tenant,),
+                returns_rows=True,
+            )
+            for table, columns in TABLES.items()
+        ]
+        async with self._eye.acquire(write=False) as connection:
+            results = await connection.run(looks)
+        return [tuple(row) for result in results for row in result.rows]
+
+    async def reset(self, *, has_others: bool) -> None:
+        """Make it what it was at first, as far as somebody changed it."""
+        statements = [
+            Statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")  # noqa: S608  ours
+            for table in reversed(TABLES)
+        ]
+        statements += self._insertions("a", OURS)
+        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]  # noqa: S608  ours
+        if has_others and (
+            self._pristine is None or await self.rows("b") != self._pristine
+        ):
+            statements += [
+                Statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")  # noqa: S608  ours
+                for table in reversed(TABLES)
+            ]
+            statements += self._insertions("b", THEIRS)
+            self._pristine = None
+        async with self._eye.acquire() as connection:
+            await connection.run(statements)
+        if has_others and self._pristine is None:
+            self._pristine = await self.rows("b")
+
+    def _insertions(
+        self, tenant: str, seed: Mapping[str, Sequence[Row]]
+    ) -> list[Statement]:
+        dialect = self._eye.dialect
+        made: list[Statement] = []
+        for table, rows in seed.items():
+            names = ("tenant_id", *rows[0])
+            columns = ", ".join(map(dialect.quote, names))
+            places = ", ".join(dialect.place(n + 1) for n in range(len(names)))
+            text = f"INTO {table} ({columns}) VALUES ({places})"
+            made += [
+                Statement(f"INSERT {text}", (tenant, *row.values())) for row in rows
+            ]
+        return made
+
+    async def is_as_it_was(self) -> bool:
+        """Whether nothing of the others was touched."""
+        return await self.rows("b") == self._pristine
+
+
+class Worlds:
+    """Both of them."""
+
+    def __init__(self, mixed: World, alone: World) -> None:
+        self.mixed = mixed
+        self.alone = alone
+
+    async def reset(self) -> None:
+        """Make them what they were at first."""
+        await self.mixed.reset(has_others=True)
+        await self.alone.reset(has_others=False)
+
+    async def play(self, program: Sequence[Step]) -> None:
+        """Do the same in both, and hold them against each other."""
+        await self.reset()
+        for step in program:
+            given = await self._stolen(step)
+            assert await self.mixed.tell(given) == await self.alone.tell(given), step
+        assert await self.mixed.rows("a") == await self.alone.rows("a")
+        assert await self.mixed.is_as_it_was()
+
+    async def _stolen(self, step: Step) -> Step:
+        """Return a step with a cursor of the others, if it is about one."""
+        model, kind, given = step
+        if kind != "Stolen":
+            return step
+        page = await self.mixed.run(model, "List", {**given, "limit": 1}, tenant="b")
+        return model, "List", {**given, "limit": 1, "cursor": page["next_cursor"]}
+
+
+@asynccontextmanager
+async def open_worlds(mixed: Place, alone: Place) -> AsyncGenerator[Worlds]:
+    """Give two new worlds."""
+    async with AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(open_bridge())
+        worlds: list[World] = []
+        for place in (mixed, alone):
+            db = DataFlow(place.url, pool_size=4, cursor_key="k" * 16, **place.options)
+            declare(db)
+            await stack.enter_async_context(db)
+            await db.initialize()
+            await db["Country"].create(code="ch")
+            eye = connect(parse_url(place.all_url), bridge, pool_size=2)
+            stack.push_async_callback(eye.aclose)
+            worlds.append(World(db, eye))
+        yield Worlds(*worlds)
+
+
+def plain(value: Any) -> Any:  # whatever came
+    """Return what is to be equal: no times, no error but its class and words."""
+    if isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        return {
+            name: "a cursor" if name == "next_cursor" and each else plain(each)
+            for name, each in named.items()
+        }
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in cast("Sequence[Any]", value)]
+    return _one(value)
+
+
+def _one(value: Any) -> Any:  # likewise
+    match value:
+        case WorkflowError():
+            value = _one(value.__cause__)
+        case BaseException():
+            value = type(value).__name__, str(value)
+        case Version():
+            asked = None if value.facts is None else value.facts.operation
+            value = value.action, plain(value.old), plain(value.new), asked
+        case Explanation():
+            value = value.as_dict() | {"duration_s": None}
+        case datetime():
+            value = "a time"
+        case _:
+            pass
+    return value

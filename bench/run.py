@@ -22,6 +22,7 @@ import hop
 import keeping
 import lists
 import memory
+import migrating
 import migrations
 import on_trio
 import pages
@@ -46,7 +47,8 @@ FULL: Final = Effort(rounds=25, size=100, rows=50_000)
 QUICK: Final = Effort(rounds=5, size=30, rows=10_000)
 ENDLESS: Final = 10_000_000
 QUICKLY_ENDLESS: Final = 300_000
-"""Rows for ``memory``."""
+"""Rows for ``memory``; ``migrating`` has a tenth of them."""
+TENTH: Final = 10
 
 NAMES: Final = (
     *single.NAMES,
@@ -60,6 +62,7 @@ NAMES: Final = (
     *relations.NAMES,
     *keeping.NAMES,
     *memory.NAMES,
+    *migrating.NAMES,
     *migrations.NAMES,
 )
 
@@ -114,6 +117,8 @@ def _jobs(
             yield from protection.jobs(effort)
         if name in memory.NAMES:
             yield from memory.jobs(server, rows)
+        if name in migrating.NAMES:
+            yield from migrating.jobs(server, rows // TENTH)
         if name in migrations.NAMES:
             yield from migrations.jobs(server, name, effort)
         for family in (single, callers, bulk, lists, pages, relations, keeping):
@@ -195,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rows",
         type=int,
         metavar="N",
-        help=f"rows for memory, instead of {ENDLESS} ({QUICKLY_ENDLESS} if quick)",
+        help=f"rows for memory, a tenth of them for migrating, instead of {ENDLESS} ({QUICKLY_ENDLESS} if quick)",
     )
     parser.add_argument(
         "--one-core",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
-from .models import Digits, References, field
+from .models import PII, Digits, References, field
 from .nodes import TenantLimits
 from .sql import Column, Condition
 from .workflow import (
@@ -18,6 +18,7 @@ from .workflow import (
 
 __all__ = [
     "PARAMETER",
+    "PII",
     "AsyncLocalRuntime",
     "Column",
     "Condition",

@@ -18,6 +18,7 @@ import msgspec
 __all__ = [
     "CrossTenant",
     "Envelope",
+    "Judged",
     "Message",
     "Operation",
     "Request",
@@ -86,6 +87,11 @@ class Request(Message, frozen=True, kw_only=True, eq=False):
     model: str
     operation: Operation
     parameters: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        # Names only: values may be personal, and a repr ends up in logs.
+        names = ", ".join(map(str, self.parameters))
+        return f"<Request {self.node}({names})>"
 
 
 class CrossTenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +185,20 @@ class Ticket(Protocol):
         ...
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """By what a message was let through.
+
+    Attributes:
+        policy: Version of the rules.
+        overridden: Ids of the rules that somebody had leave to pass by.
+        approved: Ids of the rules that wanted approval, and had it.
+    """
+
+    policy: str
+    overridden: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
+
+
 class Envelope(msgspec.Struct, kw_only=True, eq=False):
     """One message on its way to an actor, and what became of it.
 
@@ -199,6 +219,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
         scope: What else is known of whoever asks, or None.
         terms: Under what terms the handler may carry it out; layers set them, on the
             receiving side. None means any way.
+        judged: By what it was let through; set like `terms`. None where are no rules.
         chain: Paths of the actors that wait for the answer, outermost first.
         attempt: Deliveries so far.
         sent_at: When it was sent, in seconds on the clock of `time.monotonic`; 0 when
@@ -221,6 +242,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     tenant: str | None = None
     scope: Scope | None = None
     terms: Any = None
+    judged: Judged | None = None
     chain: tuple[str, ...] = ()
     attempt: int = 0
     sent_at: float = 0.0
@@ -230,6 +252,11 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     is_abandoned: bool = False
     result: Any = None
     error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        # Without the result: it is rows.
+        state = "done" if self.is_done else "waiting"
+        return f"<Envelope of {self.message!r}, {state}>"
 
     def reply(self, result: object) -> None:
         """Resolve with *result*; ignored if resolved already."""

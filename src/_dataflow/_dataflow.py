@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, dataclass_transform, final
+from typing import Any, Literal, Self, TypeVar, dataclass_transform, final
 
 import anyio
 
@@ -22,13 +22,12 @@ from ..nodes import (
     Database,
     GivenLimits,
     Host,
+    Limits,
     ModelNode,
     Node,
-    Tenants,
 )
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
-from ..tenancy import RawSqlTenancy
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._audit import Audit
 from ._default_url import default_url
@@ -37,12 +36,13 @@ from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
+from ._privacy import Privacy
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
-from ._tenant_limits import LimitedTenants
 from ._tenants import across_tenants, as_tenant
+from .tenants import Rows, Tenancy, Tenants
 
 __all__ = ["DataFlow"]
 
@@ -88,13 +88,25 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
             only those of some tenants, as a mapping or a function by their names.
             Without them tenants take turns, each as often as the others.
+        tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
+            database or SQLite file for each.
+        tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
+            or a function from the name of a tenant to its URL; without it they are
+            beside *database_url*.
+        max_open_tenants: Tenants with a database of their own whose actors and
+            connections are kept at once, per event loop.
+        tenant_pool_size: Connections to a tenant's own database at most.
+        known_tenants_only: Serve only tenants that were made with ``db.tenants``; with
+            ``database`` that is always so.
         row_security: Keep tenants apart by policies of PostgreSQL as well. They are
             made with the tables, and looked for before the first use of a model.
 
     Attributes:
         audit: What models with ``audit`` have recorded: to verify it.
+        privacy: The persons whose data it holds: to export and to erase them.
         protection: The rules in force: to change them, and to ask what they say.
-        tenants: What tenants may have: to change it, and to see who waits.
+        tenants: To make tenants, suspend, export and delete them; what each may have, to
+            change it, and who waits.
         row_security: The policies of models with tenants, as SQL.
 
     Raises:
@@ -120,6 +132,11 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
         tenant_limits: GivenLimits | None = None,
+        tenancy: Literal["row", "database"] = "row",
+        tenant_url: str | Callable[[str], str] | None = None,
+        max_open_tenants: int = 32,
+        tenant_pool_size: int = 5,
+        known_tenants_only: bool = False,
         row_security: bool = False,
     ) -> None:
         if tdd_mode:
@@ -134,25 +151,44 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         self.protection = Protection(
             protection, connection_name(url), url.dialect, approve=approve
         )
-        self._tenancy = RawSqlTenancy()
+        self._tenancy = Tenancy.declared(
+            tenancy,
+            url,
+            tenant_url,
+            limit=max_open_tenants,
+            pool_size=tenant_pool_size,
+            known_only=known_tenants_only,
+        )
+        if row_security and tenancy != "row":
+            msg = 'row_security is for tenancy="row": others share no tables'
+            raise ValueError(msg)
         wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
             pool_size=pool_size,
             echo=echo,
-            interceptors=(*interceptors, self.protection.layer, self._tenancy),
+            interceptors=(*interceptors, self.protection.layer, self._tenancy.raw_sql),
             cursor_key=secret_key(cursor_key, "cursor_key"),
             audit_key=secret_key(audit_key, "audit_key"),
             prepare=ensure_table if may_create else None,
-            tenants=Tenants(tenant_limits),
+            limits=Limits(tenant_limits),
+            gate=self._tenancy.gate,
+            apart=self._tenancy.places,
             row_security=wall,
         )
         self._catalogue = Catalogue(self._database, self._accept)
         self.row_security = RowSecurityView(wall, self._catalogue)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self.tenants = Tenants(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            self._tenancy,
+            Rows(self._records),
+        )
         self.audit = Audit(self._database, self._hosting)
-        self.tenants = LimitedTenants(self._database, self._hosting)
+        self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -187,7 +223,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         """
         model, nodes = self._catalogue.add(cls)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         return cls
+
+    def _add_archive(self, model: Model) -> None:
+        """Declare where old rows of *model* go, if it archives them."""
+        archive = self.privacy.archive(model)
+        if archive is not None:
+            self._adopt(archive)
 
     def _accept(self, model: Model) -> None:
         self.protection.declare(model)
@@ -196,6 +239,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
     def _adopt(self, model: Model) -> Sequence[ModelNode[Any]]:
         model, nodes = self._catalogue.adopt(model)
         self._records[model.name] = Records(model, nodes, self._ask, self._call)
+        self._add_archive(model)
         known = self._catalogue.nodes  # others serve direct calls only
         return tuple(each for each in nodes.values() if each.name in known)
 
@@ -217,7 +261,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     def list_models(self) -> list[str]:
         """Return the names of the models, in the order they were declared."""
-        return list(self._records)
+        archives = self.privacy.archives  # theirs, by themselves
+        return [name for name in self._records if name not in archives]
 
     def get_model(self, name: str) -> type:
         """Return the class declared under *name*; its model is `Records.model`.

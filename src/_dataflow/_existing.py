@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..schema import Schema, described
 from ._discovery import Discovery
 from ._registry import Registry
+
+if TYPE_CHECKING:
+    from ..schema import Schema
 
 __all__ = ["ExistingDatabase"]
 
@@ -54,16 +56,16 @@ class ExistingDatabase:
             ClosedError: The DataFlow is closed.
         """
         if not use_real_inspection:
-            return described(self._discovery.declared())
-        return described(self._discovery.read_sync(schema))
+            return _described(self._discovery.declared())
+        return _described(self._discovery.read_sync(schema))
 
     async def discover_schema_async(
         self, *, use_real_inspection: bool = True, schema: str | None = None
     ) -> dict[str, dict[str, Any]]:
         """Do what `discover_schema` does, without holding up the event loop."""
         if not use_real_inspection:
-            return described(self._discovery.declared())
-        return described(await self._discovery.read(schema))
+            return _described(self._discovery.declared())
+        return _described(await self._discovery.read(schema))
 
     def show_tables(
         self,
@@ -170,6 +172,12 @@ class ExistingDatabase:
     async def reconstruct_models_from_registry_async(self) -> dict[str, Any]:
         """Do the same without holding up the event loop."""
         return await self._registry.reconstruct()
+
+
+def _described(schema: Schema) -> dict[str, dict[str, Any]]:
+    from ..schema import described  # noqa: PLC0415  # not at start
+
+    return described(schema)
 
 
 def _table_names(schema: Schema, *, views: bool) -> list[str]:

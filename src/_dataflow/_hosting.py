@@ -134,6 +134,8 @@ async def _prepare(host: Host, database: Database, models: Sequence[Model]) -> b
     engine = _engine(host)
     await engine.ping(database)
     for model in models:
+        if model.is_apart:
+            continue  # each tenant has such a table, made with the tenant
         await engine.prepare(database, model)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._migrations import Migrations
@@ -29,7 +30,7 @@ class MigratedDatabase:
         dry_run: bool = False,
         auto_confirm: bool = False,
         max_risk_level: str = "HIGH",
-        backup_before_migration: bool = False,
+        backup_before_migration: bool | str | Path = False,
         rollback_on_error: bool = True,
         drops: Collection[str] = (),
     ) -> tuple[bool, list[Plan]]:
@@ -46,7 +47,9 @@ class MigratedDatabase:
             max_risk_level: The greatest risk of a step: ``LOW``, ``MEDIUM``, ``HIGH``
                 or ``CRITICAL``.
             backup_before_migration: Copy first what is changed: on SQLite the database
-                into a file beside it, on PostgreSQL tables into a schema of their own.
+                into a file beside it; on PostgreSQL tables, by ``pg_dump`` into a file
+                in the current folder, or into a schema of their own where that cannot
+                be. A path is the folder for the file, and then it has to be one.
             rollback_on_error: Undo the steps before one that fails. On SQLite that is
                 so whatever is said.
             drops: Tables to drop, and columns, as ``table.column``, that are dropped

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
 from anyio import to_thread
+from msgspec.structs import replace
 
 from ..actors import Turn, compose
 from ..drivers import Driver
@@ -106,7 +108,7 @@ class Migrations:
         drops: Collection[str] = (),
         max_risk_level: str = "HIGH",
         agreed: str | None = None,
-        backup: bool = False,
+        backup: bool | str | Path = False,
         rollback_on_error: bool = True,
         on_step: OnStep | None = None,
     ) -> Entry | None:
@@ -122,7 +124,7 @@ class Migrations:
                 or ``CRITICAL``.
             agreed: Checksum of the plan that somebody agreed to; another one is not
                 done.
-            backup: Copy first what is changed.
+            backup: Copy first what is changed; a path is the folder for the file.
             rollback_on_error: Undo the steps before one that fails. On SQLite that is
                 so whatever is said.
             on_step: Called with each step that was done, its number and its seconds.
@@ -187,13 +189,14 @@ class Migrations:
         dry_run: bool,
         auto_confirm: bool,
         max_risk_level: str,
-        backup: bool,
+        backup: bool | str | Path,
         rollback_on_error: bool,
         drops: Collection[str],
     ) -> tuple[bool, list[Plan]]:
         """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
-        ways = {"backup": backup, "rollback_on_error": rollback_on_error}
-        permission = _permission(max_risk_level, None, **ways)
+        permission = _permission(
+            max_risk_level, None, backup=backup, rollback_on_error=rollback_on_error
+        )
         if not dry_run:
             self._check_changeable()
         plan = await self._run(lambda migrator: migrator.plan(), drops)
@@ -205,7 +208,7 @@ class Migrations:
         if plan and not auto_confirm:
             if not await self._confirm(plan):
                 return False, [plan]
-            permission = _permission(max_risk_level, plan.checksum, **ways)
+            permission = replace(permission, agreed=plan.checksum)
         await self._change(lambda migrator: migrator.apply(permission), drops)
         return True, [plan] if plan else []
 
@@ -223,7 +226,8 @@ class Migrations:
         """
         from ..schema.migration import target_of  # noqa: PLC0415  # see above
 
-        models = tuple(self._catalogue.models.values())
+        # The tables of tenants that are kept apart are in places of their own.
+        models = tuple(m for m in self._catalogue.models.values() if not m.is_apart)
         if self._known is None or self._known[0] != models:
             self._known = models, target_of(models, self._database.url.dialect)
         return self._known[1]
@@ -323,13 +327,18 @@ class Migrations:
 
 
 def _permission(
-    limit: str, agreed: str | None, *, backup: bool, rollback_on_error: bool
+    limit: str,
+    agreed: str | None,
+    *,
+    backup: bool | str | Path,
+    rollback_on_error: bool,
 ) -> Permission:
     from ..schema.migration import Permission, Risk  # noqa: PLC0415  # see above
 
     return Permission(
         limit=Risk.named(limit),
         agreed=agreed,
-        has_backup=backup,
+        has_backup=backup is not False,
+        folder=None if isinstance(backup, bool) else Path(backup).absolute(),
         is_rolled_back=rollback_on_error,
     )

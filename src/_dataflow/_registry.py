@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from ..drivers import Driver
 from ..errors import DataFlowError, RegistryOffError
 from ..models import Model
 from ..nodes import Catalogue, ModelNode
-from ..schema import Drift, Entry, define, drift, entries, rebuild, register
-from ..schema import checksum as checksum_of
 from ..telemetry import get_log
 from ._discovery import generated
 from ._hosting import Hosting
+
+if TYPE_CHECKING:
+    from ..schema import Drift, Entry
 
 __all__ = ["Registry"]
 
@@ -106,6 +107,8 @@ class Registry:
         ]
 
     def _reconstruct(self, found: Sequence[Entry]) -> dict[str, Any]:
+        from ..schema import rebuild  # noqa: PLC0415  # not at start
+
         nodes: dict[str, dict[str, str]] = {}
         errors: list[str] = []
         for entry in found:
@@ -131,10 +134,12 @@ class Registry:
 
     def _compare(self, entry: Entry) -> None:
         """Report a model that is declared here as something else."""
+        from ..schema import checksum, define  # noqa: PLC0415  # not at start
+
         model = self._catalogue.models[entry.model]
         if model in self._rebuilt or model.is_foreign:
             return
-        declared = checksum_of(define(model))
+        declared = checksum(define(model))
         if declared != entry.checksum:
             _log.warning(
                 "model_drifted",
@@ -147,16 +152,24 @@ class Registry:
 
 
 def _register(models: Sequence[Model], driver: Driver) -> Awaitable[dict[str, Entry]]:
+    from ..schema import register  # noqa: PLC0415  # not at start
+
     return register(driver, models)
 
 
 def _entries(driver: Driver) -> Awaitable[list[Entry]]:
+    from ..schema import entries  # noqa: PLC0415  # not at start
+
     return entries(driver)
 
 
 def _history(model: str, driver: Driver) -> Awaitable[list[Entry]]:
+    from ..schema import entries  # noqa: PLC0415  # not at start
+
     return entries(driver, model)
 
 
 def _drift(models: Sequence[Model], driver: Driver) -> Awaitable[list[Drift]]:
+    from ..schema import drift  # noqa: PLC0415  # not at start
+
     return drift(driver, models)

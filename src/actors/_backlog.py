@@ -107,7 +107,8 @@ class Backlog:
             envelope, crashes = self._again.popleft()
             if self._is_wanted(envelope):
                 envelope.attempt += 1
-                envelope.terms = None  # layers set them, with each delivery
+                # Layers set them, with each delivery.
+                envelope.terms = envelope.judged = None
                 self.turns += 1
                 return Turn(self._path, (envelope,), crashes)
         take = self.mailbox.take_nowait
@@ -117,7 +118,7 @@ class Backlog:
         while arrived is not None:
             if self._is_wanted(arrived):
                 arrived.attempt += 1
-                arrived.terms = None
+                arrived.terms = arrived.judged = None
                 if arrived.ticket is not None:
                     arrived.ticket.begin()
                 taken.append(arrived)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ._connection import AuditedConnection, AuditedDriver
+from ._connection import AuditedConnection
+from ._driver import AuditedDriver
 from ._facts import Facts
 from ._history import Version, history_of, key_statement
-from ._install import ensure_audit
-from ._verify import Verification, checkpoint, verify
+from .proving import Verification, checkpoint, verify
+from .recording import ensure_audit
 
 __all__ = [
     "AuditedConnection",

@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. What changes is written down by triggers, or counted; here it is said who did it, and
-   the leaf is chained, before the same transaction commits. There is no time at which
+1. What changes is written down by triggers, or counted; here it becomes records, it is
+   said who did it, and the leaf is chained, before the same transaction commits. There is no time at which
    one is there without the other.
 2. The head of a chain is locked last, just before the commit: transactions on one model
    wait for each other only there, and nothing is locked behind it.
@@ -14,20 +14,31 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import ClassVar, Final, Literal, final
+from typing import Final, cast, final
 from uuid import uuid4
 
-from ..drivers import Connection, DatabaseUrl, Driver, PoolStatistics, RowStream
+from ..drivers import Connection, RowStream
 from ..errors import ConnectionLostError, DriverError
 from ..models import Model
 from ..sql import POSTGRESQL, Dialect, Result, Statement
-from ._chain import Leaf, digest_of, events_statement
 from ._facts import Facts
-from ._tables import EVENTS, HEADS, LEAF_SETTING, LEAVES, NOW
+from .proving import Leaf, digest_text, events_of
+from .recording import HEADS, LEAF_SETTING, LEAVES, RECORDS, audited_buffer
 
-__all__ = ["AuditedConnection", "AuditedDriver"]
+__all__ = ["AuditedConnection"]
 
 _TOTAL: Final = Statement("SELECT total_changes()", returns_rows=True)
+_LAST: Final = Statement(
+    f"SELECT coalesce(max(id), 0) FROM {RECORDS}", returns_rows=True
+)
+
+_TOLD: Final = (
+    f"WITH told AS MATERIALIZED ({digest_text('$1')}), head AS MATERIALIZED (SELECT seq, "
+    f"hash FROM {HEADS} WHERE lane = $2 AND (SELECT n_events FROM told) > 0 FOR UPDATE) "
+    f"SELECT n_events, events, seq, hash, set_config('{LEAF_SETTING}', '', true) "
+    "FROM told LEFT JOIN head ON true"
+)
+"""What was recorded under a leaf, and the head of the chain; unnames the leaf."""
 
 
 @final
@@ -59,6 +70,10 @@ class AuditedConnection:
         # SQLite has no triggers for statements: there the summary is counted.
         self._counts = model.audit == "summary" and dialect is not POSTGRESQL
         self._n_undone = 0
+        # Of related models too: a deletion may cascade.
+        buffers = [audited_buffer(each, dialect) for each in model.connected]
+        self._buffers = [each for each in buffers if each is not None]
+        self._looks = [each.look() for each in self._buffers]
 
     async def run(self, statements: Sequence[Statement]) -> list[Result]:
         """Run *statements* in order, all or nothing, and record what they change."""
@@ -103,16 +118,13 @@ class AuditedConnection:
     async def _audited(self) -> AsyncGenerator[None]:
         async with self._connection.transaction():
             leaf, self._n_undone = uuid4().hex, 0
-            before = await self._total()
-            await self._connection.run((self._naming(leaf),))
+            before = await self._open(leaf)
             self._is_open = True
             try:
                 yield
             finally:
                 self._is_open = False
-            if self._counts:
-                await self._count(leaf, await self._total() - before - self._n_undone)
-            await self._chain(leaf)
+            await self._chain(leaf, before)
 
     @asynccontextmanager
     async def _savepoint(self) -> AsyncGenerator[None]:
@@ -135,108 +147,119 @@ class AuditedConnection:
         (result,) = await self._connection.run((_TOTAL,))
         return int(result.rows[0][0])
 
-    def _naming(self, leaf: str | None) -> Statement:
-        """Return what tells the triggers which leaf is being written."""
+    async def _open(self, leaf: str) -> int:
+        """Say which leaf is being written; return how much was changed before it."""
         if self._dialect is POSTGRESQL:
             text = f"SELECT set_config('{LEAF_SETTING}', $1, true)"
-            return Statement(text, (leaf or "",), returns_rows=True)
-        return Statement(f"UPDATE {NOW} SET leaf = ?1", (leaf,))
+            await self._connection.run((Statement(text, (leaf,), returns_rows=True),))
+            return 0
+        if self._buffers:
+            # What waits came from outside.
+            *looked, last = await self._connection.run((*self._looks, _LAST))
+            await self._fold(looked, None, last)
+        return await self._total()
 
-    async def _count(self, leaf: str, n_rows: int) -> None:
-        # One of the changes is that of the name of the leaf.
-        if n_rows > 1:
-            text = f"INSERT INTO {EVENTS} (leaf, model, op, n) VALUES (?1, ?2, ?3, ?4)"
-            facts = (leaf, self._model.name, self._facts.operation, n_rows - 1)
-            await self._connection.run((Statement(text, facts),))
+    # -- the leaf ---------------------------------------------------------------
 
-    async def _chain(self, leaf: str) -> None:
+    async def _chain(self, leaf: str, before: int) -> None:
         """Write the leaf, unless nothing changed, and make it the head."""
-        run, dialect, lane = self._connection.run, self._dialect, self._model.name
-        told, _ = await run((events_statement(leaf, dialect), self._naming(None)))
-        n_events, events = told.rows[0]
+        if self._dialect is POSTGRESQL:
+            n_events, events, head = await self._told(leaf)
+        else:
+            n_events, events, head = await self._gathered(leaf, before)
         if not n_events:
             return
-        one, two, three = (dialect.place(n) for n in (1, 2, 3))
-        lock = " FOR UPDATE" if dialect is POSTGRESQL else ""
-        look = f"SELECT seq, hash FROM {HEADS} WHERE lane = {one}{lock}"
-        begin = (
-            f"INSERT INTO {HEADS} VALUES ({one}, 0, '') ON CONFLICT (lane) DO NOTHING"
-        )
-        looking = Statement(look, (lane,), returns_rows=True)
-        (head,) = await run((looking,))
-        if not head.rows:
-            _, head = await run((Statement(begin, (lane,)), looking))
-        seq, previous = head.rows[0]
+        if head is None:
+            head = await self._begin_chain()
+        seq, previous = head
         made = Leaf(
-            lane,
+            self._model.name,
             seq + 1,
             leaf,
             datetime.now(UTC).isoformat(timespec="microseconds"),
             self._facts.text(),
             n_events,
-            digest_of(events, dialect),
+            events,
             previous,
         )
-        values = (
-            *(getattr(made, name) for name in made.__struct_fields__),
-            made.hash(self._key),
-        )
-        places = ", ".join(dialect.place(n + 1) for n in range(len(values)))
+        await self._connection.run(self._written(made))
+
+    def _written(self, made: Leaf) -> list[Statement]:
+        """Return what stores a leaf and moves the head to it."""
+        dialect, hash_ = self._dialect, made.hash(self._key)
+        values = (*(getattr(made, name) for name in made.__struct_fields__), hash_)
+        places = [dialect.place(n + 1) for n in range(len(values))]
+        store = f"INSERT INTO {LEAVES} VALUES ({', '.join(places)})"
+        if dialect is POSTGRESQL:  # one message to the server and back
+            text = (
+                f"WITH leaf AS ({store} RETURNING lane, seq, hash) UPDATE {HEADS} AS h "
+                "SET seq = leaf.seq, hash = leaf.hash FROM leaf WHERE h.lane = leaf.lane"
+            )
+            return [Statement(text, values)]
+        one, two, three = (dialect.place(n) for n in (1, 2, 3))
         move = f"UPDATE {HEADS} SET seq = {one}, hash = {two} WHERE lane = {three}"
-        await run(
-            (
-                Statement(f"INSERT INTO {LEAVES} VALUES ({places})", values),
-                Statement(move, (made.seq, values[-1], lane)),
-            )
+        return [Statement(store, values), Statement(move, (made.seq, hash_, made.lane))]
+
+    async def _told(self, leaf: str) -> tuple[int, str, tuple[int, str] | None]:
+        """Return what PostgreSQL says of the records, and the head, which it locks."""
+        statement = Statement(_TOLD, (leaf, self._model.name), returns_rows=True)
+        (told,) = await self._connection.run((statement,))
+        n_events, events, seq, previous, _ = told.rows[0]
+        return n_events, events, None if seq is None else (seq, previous)
+
+    async def _gathered(
+        self, leaf: str, before: int
+    ) -> tuple[int, str, tuple[int, str] | None]:
+        """Make records of what SQLite noted; return what `_told` does."""
+        *looked, last, found = await self._connection.run(
+            (*self._looks, _LAST, self._head())
         )
+        n_rows = await self._total() - before - self._n_undone
+        # Those of other models are counted twice: in their tables, and in the buffers.
+        n_rows -= 2 * sum(each.rows[0][0] for each in looked)
+        is_folded = await self._fold(looked, leaf, last)
+        is_folded |= await self._count(leaf, n_rows)
+        if not is_folded:
+            return 0, "", None
+        n_events, events = await events_of(self._connection, self._dialect, leaf)
+        head = tuple(found.rows[0]) if found.rows else None
+        return n_events, events, cast("tuple[int, str] | None", head)
 
+    async def _fold(
+        self, looked: Sequence[Result], leaf: str | None, last: Result
+    ) -> bool:
+        """Make records of what is in the buffers; return whether there was anything."""
+        statements: list[Statement] = []
+        at = int(last.rows[0][0])
+        for buffer, result in zip(self._buffers, looked, strict=True):
+            if result.rows[0][0]:
+                statements += buffer.fold(result, leaf, at)
+                at += buffer.n_records(result)
+        if statements:
+            await self._connection.run(statements)
+        return bool(statements)
 
-@final
-class AuditedDriver:
-    """The connections to a database, each of them audited.
+    async def _count(self, leaf: str, n_rows: int) -> bool:
+        if not self._counts or n_rows <= 0:
+            return False
+        text = f"INSERT INTO {RECORDS} (leaf, model, op, n) VALUES (?1, ?2, ?3, ?4)"
+        facts = (leaf, self._model.name, self._facts.operation, n_rows)
+        await self._connection.run((Statement(text, facts),))
+        return True
 
-    Args:
-        driver: They.
-        model: What changes.
-        facts: Who changes it.
-        key: See `AuditedConnection`.
-    """
+    async def _begin_chain(self) -> tuple[int, str]:
+        one = self._dialect.place(1)
+        text = (
+            f"INSERT INTO {HEADS} VALUES ({one}, 0, '') ON CONFLICT (lane) DO NOTHING"
+        )
+        begin = Statement(text, (self._model.name,))
+        _, head = await self._connection.run((begin, self._head()))
+        seq, previous = head.rows[0]
+        return seq, previous
 
-    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
-
-    def __init__(
-        self, driver: Driver, model: Model, facts: Facts, key: bytes | None
-    ) -> None:
-        self._driver = driver
-        self._model = model
-        self._facts = facts
-        self._key = key
-
-    @property
-    def url(self) -> DatabaseUrl:
-        """Where the database is."""
-        return self._driver.url
-
-    @property
-    def dialect(self) -> Dialect:
-        """What it speaks."""
-        return self._driver.dialect
-
-    @asynccontextmanager
-    async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
-        """Give one use of a connection, see `Driver.acquire`."""
-        async with self._driver.acquire(write=write) as connection:
-            yield AuditedConnection(
-                connection, self.dialect, self._model, self._facts, self._key
-            )
-
-    def capacity(self, *, write: bool = True) -> int:
-        """Return how many leases there may be at once."""
-        return self._driver.capacity(write=write)
-
-    def statistics(self) -> PoolStatistics:
-        """Return the numbers of this moment."""
-        return self._driver.statistics()
-
-    async def aclose(self) -> None:
-        """Do nothing: the connections belong to somebody else."""
+    def _head(self) -> Statement:
+        lock = " FOR UPDATE" if self._dialect is POSTGRESQL else ""
+        text = (
+            f"SELECT seq, hash FROM {HEADS} WHERE lane = {self._dialect.place(1)}{lock}"
+        )
+        return Statement(text, (self._model.name,), returns_rows=True)

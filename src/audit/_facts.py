@@ -23,6 +23,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         run: Id of the workflow run, or None outside of one.
         trace: Id that spans several runs, or None.
         reason: Why, as the context says under ``reason``; or None.
+        policy: Version of the rules that let it through; None where are no rules.
+        overridden: Ids of the rules that somebody had leave to pass by.
+        approved: Ids of the rules that wanted approval, and had it.
     """
 
     node: str
@@ -32,11 +35,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     trace: str | None = None
     reason: str | None = None
+    policy: str | None = None
+    overridden: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, envelope: Envelope) -> Facts:
         """Return what an envelope says."""
-        request, scope = envelope.message, envelope.scope
+        request, scope, judged = envelope.message, envelope.scope, envelope.judged
         reason: Any = None
         if scope is not None:
             cross = scope.cross_tenant
@@ -49,6 +55,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             run=envelope.run_id,
             trace=envelope.trace_id,
             reason=None if reason is None else str(reason),
+            policy=None if judged is None else judged.policy,
+            overridden=() if judged is None else judged.overridden,
+            approved=() if judged is None else judged.approved,
         )
 
     @property

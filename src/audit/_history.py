@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
 
 from ..drivers import Row
 from ..models import Field, Kind, Model
-from ..sql import POSTGRESQL, Dialect, Statement, codec, column_type
+from ..sql import POSTGRESQL, SQLITE, Dialect, Statement, codec, column_type
 from ._facts import Facts
-from ._tables import EVENTS, LEAVES
+from .recording import KEYS, LEAVES, RECORDS, audited_buffer, key_of, key_text
 
 __all__ = ["Version", "history_of", "key_statement"]
+
+Values: TypeAlias = dict[str, Any]
+
+_DECODER: Final = msgspec.json.Decoder(Values, float_hook=Decimal)
+"""Fractions as they were written: JSON has more digits than a float."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,36 +61,92 @@ def key_statement(model: Model, dialect: Dialect, key: Mapping[str, Any]) -> Sta
         if dialect is POSTGRESQL:
             place = f"{place}::{column_type(type_, dialect)}"
         places.append(place)
-    made = "json_build_array" if dialect is POSTGRESQL else "json_array"
-    same = f"{made}({', '.join(places)})"
-    if dialect is POSTGRESQL:
-        same += "::text"
-    text = (
-        f"SELECT l.at, e.op, e.old, e.new, l.facts FROM {EVENTS} AS e "
-        f"LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
-        f"WHERE e.model = {dialect.place(1)} AND e.key = {same} ORDER BY e.id"
+    find = _postgresql if dialect is POSTGRESQL else _sqlite
+    return Statement(find(model, places), values, returns_rows=True)
+
+
+_SELECTED: Final = "l.at, e.op, e.old, e.new, l.facts"
+
+
+def _postgresql(model: Model, places: Sequence[str]) -> str:
+    same = key_text(model, places)
+    return (
+        f"SELECT {_SELECTED}, to_json(array_positions(e.keys, {same}))::text "
+        f"FROM {RECORDS} AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
+        f"WHERE e.model = $1 AND (e.keys @> ARRAY[{same}] OR "
+        f"e.key = json_build_array({', '.join(places)})::text) ORDER BY e.id"
     )
-    return Statement(text, values, returns_rows=True)
 
 
-def history_of(model: Model, dialect: Dialect, rows: list[Row]) -> list[Version]:
-    """Return the changes that `key_statement` found, the first one first."""
-    return [
-        Version(
-            at=None if at is None else datetime.fromisoformat(at),
-            action=action,
-            old=_values(model, dialect, old),
-            new=_values(model, dialect, new),
-            facts=None if facts is None else msgspec.json.decode(facts, type=Facts),
+def _sqlite(model: Model, places: Sequence[str]) -> str:
+    same = key_of(model, places)
+    buffer = audited_buffer(model, SQLITE)
+    assert buffer is not None, "asked of models with values only"  # noqa: S101
+    columns = "id, leaf, op, key, old, new, keys"
+    # What waits in the buffer was done after all that is recorded.
+    return (
+        f"SELECT {_SELECTED}, (SELECT json_group_array(j.key + 1) FROM json_each(e.keys) "
+        f"AS j WHERE j.value = {same}) FROM (SELECT 0 AS late, {columns} FROM {RECORDS} "
+        f"WHERE id IN (SELECT record FROM {KEYS} WHERE model = ?1 AND key = {same} UNION "
+        f"ALL SELECT id FROM {RECORDS} WHERE model = ?1 AND key = "
+        f"json_array({', '.join(places)})) UNION ALL SELECT 1, {columns} FROM "
+        f"({buffer.waiting(same)})) AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
+        "ORDER BY e.late, e.id"
+    )
+
+
+def history_of(
+    model: Model, dialect: Dialect, rows: Iterable[Row]
+) -> Iterator[Version]:
+    """Yield the changes that `key_statement` found, the first one first."""
+    for at, op, old, new, facts, told in rows:
+        when = None if at is None else datetime.fromisoformat(at)
+        who = None if facts is None else msgspec.json.decode(facts, type=Facts)
+        for action, before, after in _told(op, old, new, told):
+            yield Version(
+                at=when,
+                action=action,
+                old=_values(model, dialect, before),
+                new=_values(model, dialect, after),
+                facts=who,
+            )
+
+
+def _told(
+    op: str, old: str | None, new: str | None, places: str | None
+) -> Iterator[tuple[str, Values | None, Values | None]]:
+    """Yield what a record says of a row: what was done, the values before and after."""
+    sides = [None if each is None else _DECODER.decode(each) for each in (old, new)]
+    found: list[int] = msgspec.json.decode(places or "[]")
+    if not found:  # of a form that holds one row
+        yield op, sides[0], sides[1]
+        return
+    for place in found:
+        action = msgspec.json.decode(op)[place - 1] if op.startswith("[") else op
+        before, after = (_picked(each, place - 1) for each in sides)
+        yield (
+            action,
+            None if action == "insert" else before,
+            None if action == "delete" else after,
         )
-        for at, action, old, new, facts in rows
-    ]
 
 
-def _values(model: Model, dialect: Dialect, text: str | None) -> dict[str, Any] | None:
-    if text is None:
+def _picked(side: Values | None, place: int) -> Values | None:
+    """Return the values of one row: all columns have them in order, or by place."""
+    if side is None:
         return None
-    given: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    picked: Values = {}
+    for name, column in side.items():
+        if isinstance(column, list):
+            picked[name] = column[place]
+        elif str(place) in column:
+            picked[name] = column[str(place)]
+    return picked
+
+
+def _values(model: Model, dialect: Dialect, given: Values | None) -> Values | None:
+    if given is None:
+        return None
     return {
         name: _revived(model.field(name), value, dialect)
         for name, value in given.items()
@@ -121,7 +181,14 @@ def _plain(kind: Kind, value: object) -> object:
 
 def _floats(value: object) -> object:
     """Return JSON with plain numbers."""
-    return json.loads(json.dumps(value, default=float))
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list):
+        return [_floats(each) for each in cast("list[object]", value)]
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {name: _floats(each) for name, each in members.items()}
+    return value
 
 
 _SPAN: Final = re.compile(

@@ -10,7 +10,9 @@ import typer
 from .audit import audit
 from .demo import demo
 from .migrate import migrate
+from .privacy import privacy
 from .schema import schema
+from .tenant import tenant
 
 __all__ = ["app"]
 
@@ -47,4 +49,6 @@ def dataflow(
 app.command()(demo)
 app.add_typer(audit, name="audit")
 app.add_typer(migrate, name="migrate")
+app.add_typer(privacy, name="privacy")
 app.add_typer(schema, name="schema")
+app.add_typer(tenant, name="tenant")

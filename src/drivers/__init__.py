@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._bridge import GRACE_S, Bridge, open_bridge
 from ._driver import Connection, Driver, connect
+from ._lent import LentDriver
 from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
@@ -14,6 +15,7 @@ __all__ = [
     "Connection",
     "DatabaseUrl",
     "Driver",
+    "LentDriver",
     "PoolStatistics",
     "Row",
     "RowStream",

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache, partial
 from importlib import import_module
@@ -23,8 +24,17 @@ from typing import Any, Final, Protocol, TypeVar, final
 
 from ..errors import DriverError, TransactionConflictError
 from ..models import Digits, FieldType, Kind, MismatchError
-from ..sql import DecimalSum, Result, Statement, decimal_mean, decimal_of, json_at
+from ..sql import (
+    DecimalSum,
+    Permits,
+    Result,
+    Statement,
+    decimal_mean,
+    decimal_of,
+    json_at,
+)
 from ._refusals import sqlite_errors, sqlite_refusal
+from ._sqlite_authorizer import Authorizer
 from ._sqlite_shortcut import Shortcut
 
 __all__ = ["SqliteThread"]
@@ -224,6 +234,12 @@ class SqliteThread:
         return [self._run_one(statement) for statement in statements]
 
     def _run_one(self, statement: Statement) -> Result:
+        if statement.permits is None:
+            return self._run_freely(statement)
+        with self._asking(statement.permits):
+            return self._run_freely(statement)
+
+    def _run_freely(self, statement: Statement) -> Result:
         self._check_stop()
         start = time.perf_counter() if self._timed else 0.0
         try:
@@ -339,6 +355,12 @@ class SqliteThread:
 
     def open_cursor(self, statement: Statement) -> sqlite3.Cursor:
         """Start a query and leave it open."""
+        if statement.permits is None:
+            return self._open_freely(statement)
+        with self._asking(statement.permits):
+            return self._open_freely(statement)
+
+    def _open_freely(self, statement: Statement) -> sqlite3.Cursor:
         try:
             self._unfetched = self._connection.execute(
                 statement.text, statement.parameters
@@ -363,6 +385,31 @@ class SqliteThread:
         return rows if decode is None else decode(rows)
 
     # -- within -----------------------------------------------------------------
+
+    @contextmanager
+    def _asking(self, permits: Permits) -> Generator[None]:
+        """Have SQLite ask *permits* of all that is done in the block.
+
+        Prepared statements are prepared again afterwards, each when it next runs: that
+        is why only statements that somebody else wrote are asked about.
+        """
+        self._close_schema()
+        authorizer = Authorizer(permits)
+        self._connection.set_authorizer(authorizer)
+        try:
+            yield
+        except DriverError as error:
+            if authorizer.refusal is None:
+                raise
+            raise authorizer.refusal from error
+        finally:
+            self._connection.set_authorizer(None)
+
+    def _close_schema(self) -> None:
+        """Have SQLite refuse writes to its own tables, whatever ran here before."""
+        pragma = "PRAGMA writable_schema"
+        if self._connection.execute(pragma).fetchall() != [(0,)]:
+            self._connection.execute(f"{pragma} = OFF").close()
 
     def _patiently(self, function: Callable[..., T], *args: object) -> T:
         """Call *function* again while another process holds a lock it needs."""

@@ -6,7 +6,11 @@ from ._family import Family
 from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
+from ._privacy import Privacy, Retention
+from ._snake_case import snake_case
 from .declaring import (
+    PII,
+    TENANT,
     FieldAttribute,
     InstanceError,
     References,
@@ -28,7 +32,9 @@ from .types import (
 )
 
 __all__ = [
+    "PII",
     "SCALARS",
+    "TENANT",
     "Action",
     "Default",
     "Digits",
@@ -45,12 +51,15 @@ __all__ = [
     "Model",
     "NaiveDatetime",
     "Native",
+    "Privacy",
     "References",
     "Relation",
+    "Retention",
     "declare",
     "encode_json",
     "field",
     "is_template",
     "seal",
+    "snake_case",
     "written_in",
 ]

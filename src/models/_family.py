@@ -27,12 +27,16 @@ _ID = "_id"
 class Family:
     """The models of one database, by name.
 
+    Args:
+        keeps_apart: Whether models with tenants have a table for each of them.
+
     Attributes:
         generation: A number that grows whenever a model joins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_apart: bool = False) -> None:
         self.generation = 0
+        self.keeps_apart = keeps_apart
         self._models: dict[str, Model] = {}
         self._relations: dict[Model, Mapping[str, Relation]] = {}
 
@@ -280,6 +284,13 @@ def _tenants(
         ModelError: Rows of one tenant would be referred to from elsewhere, a row would
             lose its tenant, or what is referred to is not unique for good.
     """
+    if model.is_apart != target.is_apart:
+        inner, outer = (model, target) if model.is_apart else (target, model)
+        problem = (
+            f"{inner.name} has a table for each tenant, and {outer.name} belongs to all "
+            "of them: declare both with multi_tenant=True, or none"
+        )
+        raise ModelError(model.name, foreign_key.field, problem)
     if target.deleted_field is not None and {*to} != {*target.key}:
         problem = (
             f"{target.name} keeps deleted rows, so {_listed(to)} may come twice: refer "

@@ -41,6 +41,7 @@ class Marks(msgspec.Struct, frozen=True):
         is_never_null: Is not set to None, though it may hold it already.
         mask: How its values are shown to who may not see them; None shows them.
         pii: What personal data it holds, such as ``email``; None if none.
+        erased: What stands in its place when it is anonymised; UNSET for what fits.
     """
 
     is_immutable: bool = False
@@ -48,6 +49,7 @@ class Marks(msgspec.Struct, frozen=True):
     is_never_null: bool = False
     mask: str | None = None
     pii: str | None = None
+    erased: Any = msgspec.UNSET
 
 
 class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):

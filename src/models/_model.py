@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 from ..errors import UnknownFieldError
 from ._field import Field
 from ._foreign_key import ForeignKey
+from ._privacy import Privacy
 
 __all__ = ["Index", "Model", "Relation", "Relatives"]
 
@@ -104,9 +105,13 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         version_field: Name of the managed count of changes, or None.
         audit: How much of each change is recorded: ``off``, ``summary``, ``changes`` or
             ``full``.
+        privacy: Whose data its rows are, and what becomes of it.
         owned: Names of the fields that only nodes write.
         identity: Names of the fields that tell rows apart in the table: the key and,
             behind it, the tenant.
+        is_apart: Each tenant has a table of its own, in a schema or a database of its
+            own.
+        schema: The schema its table is in, or None for where plain names lead.
     """
 
     name: str
@@ -129,8 +134,11 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     deleted_field: str | None = None
     version_field: str | None = None
     audit: str = "off"
+    privacy: Privacy = Privacy()
     owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
+    is_apart: bool = False
+    schema: str | None = None
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:
@@ -143,6 +151,11 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
 
     def __repr__(self) -> str:
         return f"<Model {self.name}({', '.join(self.names)})>"
+
+    @property
+    def has_tenants(self) -> bool:
+        """Whether its rows belong to tenants, by a column or by where they are."""
+        return self.is_apart or self.tenant_field is not None
 
     def with_tenant(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return *names* with the tenant behind them, where rows have one."""
@@ -167,6 +180,11 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     def has_field(self, name: str) -> bool:
         """Whether there is a field called *name*."""
         return name in self._by_name
+
+    @property
+    def personal(self) -> tuple[Field, ...]:
+        """The fields that hold personal data."""
+        return tuple(each for each in self.fields if each.marks.pii is not None)
 
     # -- relations --------------------------------------------------------------
 

@@ -7,12 +7,13 @@ from ._database import Database, Prepare
 from ._engine import Engine
 from ._engines import Engines
 from ._function import FunctionNode
+from ._lease import Lease
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
+from .limits import GivenLimits, Limits, TenantLimits
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
 from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
-from .tenants import GivenLimits, TenantLimits, Tenants
 
 __all__ = [
     "BATCH_SIZE",
@@ -27,6 +28,8 @@ __all__ = [
     "FunctionNode",
     "GivenLimits",
     "Host",
+    "Lease",
+    "Limits",
     "ModelNode",
     "Node",
     "NodeRegistry",
@@ -35,7 +38,6 @@ __all__ = [
     "RecordStream",
     "SqlNode",
     "TenantLimits",
-    "Tenants",
     "databases",
     "registry",
 ]

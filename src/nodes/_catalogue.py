@@ -43,7 +43,7 @@ class Catalogue:
     ) -> None:
         self._database = database
         self._accept = accept
-        self._family = Family()
+        self._family = Family(keeps_apart=database.apart is not None)
         raw = databases.add(database)
         self._nodes: dict[str, Node] = {raw.name: raw}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
@@ -12,7 +13,8 @@ from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
 from ..row_security import RowSecurity
-from .tenants import Tenants
+from .limits import Limits
+from .tenants import Apart, Gate
 
 __all__ = ["Database", "Prepare"]
 
@@ -41,9 +43,13 @@ class Database:
             leaves the schema alone.
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
-        tenants: What its tenants may have; without it as much as they want.
+        limits: What its tenants may have; without it as much as they want.
+        gate: Which tenants may come in; None lets all of them.
+        apart: Where each tenant has tables of its own; None if a column tells whose a
+            row is.
         row_security: Holds statements to their tenant in the database as well; None
             leaves that out.
+        tenant: Whose it is; None if it is for all of them.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -60,8 +66,11 @@ class Database:
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
-        tenants: Tenants | None = None,
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        apart: Apart | None = None,
         row_security: RowSecurity | None = None,
+        tenant: str | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -70,8 +79,11 @@ class Database:
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.audit_key = audit_key
-        self.tenants = tenants or Tenants()
+        self.limits = limits or Limits()
+        self.gate = gate
+        self.apart = apart
         self.row_security = row_security
+        self.tenant = tenant
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()
@@ -79,6 +91,21 @@ class Database:
 
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
+
+    def of_tenant(self, url: DatabaseUrl, tenant: str, pool_size: int) -> Database:
+        """Return the same for the place of a tenant; its cursors are its own."""
+        key = hmac.digest(self.cursor_key, f"tenant\0{tenant}".encode(), "sha256")
+        return Database(
+            url,
+            pool_size=pool_size,
+            echo=self.echo,
+            interceptors=self.interceptors,
+            cursor_key=key,
+            prepare=self.prepare,
+            audit_key=self.audit_key,
+            limits=self.limits,
+            tenant=tenant,
+        )
 
     @property
     def holders(self) -> list[object]:

@@ -8,30 +8,54 @@ last, the bridge to the clients after them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
-from typing import Self, final
+from typing import Any, Self, final
 
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, Lanes, NewSignal, Snapshot
-from ..drivers import Bridge, Driver, PoolStatistics, Sharing, connect, open_bridge
+from ..actors import (
+    ActorRef,
+    ActorSystem,
+    Interceptor,
+    Lanes,
+    NewSignal,
+    Snapshot,
+)
+from ..drivers import (
+    Bridge,
+    DatabaseUrl,
+    Driver,
+    PoolStatistics,
+    Sharing,
+    connect,
+    open_bridge,
+)
 from ..errors import ClosedError
 from ..models import Model
+from ..sql import POSTGRESQL, Statement
 from ._actor_pool import ActorPool
 from ._database import Database
 from ._function import FunctionActor, FunctionNode
+from ._lease import Lease, LeasedDriver
 from ._node import Node
 from ._place import Place
+from ._tenant_place import TenantOpener, TenantPlace
+from .limits import Desk, current_tenant, lane_of
 from .model import ModelNode
 from .raw import SqlNode
 from .streams import Channels
-from .tenants import Desk, current_tenant, lane_of
+from .tenants import TenantPlaces, TenantRouter
 
 __all__ = ["Engine"]
+
+_ALONE = 2
+"""Connections for a single job: one that writes, and one that reads."""
+_SNAPSHOT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
@@ -60,6 +84,7 @@ class Engine(AsyncContextManagerMixin):
         self._functions: ActorPool
         self._places: dict[Database, Place] = {}
         self._refs: dict[Node, tuple[ActorRef, Database]] = {}
+        self._tenant_places: dict[Database, TenantPlaces[TenantPlace]] = {}
         self._numbers = count(1)
         self._is_open = False
 
@@ -81,6 +106,7 @@ class Engine(AsyncContextManagerMixin):
             finally:
                 self._is_open = False
                 self._refs.clear()
+                self._tenant_places.clear()
                 for place in tuple(self._places.values()):
                     await self._close(place)
 
@@ -89,7 +115,7 @@ class Engine(AsyncContextManagerMixin):
         try:
             await place.driver.aclose()
         finally:
-            place.desk.close()
+            place.desk.leave(place.supervisor.path)
             self._places.pop(place.database, None)
             place.database.let_go(self)
 
@@ -121,9 +147,73 @@ class Engine(AsyncContextManagerMixin):
             msg = f"an engine runs nodes of models, SQL and functions, not {node!r}"
             raise TypeError(msg)
         place = self._place(node.database)
-        ref = place.address(node)  # pyright: ignore[reportUnknownArgumentType]  # of plans
+        ref = self._address(place, node)  # pyright: ignore[reportUnknownArgumentType]  # of plans
         self._refs[node] = ref, place.database
         return ref
+
+    def _address(self, place: Place, node: ModelNode[Any] | SqlNode) -> ActorRef:
+        apart = place.database.apart
+        if apart is None:
+            return place.address(node)
+        places, new_signal = self._tenants(place.database), self._bridge.new_signal
+        if isinstance(node, SqlNode):
+            shared = place.address(node)
+            return TenantRouter(
+                node, places, new_signal, shared=shared, has_sql=apart.has_sql
+            ).ref
+        if not node.model.is_apart:
+            return place.address(node)
+        return TenantRouter(node, places, new_signal).ref
+
+    # -- tenants -----------------------------------------------------------------
+
+    def _tenants(self, database: Database) -> TenantPlaces[TenantPlace]:
+        """Return the open places of the tenants of a database."""
+        base, apart = self._place(database), database.apart
+        known = self._tenant_places.get(database)
+        if known is None:
+            assert apart is not None, "its tenants share tables"  # noqa: S101
+            opener = TenantOpener(
+                base,
+                apart,
+                self._bridge,
+                partial(self._open_of_tenant, base),
+                self.release,
+            )
+            known = self._tenant_places[database] = TenantPlaces(apart, opener)
+        return known
+
+    def _open_of_tenant(
+        self,
+        base: Place,
+        database: Database,
+        driver: Driver,
+        on_idle: Callable[[], None],
+    ) -> Place:
+        place = self._made(database, driver, base.layers, base.desk, on_idle)
+        self._places[database] = place
+        return place
+
+    def using(
+        self, database: Database, tenant: str
+    ) -> AbstractAsyncContextManager[TenantPlace]:
+        """Return a block in which the place of a tenant is open.
+
+        Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
+            DriverError: It could not be reached.
+        """
+        return self._tenants(database).using(tenant)
+
+    async def close_tenant(self, database: Database, tenant: str) -> None:
+        """Close the place of a tenant when it is no longer used; idempotent."""
+        if database in self._tenant_places:
+            await self._tenant_places[database].close(tenant)
+
+    def open_tenants(self, database: Database) -> tuple[str, ...]:
+        """Return the tenants whose places are open, the one used last at the end."""
+        known = self._tenant_places.get(database)
+        return () if known is None else known.open
 
     # -- databases ---------------------------------------------------------------
 
@@ -138,29 +228,36 @@ class Engine(AsyncContextManagerMixin):
         return place
 
     def _open(self, database: Database) -> Place:
+        driver = connect(
+            database.url,
+            self._bridge,
+            pool_size=database.pool_size,
+            echo=database.echo,
+            sharing=Sharing(current_tenant, database.limits.weight),
+        )
+        gate = database.gate
+        layers = () if gate is None else (gate.layer(driver),)
+        bridge = self._bridge
+        desk = Desk(database.limits, bridge.new_signal, bridge.poster())
+        return self._made(database, driver, layers, desk)
+
+    def _made(
+        self,
+        database: Database,
+        driver: Driver,
+        layers: Sequence[Interceptor],
+        desk: Desk,
+        on_idle: Callable[[], None] | None = None,
+    ) -> Place:
         database.hold(self)
         try:
-            driver = connect(
-                database.url,
-                self._bridge,
-                pool_size=database.pool_size,
-                echo=database.echo,
-                sharing=Sharing(current_tenant, database.tenants.weight),
-            )
             supervisor = self._system.supervisor(f"database-{next(self._numbers)}")
         except BaseException:
             database.let_go(self)
             raise
-        new_signal, post = self._bridge.new_signal, self._bridge.poster()
-        desk = Desk(database.tenants, supervisor.path, new_signal, post)
-        return Place(
-            database,
-            driver,
-            supervisor,
-            Channels(post),
-            desk=desk,
-            new_signal=new_signal,
-        )
+        desk.enter(supervisor.path)
+        channels = Channels(self._bridge.poster(), on_idle)
+        return Place(database, driver, supervisor, channels, desk=desk, layers=layers)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -178,6 +275,50 @@ class Engine(AsyncContextManagerMixin):
             MemoryDatabaseError: The database is in the memory of another engine.
         """
         return self._place(database).driver
+
+    def connect_to(self, url: DatabaseUrl) -> Driver:
+        """Return connections of the caller's own, who closes them; none is made yet."""
+        return connect(url, self._bridge, pool_size=_ALONE)
+
+    @asynccontextmanager
+    async def lease(
+        self, database: Database, models: Sequence[Model], *, write: bool = True
+    ) -> AsyncGenerator[Lease]:
+        """Return a block with one transaction, in which nodes of *models* work.
+
+        It commits at its end. An error, or a cancellation before the commit began,
+        undoes all that was done in it. What is sent goes through every layer.
+
+        Args:
+            database: Where.
+            models: Whose tables are seen to first, outside of the transaction.
+            write: False promises only to read; on PostgreSQL everything is as of one
+                moment then, as it is on SQLite.
+
+        Raises:
+            DriverError: The database refused, or could not be reached.
+        """
+        place = self._place(database)
+        for model in models:
+            await place.prepare(model)
+        supervisor = place.supervisor.supervisor(f"lease-{next(self._numbers)}")
+        try:
+            async with (
+                place.driver.acquire(write=write) as connection,
+                connection.transaction(),
+            ):
+                if not write and place.driver.dialect is POSTGRESQL:
+                    await connection.run((_SNAPSHOT,))
+                driver = LeasedDriver(place.driver, connection)
+                try:
+                    yield Lease(driver, supervisor, database)
+                finally:
+                    # Nothing may run on the connection when its transaction ends.
+                    with anyio.CancelScope(shield=True):
+                        await supervisor.stop()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await supervisor.stop()
 
     def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
         """Return other connections to a database, for the caller to close.
@@ -213,6 +354,9 @@ class Engine(AsyncContextManagerMixin):
         if place is None:
             return
         with anyio.CancelScope(shield=True):
+            tenants = self._tenant_places.pop(database, None)
+            if tenants is not None:
+                await tenants.aclose()
             for node in [each for each in self._refs if each.owner is database]:
                 del self._refs[node]
             place.channels.close()
@@ -230,10 +374,14 @@ class Engine(AsyncContextManagerMixin):
         place = self._places.get(database)
         if place is None:
             return {}
-        found = Counter(place.waiting())
-        path = place.supervisor.path
-        for each in self._system.tree().children:
-            for actor in each.children if each.path == path else ():
+        found = Counter(place.desk.waiting())
+        # Those of the database, and those that its tenants have beside it.
+        its = [each for each in self._places.values() if each.desk is place.desk]
+        for each in its:
+            found.update(each.waiting())
+        paths = {each.supervisor.path for each in its}
+        for branch in self._system.tree().children:
+            for actor in branch.children if branch.path in paths else ():
                 found.update(actor.lanes)
         return dict(found)
 
@@ -250,5 +398,8 @@ def _function_pool(system: ActorSystem, new_signal: NewSignal) -> ActorPool:
         return supervisor.spawn(FunctionActor, f"function-{number}")
 
     return ActorPool(
-        spawn, path=supervisor.path, new_signal=new_signal, lanes=Lanes(lane_of(None))
+        spawn,
+        path=supervisor.path,
+        new_signal=new_signal,
+        lanes=Lanes(lane_of(has_tenants=False)),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, final
 
 import anyio
 
-from ..actors import ActorRef, NewSignal, SupervisorRef
+from ..actors import ActorRef, Interceptor, SupervisorRef
 from ..audit import ensure_audit
 from ..drivers import Driver
 from ..models import Model
@@ -16,10 +17,10 @@ from ..row_security import check_off
 from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
+from .limits import Desk
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
-from .tenants import Desk
 
 __all__ = ["Place"]
 
@@ -42,7 +43,7 @@ class Place:
         supervisor: Under which its actors live.
         channels: The streams that are being read.
         desk: Where calls of tenants are let in.
-        new_signal: Makes what a task waits for.
+        layers: Layers around its actors, inside those of the database.
     """
 
     def __init__(
@@ -53,14 +54,15 @@ class Place:
         channels: Channels,
         *,
         desk: Desk,
-        new_signal: NewSignal,
+        layers: Sequence[Interceptor] = (),
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
         self.channels = channels
         self.desk = desk
-        self._new_signal = new_signal
+        self.layers = tuple(layers)
+        self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
@@ -115,13 +117,14 @@ class Place:
         if isinstance(node, SqlNode):
             return self._pool(name)
         prepare = partial(self.prepare, node.model)
-        lanes = self.desk.lanes(node.model.tenant_field)
+        tenant = self.database.tenant
+        lanes = self.desk.lanes(has_tenants=node.model.has_tenants, tenant=tenant)
         if isinstance(node, BulkNode):
             return self.supervisor.spawn(
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
                 lanes=lanes,
             )
         if isinstance(node, StreamNode):
@@ -129,20 +132,20 @@ class Place:
                 partial(StreamActor, node, self.driver, prepare, self.channels),
                 name,
                 mailbox_size=STREAM_MAILBOX,
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
                 lanes=lanes,
             )
         return self.supervisor.spawn(
             partial(NodeActor, node, self.driver, prepare),
             name,
             mailbox_size=_MAILBOX,
-            interceptors=self.database.interceptors,
+            interceptors=self._interceptors,
             lanes=lanes,
         )
 
     def waiting(self) -> dict[str, int]:
-        """Return how many calls of each tenant wait, not counting those in mailboxes."""
-        found = Counter(self.desk.waiting())
+        """Return how many calls of each tenant wait for raw SQL."""
+        found = Counter[str]()
         for pool in self._pools:
             for tenant, count in pool.waiting().items():
                 found["" if tenant is None else str(tenant)] += count
@@ -158,7 +161,7 @@ class Place:
             return self.supervisor.spawn(
                 partial(SqlActor, self.driver, self.database.row_security),
                 f"{name}-{number}",
-                interceptors=self.database.interceptors,
+                interceptors=self._interceptors,
             )
 
         path = f"{self.supervisor.path}/{name}"
@@ -166,8 +169,8 @@ class Place:
             spawn,
             path=path,
             limit=self.database.pool_size,
-            new_signal=self._new_signal,
-            lanes=self.desk.lanes(None),
+            new_signal=self.desk.new_signal,
+            lanes=self.desk.lanes(has_tenants=False, tenant=self.database.tenant),
         )
         self._pools.append(pool)
         return pool.ref

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Final, cast, final
 
 import anyio
+from msgspec.structs import replace
 
 from ..actors import Handler, Turn
 from ..errors import (
@@ -107,6 +108,7 @@ class WriteLevels:
                 snapshot = scope.pins.setdefault(self, current)  # see rule 1
             if snapshot.is_empty:
                 continue
+            envelope.judged = snapshot.judged
             if not self._passes(envelope, snapshot, moment):
                 try:
                     self._judge(envelope, snapshot, pending)
@@ -232,6 +234,8 @@ class WriteLevels:
         message: Request = envelope.message
         terms = decision.terms
         ids = {rule.id for rule in decision.waived}
+        told = envelope.judged or snapshot.judged
+        envelope.judged = replace(told, overridden=tuple(sorted(ids)))
         for each in sender.overrides:
             passed = sorted(ids & each.rules)
             if not passed:
@@ -281,6 +285,7 @@ class WriteLevels:
         try:
             if is_approved:
                 sender.approved = frozenset(approval.rules)
+                envelope.judged = replace(snapshot.judged, approved=approval.rules)
                 decision = self._decide(message, snapshot, sender)
                 _log.info(
                     "write_approved",

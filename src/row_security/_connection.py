@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import ClassVar, Final, Literal, final
+from typing import Final, final
 
 from msgspec.structs import replace
 
-from ..drivers import Connection, DatabaseUrl, Driver, PoolStatistics, RowStream
+from ..drivers import Connection, Driver, LentDriver, RowStream
 from ..errors import DriverError, DuplicateKeyError, ForeignKeyError
-from ..sql import Dialect, Result, Statement
+from ..sql import Result, Statement
 from ._constraints import Constraints
 from ._reach import Reach
 
@@ -168,7 +168,7 @@ class ReachingConnection:
 
 
 @final
-class ReachingDriver:
+class ReachingDriver(LentDriver):
     """The connections to a database, each of which reaches the same rows.
 
     Args:
@@ -177,36 +177,13 @@ class ReachingDriver:
         told: Makes errors whole.
     """
 
-    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
-
     def __init__(self, driver: Driver, reach: Reach, told: Told) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._reach = reach
         self._told = told
-
-    @property
-    def url(self) -> DatabaseUrl:
-        """Where the database is."""
-        return self._driver.url
-
-    @property
-    def dialect(self) -> Dialect:
-        """What it speaks."""
-        return self._driver.dialect
 
     @asynccontextmanager
     async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
         """Give one use of a connection, see `Driver.acquire`."""
         async with self._driver.acquire(write=write) as connection:
             yield ReachingConnection(connection, self._reach, self._told)
-
-    def capacity(self, *, write: bool = True) -> int:
-        """Return how many leases there may be at once."""
-        return self._driver.capacity(write=write)
-
-    def statistics(self) -> PoolStatistics:
-        """Return the numbers of this moment."""
-        return self._driver.statistics()
-
-    async def aclose(self) -> None:
-        """Do nothing: the connections belong to somebody else."""

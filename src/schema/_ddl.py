@@ -176,7 +176,8 @@ def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:
             name, _type(field, dialect), nullable=is_nullable, autoincrement=False
         )
     if dialect.name == "postgresql":
-        return sa.Column(name, sa.BigInteger, sa.Identity(always=False))
+        type_ = _Named(column_type(field.type, dialect))
+        return sa.Column(name, type_, sa.Identity(always=False))
     return sa.Column(name, sa.Integer)
 
 

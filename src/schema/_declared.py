@@ -89,7 +89,7 @@ def _column(model: Model, field: Field, dialect: Dialect) -> Column:
 def _generated(field: Field, dialect: Dialect) -> Column:
     """Return the column of a key whose values the database makes."""
     is_sqlite = dialect.name == "sqlite"
-    type_ = "INTEGER" if is_sqlite else "bigint"
+    type_ = "INTEGER" if is_sqlite else column_type(field.type, dialect)
     return Column(
         name=field.column,
         type=type_,

@@ -12,6 +12,7 @@ from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
 from ._statement import Result, Statement
 from ._table import Table
+from ._touch import Permits, Touch
 from .aggregates import (
     FUNCTIONS,
     Aggregate,
@@ -157,6 +158,7 @@ __all__ = [
     "Packed",
     "Packer",
     "Packing",
+    "Permits",
     "Probe",
     "RacedError",
     "Reading",
@@ -170,6 +172,7 @@ __all__ = [
     "Table",
     "Term",
     "Terms",
+    "Touch",
     "Undecided",
     "UndecidedError",
     "after",

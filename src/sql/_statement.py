@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ._touch import Permits
+
 __all__ = ["Result", "Statement"]
 
 
@@ -29,6 +31,8 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
             pieces if they are made while the database reads. An error of what makes
             them ends the statement, and is raised.
+        permits: Asked by SQLite of all that the statement does, as it is prepared; what
+            it returns is raised, and then nothing was done. PostgreSQL asks nobody.
         opening: What PostgreSQL is told with the ``BEGIN`` of the transaction that is
             opened for the statement, first of several or alone; SQL of ours, without
             placeholders. Of no meaning inside a transaction, and on SQLite.
@@ -42,7 +46,12 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     decode: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     packed: bytes | Iterator[bytes] | None = None
     may_be_brief: bool = False
+    permits: Permits | None = None
     opening: str | None = None
+
+    def __repr__(self) -> str:
+        # Without the parameters: they are values of rows.
+        return f"<Statement {self.text!r}, {len(self.parameters)} parameters>"
 
 
 class Result(msgspec.Struct, frozen=True, eq=False):
@@ -61,3 +70,6 @@ class Result(msgspec.Struct, frozen=True, eq=False):
     rows: Sequence[Any]
     count: int
     columns: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.count} rows>"

@@ -1,7 +1,30 @@
-"""Tenancy: what keeps statements away that cannot be kept to one tenant."""
+"""Tenancy: who tenants are, where each of them is, and who is kept away."""
 
 from __future__ import annotations
 
+from ._database_places import DatabasePlaces, TenantUrl
+from ._gate import TenantGate
+from ._name import check_name, check_place_name
+from ._places import Connect, Places
 from ._raw_sql import RawSqlTenancy
+from ._register import MODEL, Register
+from ._states import FRESH_S, TenantStates
+from ._tenant import Act, State, Tenant
 
-__all__ = ["RawSqlTenancy"]
+__all__ = [
+    "FRESH_S",
+    "MODEL",
+    "Act",
+    "Connect",
+    "DatabasePlaces",
+    "Places",
+    "RawSqlTenancy",
+    "Register",
+    "State",
+    "Tenant",
+    "TenantGate",
+    "TenantStates",
+    "TenantUrl",
+    "check_name",
+    "check_place_name",
+]

@@ -23,10 +23,14 @@ _INSTEAD: Final = (
 
 @final
 class RawSqlTenancy:
-    """Lets raw SQL pass as long as no model has tenants, or for administration."""
+    """Lets raw SQL pass as long as no model has tenants, or for administration.
 
-    def __init__(self) -> None:
-        self._models: set[str] = set()
+    Args:
+        models: Models that have tenants, to begin with.
+    """
+
+    def __init__(self, *models: str) -> None:
+        self._models = set(models)
 
     def declare(self, model: Model) -> None:
         """Take notice of a model before anything is made of it."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from dataflow import DataFlow
 from dataflow.actors import Handler, Turn
@@ -168,7 +167,6 @@ async def test_an_existing_schema_is_never_changed(
     async with DataFlow(database_url) as db:
         first(db)
         await db["User"].create(name="Alice", email="a")
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, existing_schema_mode=True, echo=True) as db:
         second(db)
@@ -191,7 +189,6 @@ async def test_without_auto_migrate_nothing_is_changed_before_it_is_called(
     async with DataFlow(database_url) as db:
         first(db)
         await db["User"].create(name="Alice", email="a")
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, auto_migrate=False, echo=True) as db:
         first(db)

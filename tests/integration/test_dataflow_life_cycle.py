@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-import structlog
 
 from dataflow import AsyncLocalRuntime, DataFlow, Workflow, WorkflowBuilder
 from dataflow.errors import (
@@ -162,7 +161,6 @@ async def test_a_model_may_be_declared_again(database_url: str) -> None:
 async def test_models_of_one_name_do_not_mix(
     database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     first = DataFlow(database_url)
     second = DataFlow(f"sqlite:///{tmp_path / 'second.db'}")
@@ -299,7 +297,6 @@ async def test_the_environment_names_the_database(
 def test_without_any_name_it_is_a_file_and_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     monkeypatch.delenv("DATABASE_URL", raising=False)
     db = DataFlow()
 

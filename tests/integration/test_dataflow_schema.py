@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-import structlog
 
 from dataflow import DataFlow
 from dataflow.errors import DatabaseUnreachableError, QueryError
@@ -47,7 +46,6 @@ async def relations(database_url: str) -> list[str]:
 async def test_a_table_that_is_missing_is_not_made(
     given: dict[str, Any], database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, echo=True, **given) as db:
         user = declare(db)

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
-import structlog
 
-from dataflow import DataFlow, LocalRuntime
+from dataflow import DataFlow, LocalRuntime, field
 from dataflow.drivers import Driver
 from dataflow.errors import (
     ClosedError,
@@ -529,7 +528,6 @@ async def state(db: DataFlow, database_url: str) -> Any:
 async def test_an_existing_schema_is_never_changed(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
     async with DataFlow(database_url, auto_migrate=False) as maker:
         await run(maker, *shop(database_url))
@@ -613,6 +611,87 @@ async def test_a_module_of_models_has_the_shape_it_was_written_from(
 
         assert shape_of(models, db._database.url.dialect) == shape
         assert shape.dialect == dialect
+
+
+OTHERS = {
+    "postgresql": (
+        "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
+        "CREATE TYPE mood AS ENUM ('sad', 'happy')",
+        """CREATE TABLE kinds (
+          code varchar(5) PRIMARY KEY, label char(3), shade text COLLATE "POSIX"
+        )""",
+        """CREATE TABLE things (
+          id integer PRIMARY KEY, big bigint NOT NULL, small smallint, near real,
+          name varchar(20) NOT NULL, note text, size numeric(8, 2), amount positive,
+          at timestamp(3) DEFAULT now(), since timestamptz(0), tags varchar(9)[],
+          doc json, feels mood, kind varchar(5) REFERENCES kinds DEFERRABLE,
+          other varchar(5) DEFAULT 'a' REFERENCES kinds ON DELETE SET DEFAULT,
+          UNIQUE (name, big)
+        )""",
+        "CREATE TABLE serials (id serial PRIMARY KEY, thing integer REFERENCES things)",
+        "CREATE TABLE made (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+        "CREATE INDEX ON things (kind)",
+        "CREATE INDEX ON serials (thing)",
+    ),
+    "sqlite": (
+        "CREATE TABLE kinds (code VARCHAR(5) PRIMARY KEY, shade TEXT COLLATE NOCASE)",
+        """CREATE TABLE things (
+          id INT, big BIGINT NOT NULL, at DATETIME DEFAULT CURRENT_TIMESTAMP,
+          name NVARCHAR(20) NOT NULL, size DECIMAL(8, 2), flag BOOL, raw BLOB,
+          kind VARCHAR(5) REFERENCES Kinds (CODE) DEFERRABLE INITIALLY DEFERRED,
+          other VARCHAR(5) DEFAULT 'a' REFERENCES kinds ON DELETE SET DEFAULT,
+          PRIMARY KEY (id, big), UNIQUE (name, big)
+        )""",
+        """CREATE TABLE made (
+          id INTEGER PRIMARY KEY, thing INTEGER, big BIGINT,
+          FOREIGN KEY (thing, big) REFERENCES things (id, big)
+        )""",
+        "CREATE INDEX by_kind ON things (kind)",
+        "CREATE INDEX by_thing ON made (thing, big)",
+    ),
+}
+
+
+async def test_a_module_asks_for_nothing_but_what_is_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with DataFlow(database_url) as db:
+        await run(db, *OTHERS[database_url.partition(":")[0]])
+        await run(
+            db,
+            "CREATE INDEX by_size ON things (size DESC)",
+            "CREATE UNIQUE INDEX by_note ON things (lower(name)) WHERE size > 3",
+            "CREATE INDEX things_big_idx ON things (big DESC)",
+        )
+        before = await db.inspect_schema_async()
+        module = imported(model_source(before), tmp_path)
+        module.register(db)
+        plan = await db.migrations.plan()
+        await db.auto_migrate(auto_confirm=True)
+        module.register(db)  # now the ledger knows the names of its indexes
+        again = await db.migrations.check()
+
+        assert plan.problems == again.problems == ()
+        assert [step.description for step in plan.steps + again.steps] == []
+        assert await db.inspect_schema_async() == before
+
+
+async def test_a_key_called_id_may_be_given(database_url: str) -> None:
+    async with DataFlow(database_url) as db:
+
+        @db.model
+        class Flight:
+            id: int = field(generated=False)
+
+        with pytest.raises(MissingFieldError):
+            await db[Flight].create()
+        assert await db[Flight].create(id=7) == {"id": 7}
+        await db.initialize()
+    async with DataFlow(database_url) as other:
+        await other.reconstruct_models_from_registry_async()
+        with pytest.raises(MissingFieldError):
+            await other["Flight"].create()
+        assert await other["Flight"].create(id=8) == {"id": 8}
 
 
 async def test_a_module_says_what_no_class_can_say(

@@ -14,13 +14,12 @@ from uuid import UUID, uuid4
 import anyio
 import msgspec
 import pytest
-import structlog
 from anyio import to_process
 
-from dataflow import DataFlow, field
+from dataflow import PII, DataFlow, field
 from dataflow.drivers import Driver
 from dataflow.errors import MissingFieldError, ModelError, RegistryOffError
-from dataflow.models import Digits, NaiveDatetime, declare
+from dataflow.models import Digits, Family, NaiveDatetime, declare
 from dataflow.schema import checksum, define, entries, rebuild, shape_of
 from dataflow.sql import POSTGRESQL, SQLITE
 
@@ -86,6 +85,45 @@ def test_a_definition_makes_a_model_of_the_same_definition() -> None:
     assert define(rebuilt) == definition
     for dialect in (POSTGRESQL, SQLITE):
         assert shape_of([rebuilt], dialect) == shape_of([model], dialect)
+
+
+def test_a_rebuilt_model_is_protected_as_it_was() -> None:
+    class Person:
+        mail: Annotated[str, PII("email", erased="nobody")]
+        born: Annotated[date | None, PII("birthday")] = field(default=None, mask="full")
+        number: str = field(immutable=True, mask="null")
+        since: date = field(default=date(2020, 1, 2), write_once=True)
+        held: bool | None = field(default=None, never_null=True)
+
+        __dataflow__: ClassVar[dict[str, Any]] = {
+            "subject": True,
+            "legal_hold": "held",
+            "retention": {"after_days": 9, "field": "since"},
+        }
+
+    model = declare(Person)
+    definition = msgspec.json.decode(msgspec.json.encode(define(model)))
+    rebuilt = rebuild(definition)
+
+    assert define(rebuilt) == define(model)
+    assert [each.marks for each in rebuilt.fields] == [
+        each.marks for each in model.fields
+    ]
+    assert rebuilt.privacy == model.privacy
+
+
+@pytest.mark.parametrize("keeps_apart", [False, True])
+def test_a_rebuilt_model_has_tenants_as_it_had(*, keeps_apart: bool) -> None:
+    class Note:
+        name: str
+
+        __dataflow__: ClassVar[dict[str, Any]] = {"multi_tenant": True}
+
+    model = declare(Note, Family(keeps_apart=keeps_apart))
+    rebuilt = rebuild(msgspec.json.decode(msgspec.json.encode(define(model))))
+
+    assert rebuilt.is_apart is keeps_apart
+    assert rebuilt.names == model.names
 
 
 def test_a_checksum_tells_contents_apart_and_nothing_else() -> None:
@@ -193,7 +231,6 @@ def test_plain_code_rebuilds_models_in_another_process(database_url: str) -> Non
 async def test_a_content_is_one_version_whoever_comes_back_to_it(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     caplog.set_level(logging.INFO, "dataflow")
 
     async def register(*names: str) -> dict[str, int]:
@@ -221,7 +258,6 @@ async def test_a_content_is_one_version_whoever_comes_back_to_it(
 async def test_drift_is_told_and_logged(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    structlog.reset_defaults()
     async with DataFlow(database_url) as first:
         for name in ("User", "Order"):
             first.model(type(name, (), {"__annotations__": {"name": str}}))

@@ -17,6 +17,7 @@ FACTS: dict[str, object] = {
     "known": ("UserCreateNode", "UserReadNode"),
     "limit": "waiting",
     "nodes": ("a", "b"),
+    "problems": {"acme": "no room"},
     "restarts": 3,
     "retry_after": 0.5,
     "window_s": 5.0,

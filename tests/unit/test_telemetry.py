@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -15,13 +15,6 @@ from structlog.testing import capture_logs
 from dataflow.telemetry import Level, get_log
 
 LEVELS: list[Level] = ["debug", "info", "warning", "error"]
-
-
-@pytest.fixture(autouse=True)
-def unconfigured() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._command import migrate
+from ._models import load
 
-__all__ = ["migrate"]
+__all__ = ["load", "migrate"]

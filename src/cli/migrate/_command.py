@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -90,6 +91,10 @@ def apply(
     has_backup: Annotated[
         bool, typer.Option("--backup", help="Copy first what is changed.")
     ] = False,
+    backup_folder: Annotated[
+        Path | None,
+        typer.Option(help="Copy it into a file in this folder.", file_okay=False),
+    ] = None,
     keeps_steps: Annotated[
         bool,
         typer.Option("--no-rollback", help="Keep the steps before one that fails."),
@@ -112,7 +117,7 @@ def apply(
                 drops=drops or (),
                 max_risk_level=max_risk,
                 agreed=plan.checksum if plan.steps else None,
-                backup=has_backup,
+                backup=backup_folder or has_backup,
                 rollback_on_error=not keeps_steps,
                 on_step=partial(show_step, console),
             ),

@@ -24,6 +24,8 @@ from ._key import with_key
 from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
+from ._pii import find_pii
+from ._privacy import read_privacy
 from ._references import References, find_references
 from ._source import read_source
 from ._specifier import Specifier
@@ -58,18 +60,22 @@ def declare(cls: type, family: Family | None = None) -> Model:
     declared = {
         field: _field(name, field, *written) for field, written in source.items()
     }
+    given = [each for each, said in specifiers.items() if said.is_given]
     declared_key = _declared_key(name, specifiers, options)
     if declared_key:
         check_group(name, declared_key, declared)
-    fields, key = with_key(name, declared, declared_key)
+    fields, key = with_key(name, declared, declared_key, given)
     fields = _with_timestamps(name, fields, options)
-    if options.has_tenants:
+    is_apart = options.has_tenants and family is not None and family.keeps_apart
+    # Who declares the column has it, also where it says the same in every row.
+    has_column = options.has_tenants and (not is_apart or TENANT in fields)
+    if has_column:
         refuse_in_key(name, key)
         fields = with_tenant(name, fields)
     fields = with_life(name, fields, options)
     check_names(name, fields)
     indexes, uniques = collect_indexes(name, fields, key, specifiers, options)
-    if options.has_tenants:
+    if has_column:
         indexes, uniques = without_tenant(name, indexes, uniques)
     foreign_keys = _foreign_keys(name, fields, source, options)
     indexes = with_foreign_keys(indexes, (key, *uniques), foreign_keys)
@@ -86,7 +92,9 @@ def declare(cls: type, family: Family | None = None) -> Model:
         created_field=_managed(fields, _CREATED),
         updated_field=_managed(fields, _UPDATED),
         audit=options.audit,
-        tenant_field=TENANT if options.has_tenants else None,
+        privacy=read_privacy(name, options.given, fields),
+        tenant_field=TENANT if has_column else None,
+        is_apart=is_apart,
         deleted_field=DELETED if options.keeps_deleted else None,
         version_field=VERSION if options.is_versioned else None,
         foreign_keys=foreign_keys,
@@ -131,12 +139,34 @@ def _field(model: str, name: str, annotation: object, specifier: Specifier) -> F
         renamed_from=specifier.renamed_from,
         is_defaulted=specifier.is_defaulted and not specifier.is_computed,
         is_computed=specifier.is_computed,
-        marks=_marks(model, name, specifier),
+        marks=_marks(model, name, annotation, specifier, type_),
     )
 
 
-def _marks(model: str, name: str, specifier: Specifier) -> Marks:
-    marks = specifier.marks
+def _marks(
+    model: str, name: str, annotation: object, specifier: Specifier, type_: FieldType
+) -> Marks:
+    marks, note = specifier.marks, find_pii(annotation)
+    if note is not None:
+        if marks.pii is not None:
+            problem = (
+                "its annotation and field() both say that it is personal: keep one"
+            )
+            raise ModelError(model, name, problem)
+        mask = marks.mask or "partial"
+        marks = msgspec.structs.replace(marks, pii=note.category, mask=mask)
+        if note.erased is not msgspec.UNSET:
+            marks = msgspec.structs.replace(marks, erased=note.erased)
+    category: Any = marks.pii
+    if category is not None and not (isinstance(category, str) and category):
+        problem = "the category of personal data is a word, such as 'email'"
+        raise ModelError(model, name, problem)
+    if marks.erased is not msgspec.UNSET and marks.erased is not None:
+        try:
+            marks = msgspec.structs.replace(marks, erased=type_.check(marks.erased))
+        except MismatchError as error:
+            problem = f"what stands in its place when it is erased {error}"
+            raise ModelError(model, name, problem) from None
     if marks.mask is not None and marks.mask not in MASKS:
         near = nearest(str(marks.mask), MASKS)
         hint = f"did you mean {near!r}?" if near else f"one of {', '.join(MASKS)}"

@@ -1,11 +1,14 @@
 """Which fields are the key, and who makes its values.
 
 Rules of this file: every model has a key; an ``id: int`` that nobody gives is
-made by the database, and so is any single int key declared with ``= None``; any
-other key must be given or have a factory; a key is never None.
+made by the database, and so is any single int key declared with ``= None``, unless
+``generated=False`` is said; any other key must be given or have a factory; a key is
+never None.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import msgspec
 
@@ -18,7 +21,10 @@ __all__ = ["with_key"]
 
 
 def with_key(
-    model: str, fields: dict[str, Field], declared: tuple[str, ...]
+    model: str,
+    fields: dict[str, Field],
+    declared: tuple[str, ...],
+    given: Collection[str] = (),
 ) -> tuple[dict[str, Field], tuple[str, ...]]:
     """Return the fields with their key among them, and the names of the key.
 
@@ -26,6 +32,7 @@ def with_key(
         model: Name of the model.
         fields: The declared fields, by name.
         declared: Names of the fields declared to be the key; maybe none.
+        given: Names of fields whose values the database does not make.
 
     Raises:
         ModelError: A key field cannot be one.
@@ -33,21 +40,25 @@ def with_key(
     if not declared and "id" not in fields:
         fields = {"id": Field(model=model, name="id", type=_INT), **fields}
     key = declared or ("id",)
-    made = {name: _key_field(fields[name], is_alone=len(key) == 1) for name in key}
+    is_alone = len(key) == 1
+    made = {
+        name: _key_field(fields[name], is_alone=is_alone, is_given=name in given)
+        for name in key
+    }
     return {**fields, **made}, key
 
 
 _INT = FieldType(Kind.INT, int)
 
 
-def _key_field(field: Field, *, is_alone: bool) -> Field:
+def _key_field(field: Field, *, is_alone: bool, is_given: bool) -> Field:
     if field.type.is_compound or field.type.kind is Kind.FLOAT:
         problem = f"{field.type.describe()} cannot be a key: use int, str or UUID"
         raise ModelError(field.model, field.name, problem)
     if field.marks.mask is not None:
         problem = "a key cannot be masked: pages and changes go by it"
         raise ModelError(field.model, field.name, problem)
-    if is_alone and _is_generated(field):
+    if is_alone and not is_given and _is_generated(field):
         return msgspec.structs.replace(
             field, is_key=True, is_generated=True, is_nullable=False, default=None
         )

@@ -15,9 +15,9 @@ from ._name import MAX_NAME_BYTES
 __all__ = ["Options", "read_options"]
 
 _KNOWN: Final = (
-    *("audit", "foreign_keys", "indexes", "multi_tenant", "primary_key", "protect"),
-    *("renamed_from", "soft_delete", "table_name", "timestamps", "unique"),
-    "versioned",
+    *("audit", "erasure", "foreign_keys", "indexes", "legal_hold", "multi_tenant"),
+    *("primary_key", "protect", "renamed_from", "retention", "soft_delete", "subject"),
+    *("table_name", "timestamps", "unique", "versioned"),
 )
 _LATER: Final = ("audit_log",)
 _AUDITS: Final = ("off", "summary", "changes", "full")

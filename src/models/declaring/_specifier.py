@@ -31,6 +31,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
         is_defaulted: Whether the database has a value when a create says none.
         is_computed: Whether the database always makes the value.
         renamed_from: What its column was called before, or None.
+        is_given: Whether the database makes no value of it, though it is the key.
     """
 
     default: Any = _MISSING
@@ -44,6 +45,7 @@ class Specifier(msgspec.Struct, frozen=True, eq=False):
     is_defaulted: bool = False
     is_computed: bool = False
     renamed_from: str | None = None
+    is_given: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -66,6 +68,7 @@ def field(
     digits: tuple[int, int] | None = None,
     database_default: bool = False,
     computed: bool = False,
+    generated: bool = True,
     references: str | type | None = None,
     on_delete: OnChange = "no_action",
     on_update: OnChange = "no_action",
@@ -89,6 +92,8 @@ def field(
         digits: Of a Decimal: digits altogether, and after the point.
         database_default: The column, which others made, has a default of its own.
         computed: The column, which others made, is always computed by the database.
+        generated: Whether the database makes the values of an int key called ``id``;
+            False says that a create gives them.
         references: It holds the key of a row of this model, ``"Customer"`` or the
             class, or a unique field of it, ``"Customer.code"``.
         on_delete: What becomes of the row when the one it refers to is deleted.
@@ -121,6 +126,7 @@ def field(
         is_defaulted=database_default,
         is_computed=computed,
         renamed_from=renamed_from,
+        is_given=not generated,
     )
 
 

@@ -96,13 +96,19 @@ def check_str(value: object) -> str:
     if "\0" in value:
         came = "a str with a NUL character"
         raise MismatchError(came, "str without NUL")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            came = "a str with a lone surrogate"
-            raise MismatchError(came, "str of valid Unicode") from None
+    if not value.isascii() and not _is_unicode(value):
+        came = "a str with a lone surrogate"
+        raise MismatchError(came, "str of valid Unicode")
     return value
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether *value* can be encoded; what says why not would hold the text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_bytes(value: object) -> bytes:

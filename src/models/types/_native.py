@@ -15,6 +15,7 @@ NATIVE_TYPES: Final = {
     "smallint": Kind.INT,
     "integer": Kind.INT,
     "real": Kind.FLOAT,
+    "text": Kind.STR,
     "character varying": Kind.STR,
     "bpchar": Kind.STR,
     "name": Kind.STR,
@@ -29,7 +30,8 @@ NATIVE_TYPES: Final = {
 }
 """Types of columns that others made, and what a field of one holds.
 
-NUMERIC is SQLite's, the others are PostgreSQL's.
+NUMERIC is SQLite's, the others are PostgreSQL's. A column of ``text`` has the collation
+of its database, unlike that of a plain ``str``.
 """
 
 

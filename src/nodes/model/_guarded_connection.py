@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, ClassVar, Final, Literal, cast, final
+from typing import Any, Final, cast, final
 
-from ...drivers import Connection, Driver, RowStream
+from ...drivers import Connection, Driver, LentDriver, RowStream
 from ...errors import DriverError, TransactionConflictError, UnguardedStatementError
 from ...models import Relation
 from ...sql import (
@@ -126,7 +126,7 @@ def _guarded(statements: Sequence[Statement]) -> list[Guarded]:
 
 
 @final
-class GuardedDriver:
+class GuardedDriver(LentDriver):
     """A driver whose connections keep to terms; for whoever takes its own.
 
     Args:
@@ -134,16 +134,9 @@ class GuardedDriver:
         terms: Those of the message.
     """
 
-    backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset()
-
     def __init__(self, driver: Driver, terms: Terms) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._terms = terms
-        self.url = driver.url
-        self.dialect = driver.dialect
-        self.capacity = driver.capacity
-        self.statistics = driver.statistics
-        self.aclose = driver.aclose
 
     @asynccontextmanager
     async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:

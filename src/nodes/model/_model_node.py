@@ -60,7 +60,7 @@ class ModelNode(Node, Generic[PlanT]):
         self.name = f"{model.name}{self.suffix}"
         self.is_idempotent = not self.operation.is_write
         # Asked for each message, so decided once.
-        self.has_views = bool(model.tenant_field or model.deleted_field)
+        self.has_views = model.has_tenants or model.deleted_field is not None
         self.is_recorded = model.audit != "off" and self.operation.is_write
         self._inputs = {port.name: port for port in self.ports()}
         for port in view_ports(model, self.operation):
@@ -69,6 +69,10 @@ class ModelNode(Node, Generic[PlanT]):
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self.database!r}>"
+
+    def at(self, database: Database, model: Model) -> ModelNode[PlanT]:
+        """Return the same node for another database, where *model* stands for its own."""
+        return type(self)(model, database)
 
     # -- what a kind says -------------------------------------------------------
 

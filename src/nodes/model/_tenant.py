@@ -19,7 +19,7 @@ from ...errors import (
     TenantScopeError,
 )
 from ...messages import CrossTenant, Envelope, Request
-from ...models import Model
+from ...models import TENANT, Model
 from ...sql import Table, Undecided
 from ...telemetry import get_log
 from ._options import came
@@ -37,17 +37,18 @@ def take_tenant(model: Model, parameters: dict[str, Any], owner: str) -> str | N
     Raises:
         FieldValueError: It is none.
     """
-    name = model.tenant_field
-    if name is None:
+    if not model.has_tenants:
         return None
+    name = TENANT
     given = parameters.pop(name, None)
     if given is None:
         return None
     if not isinstance(given, str) or not given:
         expected = "the name of a tenant, not empty"
         raise FieldValueError(owner, name, _came(given), expected)
-    tenant: str = model.field(name).check(given, owner)
-    return tenant
+    if model.tenant_field is not None:
+        model.field(name).check(given, owner)
+    return given
 
 
 def _came(given: object) -> str:
@@ -74,7 +75,7 @@ def settle_tenant(
     given = take_tenant(model, parameters, request.node)
     tenant = envelope.tenant or given
     if given is not None and given != tenant:
-        raise TenantMismatchError(request.node, str(model.tenant_field))
+        raise TenantMismatchError(request.node, TENANT)
     cross = None if envelope.scope is None else envelope.scope.cross_tenant
     if cross is not None:
         _check_cross(request, cross, envelope)

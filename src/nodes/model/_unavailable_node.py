@@ -35,8 +35,13 @@ class UnavailableNode(ModelNode[Any]):
     ) -> None:
         self.operation = kind.operation  # type: ignore[misc]  # of its kind, not its class
         self.suffix = kind.suffix  # type: ignore[misc]  # likewise
+        self._kind = kind
         self._reason = reason
         super().__init__(model, database)
+
+    def at(self, database: Database, model: Model) -> UnavailableNode:
+        """Return the same refusal for another database."""
+        return UnavailableNode(self._kind, model, database, self._reason)
 
     def ports(self) -> list[Port]:
         """Return nothing: it takes anything, to refuse it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...messages import Envelope, Operation
-from ...models import Model
+from ...models import TENANT, Model
 from ...sql import Table
 from .._node import Port
 from ._options import flag
@@ -26,6 +26,7 @@ _WISHES: Final = {
     Operation.AGGREGATE: _INCLUDE,
     Operation.STREAM: _INCLUDE,
     Operation.EXPLAIN: _INCLUDE,
+    Operation.BULK_UPDATE: _INCLUDE,
     Operation.DELETE: _PERMANENT,
     Operation.BULK_DELETE: _PERMANENT,
 }
@@ -35,8 +36,8 @@ _WISHES: Final = {
 def view_ports(model: Model, operation: Operation) -> list[Port]:
     """Return the ports that say which rows there are."""
     ports: list[Port] = []
-    if model.tenant_field is not None:
-        ports.append(Port(model.tenant_field, str))
+    if model.has_tenants:
+        ports.append(Port(TENANT, str))
     if model.deleted_field is not None and operation in _WISHES:
         ports.append(Port(_WISHES[operation], bool))
     return ports
@@ -66,7 +67,7 @@ def settle(
         FieldValueError: It says it wrongly.
     """
     request = envelope.message
-    if model.tenant_field is not None:
+    if model.has_tenants:
         settle_tenant(model, envelope, parameters, keeps=keeps_tenant)
     if model.deleted_field is not None and request.operation in _WISHES:
         name = _WISHES[request.operation]

@@ -77,6 +77,8 @@ class Databases:
             for database in reversed(self._nodes):
                 if database.url == url or _place(database.url) == place:
                     return database.interceptors
+                if database.apart is not None and database.apart.leads_to(url):
+                    return (*database.interceptors, database.apart.outside)
         return ()
 
     def _other(self, url: DatabaseUrl) -> SqlNode:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast, final
 
+from msgspec.structs import replace
+
 from ...actors import Actor, Turn
-from ...drivers import Driver
+from ...drivers import Connection, Driver
 from ...errors import ConnectionLostError, FieldValueError
 from ...messages import Envelope, Request
 from ...row_security import RowSecurity
@@ -14,6 +16,7 @@ from ...sql import POSTGRESQL, Ledger, Result, Statement, Terms, raw_statement
 from ._administrative import refuse_administrative
 from ._sql_node import NAME
 from ._tables import check_tables
+from ._touched import Watch
 
 __all__ = ["SqlActor"]
 
@@ -93,7 +96,7 @@ class SqlActor(Actor):
                     # On SQLite it is a reader, which refuses writes.
                     await connection.run((_READ_ONLY,))
                 await check_tables(connection, driver.dialect, terms)
-                (result,) = await connection.run((statement,))
+                result = await self._run_watched(connection, terms, statement)
                 ledger.add(result.count)
                 return result
         except ConnectionLostError:
@@ -101,6 +104,21 @@ class SqlActor(Actor):
         except BaseException:
             ledger.release()
             raise
+
+    async def _run_watched(
+        self, connection: Connection, terms: Terms, statement: Statement
+    ) -> Result:
+        """Run a statement; what it does beside its text is held against the terms."""
+        permits = terms.permits
+        if permits is None or self._driver.dialect is not POSTGRESQL:
+            # SQLite asks before it does anything.
+            (result,) = await connection.run((replace(statement, permits=permits),))
+            return result
+        watch = Watch(connection, permits, reads=terms.is_read_only)
+        await watch.begin()
+        (result,) = await connection.run((statement,))
+        await watch.check()
+        return result
 
 
 _READ_ONLY: Final = Statement("SET TRANSACTION READ ONLY")

@@ -177,10 +177,12 @@ class Channels:
 
     Args:
         post: Has a function called soon on the event loop of the actors.
+        on_end: Called when one has ended.
     """
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, on_end: Callable[[], object] | None = None) -> None:
         self._post = post
+        self._on_end = on_end
         self._open: set[Channel] = set()
         self._is_closed = False
 
@@ -199,6 +201,13 @@ class Channels:
                 yield
         finally:
             self._open.discard(channel)
+            if self._on_end is not None:
+                self._on_end()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether none is being read."""
+        return not self._open
 
     def close(self) -> None:
         """End them all; whoever reads one gets a `ClosedError`."""

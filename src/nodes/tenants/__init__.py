@@ -1,17 +1,9 @@
-"""Tenants as lanes: whose turn it is, and what each may have at once."""
+"""Tenants that have a place of their own each, of which an engine has some open."""
 
 from __future__ import annotations
 
-from ._desk import Desk
-from ._lane import current_tenant, lane_of
-from ._limits import TenantLimits
-from ._tenants import GivenLimits, Tenants
+from ._apart import Apart, Gate
+from ._tenant_places import TenantPlaces
+from ._tenant_router import TenantRouter
 
-__all__ = [
-    "Desk",
-    "GivenLimits",
-    "TenantLimits",
-    "Tenants",
-    "current_tenant",
-    "lane_of",
-]
+__all__ = ["Apart", "Gate", "TenantPlaces", "TenantRouter"]

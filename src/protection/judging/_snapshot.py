@@ -14,7 +14,7 @@ from typing import Any, Final, final
 import msgspec
 
 from ...errors import PolicyError
-from ...messages import Operation, Request
+from ...messages import Judged, Operation, Request
 from ...models import Model
 from ...sql import Filter, Terms, names_in
 from .._hint import hint
@@ -27,7 +27,16 @@ from ..rules import (
     is_about_rows,
     read_rules,
 )
-from ._cascades import DELETES, Reach, deletes_for_good, reached_by_delete
+from ._cascades import (
+    CHANGES,
+    DELETES,
+    Reach,
+    changed_fields,
+    deletes_for_good,
+    passes_keys_on,
+    reached_by_delete,
+    reached_by_update,
+)
 from ._case import Applied, Case
 from ._decision import Asker, Decision, approval_required, blocked
 from ._marked import marked
@@ -55,6 +64,7 @@ class Snapshot:
     Attributes:
         policy: As given, with what models say of themselves.
         version: Tells it from others: its number, and a digest of the rules.
+        judged: What a message has that no override and no approval let through.
         models: By name.
 
     Raises:
@@ -73,6 +83,7 @@ class Snapshot:
         self.policy = policy.with_rules(own)
         self.models = dict(models)
         self.version = f"{number}-{_digest(self.policy)}"
+        self.judged = Judged(self.version)
         self._connection = connection
         self._is_closed = policy.default == "deny"
         self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]
@@ -84,6 +95,7 @@ class Snapshot:
         self._by_node: dict[str, Case] = {}
         self._raw: dict[tuple[str, str], Case] = {}
         self._reached: dict[str, tuple[Reach, ...]] = {}
+        self._passing: dict[str, tuple[int, bool]] = {}
         self.limits_reads = self.is_limiting_reads
         self.is_empty = not (
             self._rules or self._is_closed or any(map(_has_marks, models.values()))
@@ -176,9 +188,7 @@ class Snapshot:
     def case(self, request: Request) -> Case:
         """Return what the rules say of a request for a model's node."""
         operation = request.operation
-        upserts = operation is Operation.BULK_CREATE and request.parameters.get(
-            "conflict_resolution", "error"
-        ) not in ("error", "skip")
+        upserts = operation is Operation.BULK_CREATE and _is_upsert(request)
         key = request.model, operation, upserts
         case = self._cases.get(key)
         if case is None:
@@ -218,20 +228,51 @@ class Snapshot:
         return case
 
     def reached(self, request: Request) -> tuple[Reach, ...]:
-        """Return what foreign keys make the database do if a request deletes rows."""
-        if request.operation not in DELETES:
-            return ()
-        model = self.models.get(request.model)
-        if model is None or not deletes_for_good(request, model):
-            return ()
-        return self.reached_from(model.name)
+        """Return what foreign keys make the database do for a request."""
+        operation = request.operation
+        if operation in DELETES:
+            model = self.models.get(request.model)
+            if model is None or not deletes_for_good(request, model):
+                return ()
+            return self.reached_from(model.name)
+        if operation in CHANGES:
+            model = self.models.get(request.model)
+            if model is None or not self._passes_on(model):
+                return ()
+            if operation is Operation.BULK_CREATE and not _is_upsert(request):
+                return ()
+            return reached_by_update(model, changed_fields(request, model))
+        return ()
 
-    def reached_from(self, name: str) -> tuple[Reach, ...]:
-        """Return what foreign keys make of a delete of a model's rows."""
+    def reached_from(
+        self,
+        name: str,
+        changed: frozenset[str] | None = None,
+        *,
+        by_update: bool = False,
+    ) -> tuple[Reach, ...]:
+        """Return what foreign keys make of a delete of a model's rows, or of a change.
+
+        Args:
+            name: Of the model.
+            changed: Which fields change, in lower case; None if any may.
+            by_update: Whether they change, rather than go.
+        """
+        if by_update:
+            return reached_by_update(self.models[name], changed)
         found = self._reached.get(name)
         if found is None:
             found = self._reached[name] = reached_by_delete(self.models[name])
         return found
+
+    def _passes_on(self, model: Model) -> bool:
+        """Whether a change may reach other rows, told quickly: it is asked each time."""
+        generation = model.generation
+        known = self._passing.get(model.name)
+        if known is None or known[0] != generation:
+            known = generation, passes_keys_on(model)
+            self._passing[model.name] = known
+        return known[1]
 
     @property
     def is_limiting_reads(self) -> bool:
@@ -357,6 +398,12 @@ def _standing(applied: Applied) -> Applied | None:
         id=rule.id,
     )
     return Applied(always, applied.actions, None if is_asking else when)
+
+
+def _is_upsert(request: Request) -> bool:
+    """Whether a bulk create changes rows that are there."""
+    resolution = request.parameters.get("conflict_resolution", "error")
+    return resolution not in ("error", "skip")
 
 
 def _is_about_sight(rule: Rule, when: Filter | None) -> bool:

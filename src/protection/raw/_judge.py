@@ -6,21 +6,25 @@ a rule counts as one that holds, and one that allows as one that does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, final
+
+from msgspec.structs import replace
 
 from ...errors import BlockedError, ReadBlockedError, WriteBlockedError
 from ...messages import Request
-from ...sql import ALL, NOTHING, Cap, Dialect, Terms
+from ...sql import ALL, NOTHING, POSTGRESQL, Cap, Dialect, Terms
 from ..judging import Asker, Decision, Reach, Snapshot, blocked
 from ..rules import ACTIONS, SEVERITY, Effect, Rule
 from ._statement import Access, Reading, read_statement
+from ._wall import OWN_TABLES, Wall
 
 __all__ = ["judge_raw", "judge_reached"]
 
 _NO_MODEL: Final = "*"
 _OPERATION: Final = "sql"
 _UNKNOWN: Final = "a statement that is not understood"
+_AUDIT: Final = f"{OWN_TABLES}audit"
 
 
 def judge_raw(
@@ -35,7 +39,43 @@ def judge_raw(
     text = message.parameters.get("query")
     if not isinstance(text, str):
         return Decision()  # the actor says what is wrong with it
-    return _RawCase(snapshot, asker).judge(read_statement(text, dialect))
+    reading = read_statement(text, dialect)
+    decision = _RawCase(snapshot, asker).judge(reading)
+    terms = decision.terms
+    if terms is None or reading.problem is not None:
+        return decision
+    # PostgreSQL is asked afterwards, and keeps what only reads from writing by itself.
+    is_asked = dialect is not POSTGRESQL or snapshot.limits_reads
+    if terms.is_read_only and not is_asked:
+        return decision
+    wall = _wall(reading, snapshot, asker)
+    return replace(decision, terms=replace(terms, permits=wall))
+
+
+def _wall(reading: Reading, snapshot: Snapshot, asker: Asker) -> Wall:
+    """Return what the database is held to, whatever the text says."""
+
+    def judge(access: Access) -> None:
+        _RawCase(snapshot, asker).judge_beside(access)
+
+    accesses = (*reading.accesses, *_passed_on(reading, snapshot))
+    return Wall(accesses, snapshot.models, judge, _not_understood)
+
+
+def _passed_on(reading: Reading, snapshot: Snapshot) -> Iterator[Access]:
+    """Yield what foreign keys make of a statement, which was judged with it."""
+    for access in reading.accesses:
+        if access.action not in ("update", "delete"):
+            continue
+        by_update = access.action == "update"
+        for model in snapshot.models.values():
+            if model.table.casefold() != access.table.casefold():
+                continue
+            for each in snapshot.reached_from(
+                model.name, access.columns, by_update=by_update
+            ):
+                table = snapshot.models[each.model].table
+                yield Access(table, each.action, each.fields)
 
 
 def judge_reached(
@@ -95,6 +135,7 @@ class _RawCase:
         models = self._tables.get(access.table.casefold())
         if models is None:
             if not access.is_doubtful:
+                self._judge_own(access)
                 self._judge_one(_NO_MODEL, access.action, access.columns)
                 if not self._would_pass_everywhere(access):
                     others.add(access.table)
@@ -103,9 +144,45 @@ class _RawCase:
             self._judge_one(model, access.action, access.columns)
             if access.action == "delete":
                 self.judge_reached(self._snapshot.reached_from(model))
+            elif access.action == "update":
+                changed = self._snapshot.reached_from(
+                    model, access.columns, by_update=True
+                )
+                self.judge_reached(changed)
+
+    def _judge_own(self, access: Access) -> None:
+        """Judge what is done to a table that this library keeps for itself.
+
+        Raises:
+            BlockedError: It is refused.
+        """
+        name = access.table.casefold()
+        if not name.startswith(OWN_TABLES):
+            return
+        if access.action != "read":
+            self._judge_unknown("it writes to a table that dataflow keeps for itself")
+        elif name.startswith(_AUDIT):
+            # It holds the values of rows.
+            for model in self._snapshot.models:
+                self._judge_one(model, "read", None)
+
+    def judge_beside(self, access: Access) -> None:
+        """Judge what the database does for the statement, beside its text.
+
+        Raises:
+            BlockedError: It is refused.
+        """
+        self._judge_access(access, set())
+        if self._effect == "require_approval":
+            problem = "it does more than was approved"
+        elif self._caps and access.table.casefold() in self._tables:
+            problem = "the rows it writes cannot be counted"
+        else:
+            return
+        raise _not_understood(problem)
 
     def judge_reached(self, reached: Iterable[Reach]) -> Decision:
-        """Judge what foreign keys make of a delete.
+        """Judge what foreign keys make of a write.
 
         Raises:
             BlockedError: It is refused.
@@ -114,7 +191,7 @@ class _RawCase:
             n_caps = len(self._caps)
             self._judge_one(each.model, each.action, each.fields)
             if len(self._caps) > n_caps:
-                problem = "rows that go with those it deletes cannot be counted"
+                problem = "rows that foreign keys make it write cannot be counted"
                 raise _not_understood(problem)
         return self._decision(is_read_only=False)
 

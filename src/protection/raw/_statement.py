@@ -69,6 +69,22 @@ _MAX_NAME_BYTES: Final = 63
 _READABLE: Final = 512
 """Statements whose reading is kept."""
 
+_CATALOGUES: Final = ("pg_", "sqlite_")
+"""How names of tables begin that a database keeps for itself."""
+
+_TELLING: Final = frozenset(
+    {
+        *("pg_statistic", "pg_statistic_ext_data", "pg_stats", "pg_stats_ext"),
+        *("pg_stats_ext_exprs", "pg_stat_activity", "pg_stat_statements"),
+        *("pg_largeobject", "pg_prepared_statements", "pg_cursors", "pg_authid"),
+        *("pg_shadow", "sqlite_stat3", "sqlite_stat4", "sqlite_dbpage"),
+    }
+)
+"""Those of them that hold values of rows, or texts of statements.
+
+Source: PostgreSQL 18, chapters 52 and 53; sqlite.org/fileformat2.html#stat4tab.
+"""
+
 _ALL_WRITES: Final = ("delete", "schema", "update", "create")
 
 
@@ -181,6 +197,9 @@ class _Reader:
             msg = "it changes the schema, and does not tell of which tables"
             raise _UnclearError(msg)
         for name in sorted(names):
+            if name.lower().startswith(_CATALOGUES):
+                msg = "it changes a table that the database keeps for itself"
+                raise _UnclearError(msg)
             for action in (*_ALL_WRITES, "read"):
                 yield Access(name, action, None)
 
@@ -205,6 +224,9 @@ class _Reader:
             if isinstance(table.this, exp.Func):
                 continue  # `_check_harmless` looked at it
             name = self._name(table)
+            if name.lower() in _TELLING:
+                msg = "it reads what the database keeps of the values of rows"
+                raise _UnclearError(msg)
             is_doubtful = name.lower() in ctes and not table.args.get("db")
             yield Access(name, "read", columns, is_doubtful)
 
@@ -247,7 +269,11 @@ class _Reader:
         if not isinstance(target, self._exp.Table):
             msg = "it does not tell which table it writes"
             raise _UnclearError(msg)
-        return self._name(target)
+        name = self._name(target)
+        if name.lower().startswith(_CATALOGUES):
+            msg = "it writes to a table that the database keeps for itself"
+            raise _UnclearError(msg)
+        return name
 
     def _inserted(self, insert: Any, name: str) -> Iterator[Access]:  # noqa: ANN401  # as above
         columns = None

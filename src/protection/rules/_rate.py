@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Final, final
 
 import msgspec
@@ -60,6 +61,8 @@ class RateMeter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
+        # The thread of a SQLite connection may ask as well.
+        self._lock = Lock()
 
     def is_over(self, key: Hashable, rate: Rate, *, note: bool = True) -> bool:
         """Whether one more is more than *rate*; if not, it is counted.
@@ -69,6 +72,10 @@ class RateMeter:
             rate: How many there may be.
             note: Whether it happens now, or is only asked about.
         """
+        with self._lock:
+            return self._is_over(key, rate, note=note)
+
+    def _is_over(self, key: Hashable, rate: Rate, *, note: bool) -> bool:
         now = self._clock()
         times: deque[float] = self._times.get(key) or deque()
         while times and times[0] <= now - rate.seconds:

@@ -6,15 +6,27 @@ only, so that no name of a table can be code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from keyword import iskeyword
 from typing import Final
 
+from msgspec.structs import replace
+
 from ...errors import ModelError
-from ...models import Field, FieldType, Kind, Model, declare
+from ...models import (
+    Action,
+    Field,
+    FieldType,
+    ForeignKey,
+    Kind,
+    Model,
+    declare,
+    snake_case,
+)
 from .._shape import Schema, TableShape, View
 from ._adopt import Adopted, adopt
 from ._name import model_name
+from ._relate import relate
 
 __all__ = ["model_source"]
 
@@ -68,18 +80,34 @@ def model_source(schema: Schema, tables: Iterable[str] | None = None) -> str:
         tables: Full names of the tables wanted; all if None.
     """
     wanted = None if tables is None else set(tables)
-    parts = [_HEAD]
+    found: list[tuple[TableShape | View, list[str], Model | None]] = []
     names: list[str] = []
     for table in schema.relations:
-        if wanted is not None and table.full_name not in wanted:
-            continue
-        name = _free(model_name(table.name), names)
-        lines = [*_table(table, name)]
-        if not lines[-1].startswith("#"):
-            names.append(name)
+        if wanted is None or table.full_name in wanted:
+            notes, model = _taken(table, names)
+            found.append((table, notes, model))
+            names += [] if model is None else [model.name]
+    related = relate([(table, model) for table, _, model in found if model])
+    parts = [_HEAD]
+    for table, notes, model in found:
+        lines = notes
+        if model is not None:
+            left_out = related.left_out.get(model.name, {})
+            lines = [
+                *notes,
+                *_notes(table, left_out),
+                *_lines(_native(related.models[model.name], table, schema.dialect)),
+            ]
         parts.append("\n".join(lines) + "\n")
     parts.append(_TAIL.format(names=", ".join(names)))
     return "\n\n".join(parts)
+
+
+def _notes(table: TableShape | View, left_out: Mapping[str, str]) -> list[str]:
+    return [
+        f"# {table.full_name!r}.{what!r} is left out: {reason!r}"
+        for what, reason in left_out.items()
+    ]
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -90,19 +118,33 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return free
 
 
-def _table(table: TableShape | View, name: str) -> Iterator[str]:
-    adopted = adopt(table, name)
-    for column, reason in adopted.left_out.items():
-        yield f"# {table.full_name!r}.{column!r} is left out: {reason!r}"
-    problem = _problem(table, adopted)
-    if problem is not None or adopted.model is None:
-        yield f"# {table.full_name!r} is left out: {problem!r}"
-        return
-    model = adopted.model
-    if all(map(_is_plain, model.names)):
-        yield from _class(model)
-    else:
-        yield from _call(model)
+def _taken(
+    table: TableShape | View, names: Sequence[str]
+) -> tuple[list[str], Model | None]:
+    """Return comments about a table, and its model if a class can say it."""
+    adopted = adopt(table, _free(model_name(table.name), names))
+    notes, problem = _notes(table, adopted.left_out), _problem(table, adopted)
+    if problem is None:
+        return notes, adopted.model
+    return [*notes, f"# {table.full_name!r} is left out: {problem!r}"], None
+
+
+def _native(model: Model, table: TableShape | View, dialect: str) -> Model:
+    """Return the model with a note on each text whose collation is not ours."""
+
+    def noted(each: Field) -> Field:
+        column = table_columns[each.name]
+        is_text = each.type.kind is Kind.STR and each.type.column is None
+        if dialect != "postgresql" or not is_text or column.collation == "C":
+            return each
+        return replace(each, type=replace(each.type, column="text"))
+
+    table_columns = {each.name: each for each in table.columns}
+    return replace(model, fields=tuple(map(noted, model.fields)))
+
+
+def _lines(model: Model) -> Iterator[str]:
+    return _class(model) if all(map(_is_plain, model.names)) else _call(model)
 
 
 def _problem(table: TableShape | View, adopted: Adopted) -> str | None:
@@ -145,9 +187,11 @@ def _class(model: Model) -> Iterator[str]:
     yield f"class {model.name}:"
     yield f"{_INDENT}__tablename__ = {model.table!r}"
     yield f"{_INDENT}__dataflow__ = {_options(model)!r}"
+    if groups := _groups(model):
+        yield f"{_INDENT}__foreign_keys__ = {groups!r}"
     yield ""
     for each in model.fields:
-        value = _value(each)
+        value = _value(model, each)
         behind = "" if value is None else f" = {value}"
         yield f"{_INDENT}{each.name}: {_annotation(each)}{behind}"
 
@@ -162,12 +206,14 @@ def _call(model: Model) -> Iterator[str]:
     yield f"{inner}'__module__': __name__,"
     yield f"{inner}'__tablename__': {model.table!r},"
     yield f"{inner}'__dataflow__': {_options(model)!r},"
+    if groups := _groups(model):
+        yield f"{inner}'__foreign_keys__': {groups!r},"
     yield f"{inner}'__annotations__': {{"
     for each in model.fields:
         yield f"{inner}{_INDENT}{each.name!r}: {_annotation(each)},"
     yield f"{inner}}},"
     for each in model.fields:
-        value = _value(each)
+        value = _value(model, each)
         if value is not None:
             yield f"{inner}{each.name!r}: {value},"
     yield f"{_INDENT}}},"
@@ -185,15 +231,53 @@ def _options(model: Model) -> dict[str, object]:
     return {name: value for name, value in options.items() if value}
 
 
-def _value(field: Field) -> str | None:
+def _value(model: Model, field: Field) -> str | None:
     """Return what stands behind the annotation, if anything."""
-    if field.is_generated:
-        return None if field.name == "id" else "None"
-    if field.is_computed:
-        return "field(computed=True)"
-    if field.is_defaulted:
-        return "field(database_default=True)"
-    return "None" if field.default is not None else None
+    said = dict[str, object]()
+    if (field.is_generated and field.name != "id") or field.default is not None:
+        said["default"] = None
+    elif field.is_computed:
+        said["computed"] = True
+    elif field.is_defaulted and not field.is_generated:
+        said["database_default"] = True
+    elif field.name == "id" and field.is_key and not field.is_generated:
+        said["generated"] = False
+    for key in model.foreign_keys:
+        if key.fields == (field.name,):
+            said |= _reference(model, key)
+    if said in ({}, {"default": None}):
+        return "None" if said else None
+    return f"field({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
+
+def _groups(model: Model) -> list[dict[str, object]]:
+    """Return the foreign keys of several fields, as ``__foreign_keys__`` says them."""
+    return [
+        {"fields": list(key.fields), **_reference(model, key), "to": list(key.to)}
+        for key in model.foreign_keys
+        if len(key.fields) > 1
+    ]
+
+
+def _reference(model: Model, key: ForeignKey) -> dict[str, object]:
+    """Return what a class says of a foreign key, without what it need not say."""
+    is_single = len(key.fields) == 1
+    target = f"{key.target}.{key.to[0]}" if key.to and is_single else key.target
+    is_one = any({*each} <= {*key.fields} for each in (model.key, *model.uniques))
+    by_default = {
+        "on_delete": Action.NO_ACTION.value,
+        "on_update": Action.NO_ACTION.value,
+        "relation": key.fields[0].removesuffix("_id") if is_single else None,
+        "backref": snake_case(model.name) if is_one else model.table,
+    }
+    said = {
+        "on_delete": key.on_delete.value,
+        "on_update": key.on_update.value,
+        "relation": key.relation,
+        "backref": key.backref,
+    }
+    told = {name: each for name, each in said.items() if each != by_default[name]}
+    return {"references": target, **told}
 
 
 def _annotation(field: Field) -> str:

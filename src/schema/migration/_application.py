@@ -26,7 +26,7 @@ from ...sql import Statement
 from ...telemetry import get_log
 from ._permission import Permission
 from ._planner import plan_for
-from ._step import Plan, Proof, Step, Work
+from ._step import Plan, Step, Work
 from .applying import (
     Entry,
     Ledger,
@@ -110,7 +110,8 @@ class Application:
             return None
         backup = ""
         if self._permission.has_backup:
-            backup = await back_up_sqlite(self._driver.url, entry.number)
+            url, folder = self._driver.url, self._permission.folder
+            backup = await back_up_sqlite(url, entry.number, folder)
         before = await defects(self._connection)
         for number, step in enumerate(plan.steps):
             try:
@@ -156,7 +157,7 @@ class Application:
             return plan, None
         for step in plan.steps:
             for proof in step.before:
-                await self._prove(step, proof)
+                await self._runner.prove(proof, step.description)
         await self._ledger.create()
         return plan, await self._enter(entries, plan.steps)
 
@@ -173,13 +174,6 @@ class Application:
             await self._ledger.create()
             await self._ledger.finish(await self._enter(entries, ()), "applied")
         await self._ledger.note_digest(await self._digest())
-
-    async def _prove(self, step: Step, proof: Proof) -> None:
-        try:
-            await self._runner.prove(proof, step.description)
-        except DriverError as error:  # a value that cannot even be cast
-            problem = f"{proof.problem} ({error})"
-            raise MigrationCheckError(step.description, problem) from error
 
     async def _do(self, step: Step, entry: Entry, number: int) -> None:
         """Do a step, and enter it with what it does."""
@@ -234,7 +228,13 @@ class Application:
         old = self._target.renamed_tables
         names = {step.table for step in plan.steps}
         touched = {name if name in there else old.get(name, name) for name in names}
-        return await back_up_postgresql(self._connection, number, touched & there)
+        return await back_up_postgresql(
+            self._connection,
+            self._driver.url,
+            number,
+            touched & there,
+            self._permission.folder,
+        )
 
     # -- failing ----------------------------------------------------------------
 
@@ -272,7 +272,9 @@ class Application:
         return "all steps before it were undone"
 
 
-async def undo(runner: Runner, work: Work | None, what: str) -> None:
-    """Take back what a step did."""
+async def undo(
+    runner: Runner, work: Work | None, what: str, record: Statement | None = None
+) -> None:
+    """Take back what a step did, and enter that with *record*."""
     if work is not None:
-        await runner.run(work, f"undo: {what}", lambda _: None)
+        await runner.run(work, f"undo: {what}", lambda _: record)

@@ -32,6 +32,7 @@ from .applying import (
     patiently,
     restore_postgresql,
     restore_sqlite,
+    see_backup,
     see_sound,
 )
 from .planning import Target, is_quarantined
@@ -166,7 +167,7 @@ class Migrator:
             if self._dialect.name == "postgresql":
                 return await application().stepwise()
 
-            async def at_once() -> Entry | None:
+            async def at_once(_: float) -> Entry | None:
                 async with connection.transaction():
                     return await application().at_once()
 
@@ -193,7 +194,8 @@ class Migrator:
     async def roll_back(self, *, has_restore: bool = False) -> Entry:
         """Undo the last migration that was applied.
 
-        Steps are undone in reverse order, on SQLite in one transaction. What was stored
+        Steps are undone in reverse order, on SQLite in one transaction. Where that was
+        interrupted, another call goes on. What was stored
         since in columns and tables that go is lost; see `EntryStep.is_lossy`.
 
         Args:
@@ -212,6 +214,8 @@ class Migrator:
             if has_restore and not entry.backup:
                 reason = f"migration {entry.number} was made without one"
                 raise BackupError(reason)
+            if has_restore and self._dialect.name == "postgresql":
+                await see_backup(connection, entry.backup)
             if self._dialect.name == "postgresql":
                 return await self._undo_stepwise(
                     connection, ledger, entry, has_restore=has_restore
@@ -226,7 +230,7 @@ class Migrator:
     ) -> Entry:
         async with connection.transaction():
             before = await defects(connection)
-            await self._undo(connection, entry)
+            await self._undo(connection, ledger, entry)
             await see_sound(connection, before)
             return await ledger.finish(entry, "rolled back")
 
@@ -238,23 +242,27 @@ class Migrator:
         *,
         has_restore: bool,
     ) -> Entry:
-        await self._undo(connection, entry)
+        await self._undo(connection, ledger, entry)
         if has_restore:
             async with connection.transaction():
                 actual = await look(connection, self._dialect)
                 await restore_postgresql(connection, entry.backup, actual)
         return await ledger.finish(entry, "rolled back")
 
-    async def _undo(self, connection: Connection, entry: Entry) -> None:
+    async def _undo(self, connection: Connection, ledger: Ledger, entry: Entry) -> None:
+        """Undo the steps that are done, the last one first."""
         runner = Runner(connection, self._dialect, self._target.fills)
-        for step in reversed(entry.steps):
+        for number, step in reversed([*enumerate(entry.steps)]):
+            if number not in entry.durations:
+                continue  # undone by one who did not come to the end
+            undone = ledger.undone(entry, number)
             try:
-                await undo(runner, step.undo, step.description)
+                await undo(runner, step.undo, step.description, undone)
             except DriverError as error:
                 what = f"undo: {step.description}"
                 outcome = "nothing was undone"
                 if self._dialect.name == "postgresql":
-                    outcome = "steps behind it are undone, those before it are not"
+                    outcome = "steps behind it are undone: try again for the rest"
                 raise MigrationFailedError(what, str(error), outcome) from error
 
     async def purge(self) -> tuple[str, ...]:

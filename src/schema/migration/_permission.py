@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from ...errors import (
@@ -22,12 +24,15 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
         limit: The greatest risk of a step.
         agreed: Checksum of the plan that somebody agreed to; None for any.
         has_backup: Whether a backup is made first.
+        folder: Where the file of the backup is made, or None for where it is by
+            itself.
         is_rolled_back: Whether a failure undoes the steps before it.
     """
 
     limit: Risk = Risk.HIGH
     agreed: str | None = None
     has_backup: bool = False
+    folder: Path | None = None
     is_rolled_back: bool = True
 
     def check(self, plan: Plan) -> None:

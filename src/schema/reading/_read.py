@@ -14,7 +14,15 @@ from ._sqlite import read_sqlite
 __all__ = ["OWN_TABLES", "read_schema"]
 
 OWN_TABLES: Final = frozenset(
-    {"dataflow_migration_steps", "dataflow_migrations", "dataflow_models"}
+    {
+        "dataflow_audit",
+        "dataflow_audit_heads",
+        "dataflow_audit_leaves",
+        "dataflow_audit_now",
+        "dataflow_migration_steps",
+        "dataflow_migrations",
+        "dataflow_models",
+    }
 )
 """Tables this package keeps for itself; nobody is shown them."""
 
@@ -37,5 +45,9 @@ async def read_schema(driver: Driver, schema: str | None = None) -> Schema:
             read = await read_postgresql(connection, schema)
         else:
             read = await read_sqlite(connection)
-    tables = tuple(each for each in read.tables if each.name not in OWN_TABLES)
+    tables = tuple(each for each in read.tables if not _is_own(each.name))
     return msgspec.structs.replace(read, tables=tables)
+
+
+def _is_own(name: str) -> bool:
+    return name in OWN_TABLES or name.startswith("dataflow_audit")

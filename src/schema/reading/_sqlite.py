@@ -200,13 +200,15 @@ class _Reader:
             columns = tuple(row[2] for row in rows)
             named, is_deferrable = said.foreign_keys.get(columns, (None, False))
             is_short = any(row[3] is None for row in rows)
+            # And so are its columns.
+            spelled = {row[0].lower(): row[0] for row in self._columns[target]}
             made.append(
                 ForeignKey(
                     columns=columns,
                     target=target,
                     target_columns=self._keys.get(target, ())
                     if is_short
-                    else tuple(row[3] for row in rows),
+                    else tuple(spelled.get(row[3].lower(), row[3]) for row in rows),
                     on_delete=on_delete,
                     on_update=on_update,
                     is_deferrable=is_deferrable,

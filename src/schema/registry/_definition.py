@@ -14,15 +14,19 @@ from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
 
 import msgspec
+from msgspec.structs import replace
 
 from ...errors import ModelError
 from ...models import (
     SCALARS,
+    TENANT,
     Digits,
+    Family,
     Field,
     FieldType,
     ForeignKey,
     Kind,
+    Marks,
     Model,
     NaiveDatetime,
     Native,
@@ -34,6 +38,7 @@ from ...sql import SQLITE, codec
 __all__ = ["checksum", "define", "rebuild"]
 
 _FORMAT: Final = 1
+_UNMARKED: Final = Marks()
 _JSON_ROOTS: Final = {"dict": dict[str, Any], "list": list[Any]}
 _ANNOTATIONS: Final[dict[Kind, Any]] = {
     **SCALARS,
@@ -98,6 +103,7 @@ def _defined(each: Field) -> dict[str, Any]:
         "computed": each.is_computed,
     }
     defined |= {name: True for name, mark in marks.items() if mark}
+    defined |= _marked(each)
     if each.default is None or each.default.is_none:
         return defined | ({} if each.default is None else {"default": None})
     if each.default.factory is None:
@@ -106,6 +112,18 @@ def _defined(each: Field) -> dict[str, Any]:
     name = getattr(factory, "__qualname__", type(factory).__qualname__)
     module = getattr(factory, "__module__", "")
     return defined | {"factory": name if module == "builtins" else f"{module}.{name}"}
+
+
+def _marked(each: Field) -> dict[str, Any]:
+    """Return how a field is protected; nothing of one that is not."""
+    marks: dict[str, Any] = {
+        name: getattr(each.marks, name)
+        for name in Marks.__struct_fields__
+        if getattr(each.marks, name) != getattr(_UNMARKED, name)
+    }
+    if marks.get("erased") is not None:
+        marks["erased"] = _packed(each.type, marks["erased"])
+    return {"marks": marks} if marks else {}
 
 
 def _type(type_: FieldType) -> dict[str, Any]:
@@ -147,11 +165,18 @@ def rebuild(definition: dict[str, Any]) -> Model:
     try:
         told = definition.get("foreign_keys", [])
         foreign_keys = msgspec.convert(told, tuple[ForeignKey, ...])
-        model = declare(_class(name, definition))
+        model = declare(_class(name, definition), _family(definition))
     except (LookupError, TypeError, ValueError) as error:
         problem = f"its definition in the registry cannot be read ({error})"
         raise ModelError(name, None, problem) from error
     return msgspec.structs.replace(model, foreign_keys=foreign_keys)
+
+
+def _family(definition: dict[str, Any]) -> Family | None:
+    """Return where tenants are kept apart, for a model whose rows do not name theirs."""
+    names = {each["name"] for each in definition["fields"]}
+    is_apart = definition["options"].get("multi_tenant") and TENANT not in names
+    return Family(keeps_apart=True) if is_apart else None
 
 
 def _class(name: str, definition: dict[str, Any]) -> type:
@@ -199,6 +224,16 @@ def _bare(told: dict[str, Any]) -> Any:  # noqa: ANN401  # annotations have no t
 
 
 def _specifier(told: dict[str, Any]) -> Any:  # noqa: ANN401  # stands for a value
+    specifier = _said(told)
+    if "marks" not in told:
+        return specifier
+    marks = dict(told["marks"])
+    if marks.get("erased") is not None:
+        marks["erased"] = _unpacked(told["type"], marks["erased"])
+    return replace(specifier or field(), marks=Marks(**marks))
+
+
+def _said(told: dict[str, Any]) -> Any:  # noqa: ANN401  # stands for a value
     if told.get("computed") or told.get("defaulted"):
         is_computed = bool(told.get("computed"))
         return field(computed=is_computed, database_default=not is_computed)
@@ -207,14 +242,15 @@ def _specifier(told: dict[str, Any]) -> Any:  # noqa: ANN401  # stands for a val
     if "factory" in told:
         factory = _FACTORIES.get(told["factory"])
         return None if factory is None else field(default_factory=factory)
-    if told.get("default") is None:
-        return field(default=None) if "default" in told else None
-    return field(default=_unpacked(told))
+    if told.get("default") is not None:
+        return field(default=_unpacked(told["type"], told["default"]))
+    if "default" in told:
+        return field(default=None)
+    return field(generated=False) if told["name"] == "id" else None
 
 
-def _unpacked(told: dict[str, Any]) -> object:
-    type_ = _read(_bare(told["type"]))
-    packed = told["default"]
+def _unpacked(told: dict[str, Any], packed: Any) -> object:  # noqa: ANN401  # JSON
+    type_ = _read(_bare(told))
     if type_.kind is Kind.BYTES:
         return b64decode(packed)
     decode = codec(type_, SQLITE).decode

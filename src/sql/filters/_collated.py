@@ -6,5 +6,5 @@ from typing import Final
 
 __all__ = ["COLLATED"]
 
-COLLATED: Final = frozenset({"bpchar", "character varying", "citext", "name"})
-"""Types, besides ``text``, whose values have a collation."""
+COLLATED: Final = frozenset({"bpchar", "character varying", "citext", "name", "text"})
+"""Types, besides that of a plain ``str``, whose values have a collation."""

@@ -98,8 +98,12 @@ def _no_operators(value: Mapping[object, object]) -> str:
     for name in value:
         if isinstance(name, str) and not name.startswith("$"):
             match = nearest(f"${name}", (*FIELD_OPERATORS, *_PARSED))
-            hint = f": did you mean {match!r}?" if match else ""
-            return f"takes a value or operators, and {name!r} is none{hint}"
+            if match is None:
+                break  # a key of some value: not to be told
+            return (
+                f"takes a value or operators, and {name!r} is none: "
+                f"did you mean {match!r}?"
+            )
     return "takes a value or operators such as {'$gt': ...}"
 
 

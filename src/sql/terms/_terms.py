@@ -13,6 +13,7 @@ from typing import Any, Final, final
 import msgspec
 
 from ...models import Model
+from .._touch import Permits, Touch
 from ..filters import ALL, Filter, conjunction, disjunction, negation
 
 __all__ = ["NEW", "OLD", "Budget", "Cap", "Guard", "Leave", "Mask", "Terms"]
@@ -123,6 +124,8 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         is_read_only: Whether the database is to see to it that nothing is written.
         tables: Names that must be tables of their own: no views, no partitions.
         not_a_table: Returns what to raise if one is not.
+        permits: Says what the database may do for a statement that somebody else wrote;
+            None if anything.
     """
 
     visible: Filter = ALL
@@ -135,6 +138,7 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     is_read_only: bool = False
     tables: tuple[str, ...] = ()
     not_a_table: Callable[[], Exception] = PermissionError
+    permits: Permits | None = None
 
     @property
     def is_static(self) -> bool:
@@ -162,6 +166,7 @@ class Terms(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             is_read_only=self.is_read_only or other.is_read_only,
             tables=(*self.tables, *other.tables),
             not_a_table=self.not_a_table if self.tables else other.not_a_table,
+            permits=_both_permit(self.permits, other.permits),
         )
 
 
@@ -172,3 +177,13 @@ def _both(one: _Others | None, other: _Others | None) -> _Others | None:
     if one is None or other is None:
         return one or other
     return lambda model: one(model) & other(model)
+
+
+def _both_permit(one: Permits | None, other: Permits | None) -> Permits | None:
+    if one is None or other is None:
+        return one or other
+
+    def permits(touch: Touch) -> Exception | None:
+        return one(touch) or other(touch)
+
+    return permits

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import anyio
+import msgspec
 import pytest
 
 from dataflow import DataFlow, field
+from dataflow.audit import Facts, Verification
+from dataflow.audit.proving import Leaf
 from dataflow.drivers import Bridge, connect
 from dataflow.errors import (
     AuditBrokenError,
@@ -19,6 +23,7 @@ from dataflow.errors import (
     DuplicateKeyError,
     FieldValueError,
 )
+from dataflow.protection import Approval, deny, require_approval
 from dataflow.sql import Statement
 
 KEY = b"0123456789abcdef"
@@ -382,3 +387,190 @@ async def test_one_that_fails_in_a_turn_leaves_no_record(db: DataFlow) -> None:
 
     assert failed == ["taken"]
     assert (await db.audit.verify()).n_events == 4
+
+
+async def test_rows_that_change_their_key_went_and_came(
+    db: DataFlow, bridge: Bridge
+) -> None:
+    account = await db["Account"].create(owner="a")
+    old, new = account["id"], account["id"] + 1
+    await _ask(db, bridge, f"UPDATE accounts SET id = {new}", write=True)
+    now = datetime.now(UTC)
+
+    assert [each.action for each in await db["Account"].history(old)] == [
+        "insert",
+        "delete",
+    ]
+    assert await db["Account"].as_of(now, old) is None
+    assert await db["Account"].as_of(now, new) == {**account, "id": new}
+
+
+async def test_one_record_may_tell_of_all_sorts_of_changes(
+    db: DataFlow, bridge: Bridge
+) -> None:
+    await db["Account"].bulk_create([{"owner": str(n)} for n in range(1200)])
+    rows = (await db["Account"].list(limit=None))["records"]
+    middle = rows[600]
+    texts = (
+        f"DELETE FROM accounts WHERE id = {rows[0]['id']}",
+        f"UPDATE accounts SET owner = 'x' WHERE id = {middle['id']}",
+        f"UPDATE accounts SET owner = 'y' WHERE id = {middle['id']}",
+        "INSERT INTO accounts (owner, balance, is_open) VALUES ('new', 0, TRUE)",
+    )
+    for text in texts:
+        await _ask(db, bridge, text, write=True)
+    await db["Account"].bulk_upsert(
+        [{"owner": "y", "is_open": False}, {"owner": "newer"}], conflict_on=["owner"]
+    )
+    history = await db["Account"].history(middle["id"])
+    found = await db.audit.verify()
+
+    assert [each.new for each in history[1:]] == [
+        {"owner": "x"},
+        {"owner": "y"},
+        {"is_open": False},
+    ]
+    assert [each.facts is None for each in history] == [False, True, True, False]
+    assert (found.n_events, found.n_outside) == (1202, 4)
+
+
+async def test_what_no_json_holds_is_recorded_from_outside(
+    db: DataFlow, bridge: Bridge, database_url: str
+) -> None:
+    if not database_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL stores no blob where text belongs")
+    await db["Account"].create(owner="a")
+    await _ask(db, bridge, "UPDATE accounts SET owner = x'00ff'", write=True)
+    await db["Account"].create(owner="b")
+    _, changed = await db["Account"].history(1)
+
+    assert changed.new == {"owner": "00FF"}
+    assert (await db.audit.verify()).n_outside == 1
+
+
+async def test_a_record_that_its_key_does_not_find_is_named(
+    db: DataFlow, bridge: Bridge, database_url: str
+) -> None:
+    if not database_url.startswith("sqlite"):
+        pytest.skip("on PostgreSQL an index finds them")
+    await db["Account"].create(owner="a")
+    await _ask(db, bridge, "DELETE FROM dataflow_audit_keys", write=True)
+
+    with pytest.raises(AuditBrokenError, match="do not find"):
+        await db.audit.verify()
+
+
+OLD_FORM = (
+    (
+        "CREATE TABLE dataflow_audit (id integer PRIMARY KEY, leaf text, model text NOT "
+        "NULL, op text NOT NULL, key text, old text, new text, n bigint NOT NULL DEFAULT 1)"
+    ),
+    (
+        "CREATE TABLE dataflow_audit_leaves (lane text NOT NULL, seq bigint NOT NULL, leaf "
+        "text NOT NULL UNIQUE, at text NOT NULL, facts text NOT NULL, n_events bigint NOT "
+        "NULL, events text NOT NULL, previous text NOT NULL, hash text NOT NULL, "
+        "PRIMARY KEY (lane, seq))"
+    ),
+    (
+        "CREATE TABLE dataflow_audit_heads (lane text PRIMARY KEY, seq bigint NOT NULL, "
+        "hash text NOT NULL)"
+    ),
+    (
+        "INSERT INTO dataflow_audit VALUES (1, 'l', 'Thing', 'insert', '[1]', NULL, "
+        '\'{"id":1,"name":"a"}\', 1)'
+    ),
+)
+
+
+async def test_what_was_recorded_in_the_form_of_before_is_read(
+    database_url: str, bridge: Bridge
+) -> None:
+    line = "Thing\x1finsert\x1f[1]\x1f\x1f" + '{"id":1,"name":"a"}' + "\x1f1"
+    facts = Facts(node="ThingCreateNode", operation="create").text()
+    at = "2026-01-01T00:00:00.000000+00:00"
+    leaf = Leaf("Thing", 1, "l", at, facts, 1, sha256(line.encode()).hexdigest(), "")
+    columns = (*msgspec.structs.astuple(leaf), leaf.hash(None))
+    values = ", ".join(
+        str(each) if isinstance(each, int) else f"'{each}'" for each in columns
+    )
+    db = DataFlow(database_url)
+    texts = (
+        *OLD_FORM,
+        f"INSERT INTO dataflow_audit_leaves VALUES ({values})",
+        f"INSERT INTO dataflow_audit_heads VALUES ('Thing', 1, '{columns[-1]}')",
+    )
+    for text in texts:
+        await _ask(db, bridge, text, write=True)
+    if database_url.startswith("postgresql"):
+        identity = (
+            "ALTER TABLE dataflow_audit ALTER id ADD GENERATED BY DEFAULT AS IDENTITY "
+            "(RESTART WITH 2)"
+        )
+        await _ask(db, bridge, identity, write=True)
+    _thing(db, {"audit": "changes"})
+    async with db:
+        made = await db["Thing"].create(name="a")
+        await db["Thing"].update(made["id"], name="b")
+        history = await db["Thing"].history(1)
+        found = await db.audit.verify()
+        await _ask(
+            db,
+            bridge,
+            "UPDATE dataflow_audit SET new = '{}' WHERE id = 1",
+            write=True,
+        )
+        with pytest.raises(AuditBrokenError, match="leaf 1 of Thing has other events"):
+            await db.audit.verify()
+    await db.aclose()
+
+    assert [each.new for each in history] == [
+        {"id": 1, "name": "a"},
+        {"id": 1, "name": "a"},
+        {"name": "b"},
+    ]
+    assert (found.heads, found.n_events) == ({"Thing": 3}, 3)
+
+
+async def test_what_waits_from_outside_survives_another_level(
+    database_url: str, bridge: Bridge
+) -> None:
+    told: list[Any] = []
+    found: Verification | None = None
+    for level in ("changes", "full"):
+        db = DataFlow(database_url)
+        _thing(db, {"audit": level})
+        async with db:
+            await db["Thing"].create(name=level)
+            await _ask(db, bridge, "UPDATE things SET name = 'x'", write=True)
+            told = [each.new for each in await db["Thing"].history(1)]
+            found = await db.audit.verify()
+        await db.aclose()
+
+    assert told == [{"id": 1, "name": "changes"}, {"name": "x"}]
+    assert found is not None
+    assert (found.n_events, found.n_outside) == (2, 2)
+
+
+async def test_by_which_rules_it_was_let_through_is_recorded(database_url: str) -> None:
+    async def approve(approval: Approval) -> bool:
+        return bool(approval.rules)
+
+    rules = [
+        deny("update", models=["Thing"], id="kept"),
+        require_approval("delete", models=["Thing"], id="asked"),
+    ]
+    db = DataFlow(database_url, protection=rules, approve=approve)
+    _thing(db, {"audit": "changes"})
+    async with db:
+        made = await db["Thing"].create(name="a")
+        async with db.override(rules=["kept"], reason="r", ticket="t", ttl=60):
+            await db["Thing"].update(made["id"], name="b")
+        await db["Thing"].delete(made["id"])
+        history = await db["Thing"].history(made["id"])
+        version = db.protection.version
+    await db.aclose()
+
+    facts = [each.facts for each in history if each.facts is not None]
+    assert [each.policy for each in facts] == [version] * 3
+    assert [each.overridden for each in facts] == [(), ("kept",), ()]
+    assert [each.approved for each in facts] == [(), (), ("asked",)]

@@ -218,3 +218,146 @@ async def test_an_explanation_and_a_simulation_say_what_would_be_decided(
     assert {(each.effect, each.rules) for each in changes} == {("deny", ("kept",))}
     assert (said.effect, said.rules) == ("deny", ("kept",))
     assert "Line" in str(said.reason)
+
+
+# -- keys that are passed on -------------------------------------------------------
+
+
+def declare_passing(db: DataFlow) -> None:
+    @db.model
+    class Account:
+        code: str = field(unique=True)
+        name: str = ""
+
+    @db.model
+    class Member:
+        account_code: str = field(
+            references="Account.code", on_update="cascade", unique=True
+        )
+        is_kept: bool = False
+
+    @db.model
+    class Badge:
+        member_code: str = field(
+            references="Member.account_code", on_update="cascade", relation="member"
+        )
+
+    @db.model
+    class Guest:
+        account_code: str | None = field(
+            default=None, references="Account.code", on_update="set_null"
+        )
+
+
+@pytest.fixture
+def passing(database_url: str) -> Open:
+    @asynccontextmanager
+    async def passing(protection: Any) -> AsyncGenerator[DataFlow]:
+        plain = DataFlow(database_url)
+        declare_passing(plain)
+        async with plain:
+            await plain["Account"].create(code="a", name="A")
+            await plain["Member"].create(account_code="a")
+            await plain["Badge"].create(member_code="a")
+            await plain["Guest"].create(account_code="a")
+        plain.close()
+        db = DataFlow(database_url, protection=protection)
+        declare_passing(db)
+        with anyio.fail_after(60):
+            async with db:
+                yield db
+        db.close()
+
+    return passing
+
+
+async def raw_update(db: DataFlow) -> object:
+    builder = db.workflow()
+    query = {"query": "UPDATE accounts SET code = 'b' WHERE id = 1"}
+    builder.add_node("AsyncSQLDatabaseNode", "it", query)
+    return await refused(db.run(builder.build()))
+
+
+CHANGED: list[dict[str, Any]] = [{"id": 1, "code": "b", "name": "A"}]
+CHANGES: dict[str, Delete] = {
+    "update": lambda db: db["Account"].update(1, code="b"),
+    "update by fields": lambda db: db["Account"].update(1, fields={"code": "b"}),
+    "upsert": lambda db: db["Account"].upsert(where={"id": 1}, update={"code": "b"}),
+    "bulk_update by filter": lambda db: db["Account"].bulk_update(
+        filter={"id": 1}, update={"code": "b"}
+    ),
+    "bulk_update by rows": lambda db: db["Account"].bulk_update(data=CHANGED),
+    "bulk_update by rows that come": lambda db: db["Account"].bulk_update(
+        data=iter(CHANGED)
+    ),
+    "bulk_upsert": lambda db: db["Account"].bulk_upsert(CHANGED),
+    "bulk_create": lambda db: db["Account"].bulk_create(
+        CHANGED, conflict_resolution="upsert"
+    ),
+    "raw SQL": raw_update,
+}
+KEEPING = {
+    "a model that is changed along": deny("update", models="Member", id="r"),
+    "a model behind it": deny("update", models="Badge", id="r"),
+    "a field that becomes NULL": deny(
+        "update", models="Guest", fields="account_code", id="r"
+    ),
+    "some rows, which may be these": deny(
+        "update", models="Member", when={"old.is_kept": True}, id="r"
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", KEEPING)
+@pytest.mark.parametrize("how", CHANGES)
+async def test_a_change_of_a_key_is_refused_with_what_it_would_change_along(
+    how: str, rule: str, passing: Open
+) -> None:
+    async with passing(Policy((KEEPING[rule],))) as db:
+        with pytest.raises(WriteBlockedError) as caught:
+            await CHANGES[how](db)
+        page = await db["Account"].list()
+        guests = await db["Guest"].list()
+
+    assert caught.value.rule == "r"
+    assert caught.value.model != "Account"
+    assert [row["code"] for row in page["records"]] == ["a"]
+    assert [row["account_code"] for row in guests["records"]] == ["a"]
+
+
+@pytest.mark.parametrize("how", CHANGES)
+async def test_a_change_of_a_key_passes_if_what_it_changes_along_may_change(
+    how: str, passing: Open
+) -> None:
+    rules = [
+        deny("update", models="Member", fields="is_kept"),
+        deny(("create", "delete"), models=["Member", "Badge", "Guest"]),
+    ]
+    async with passing(Policy(tuple(rules))) as db:
+        await CHANGES[how](db)
+        badge = await db["Badge"].read(1)
+        guest = await db["Guest"].read(1)
+
+    assert badge is not None
+    assert guest is not None
+    assert (badge["member_code"], guest["account_code"]) == ("b", None)
+
+
+async def test_a_change_that_leaves_the_key_alone_reaches_nothing(
+    passing: Open,
+) -> None:
+    rules = deny("update", models=["Member", "Badge", "Guest"])
+    rows = [{"id": 1, "name": "new"}]
+    async with passing(rules) as db:
+        account = db["Account"]
+        await account.update(1, name="n")
+        await account.upsert(where={"code": "a"}, update={"name": "n"})
+        await account.bulk_update(filter={"code": "a"}, update={"name": "n"})
+        await account.bulk_update(data=rows)
+        await account.bulk_upsert(
+            [{"code": "a", "name": "n"}], conflict_on=["code"], return_ids=True
+        )
+        await account.bulk_create([{"code": "c"}])
+        await account.bulk_create(iter([{"code": "d"}]), conflict_resolution="skip")
+
+        assert await account.count() == 3

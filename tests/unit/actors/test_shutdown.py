@@ -278,13 +278,13 @@ async def test_teardowns_that_hang_do_not_add_up() -> None:
     started = anyio.current_time()
     go_on = anyio.Event()
     go_on.set()
-    with anyio.fail_after(2):
-        async with ActorSystem(teardown_s=0.05, shutdown_grace_s=0.0) as system:
+    with anyio.fail_after(10):
+        async with ActorSystem(teardown_s=0.2, shutdown_grace_s=0.0) as system:
             inner = system.supervisor("inner")
             for n in range(100):
                 await inner.spawn(same(Hangs([], go_on)), f"a{n}").ask("hello")
 
-    assert anyio.current_time() - started < 2
+    assert anyio.current_time() - started < 10  # one after the other: 20
 
 
 async def test_closing_is_idempotent_and_every_call_waits_for_the_same_end() -> None:

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from dataflow.cli._logging import logging_to_stderr
 from dataflow.telemetry import get_log
-
-
-@pytest.fixture(autouse=True)
-def unconfigured() -> Iterator[None]:
-    """Start and leave without a configuration of structlog."""
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
 
 
 def test_json_is_one_object_per_line_and_tells_all(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
@@ -20,6 +21,10 @@ from .._options import came
 from .._target import TargetReader, target_ports
 
 __all__ = ["HistoryNode"]
+
+
+_RECORDS: Final = 32
+"""Records that are read at once."""
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -78,8 +83,11 @@ class HistoryNode(ModelNode[Plan]):
         """Read what is recorded of the row."""
         key = {**plan.key, **table.fixed}
         statement = key_statement(self.model, table.dialect, key)
-        (result,) = await connection.run((statement,))
-        versions = history_of(self.model, table.dialect, [*result.rows])
+        versions: list[Version] = []
+        # A record holds many rows: all of them at once might be large.
+        async with aclosing(connection.stream(statement, batch=_RECORDS)) as records:
+            async for rows in records:
+                versions += history_of(self.model, table.dialect, rows)
         return {"versions": versions, "record": _as_of(versions, plan.until)}
 
 

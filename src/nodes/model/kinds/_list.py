@@ -142,9 +142,7 @@ class ListNode(ModelNode[Plan]):
         if not isinstance(cursor, str | None):
             raise FieldValueError(owner, "cursor", came(cursor), "a next_cursor")
         # Whose cursor it has to be is not known before it runs.
-        is_open = (
-            tenant is None and bool(self.model.tenant_field) and arriving is not None
-        )
+        is_open = tenant is None and self.model.has_tenants and arriving is not None
         page = ALL if cursor is None or is_open else self._behind(cursor, order, given)
         offset = whole_number(parameters, "offset", owner, default=0, least=0)
         if cursor is not None and offset:

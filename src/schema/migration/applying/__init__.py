@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from ._backup import (
-    back_up_postgresql,
-    back_up_sqlite,
-    restore_postgresql,
-    restore_sqlite,
-)
+from ._backup_postgresql import back_up_postgresql, restore_postgresql, see_backup
+from ._backup_sqlite import back_up_sqlite, restore_sqlite
 from ._ledger import LEDGER, STEPS, Entry, EntryStep, Ledger, State
 from ._lock import advisory_lock, patiently
 from ._look import ask, digest, look, weigh
@@ -32,6 +28,7 @@ __all__ = [
     "patiently",
     "restore_postgresql",
     "restore_sqlite",
+    "see_backup",
     "see_sound",
     "weigh",
 ]

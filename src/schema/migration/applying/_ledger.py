@@ -5,7 +5,8 @@ Rules of this file:
 1. An entry names its parent by checksum, and its own checksum covers what was done. An
    entry that was edited, or is missing in the middle, is found by reading on.
 2. What changes of an entry (its state, times, the digest) is not covered.
-3. A step is entered with what it does: in its transaction, or right behind it.
+3. A step is entered with what it does: in its transaction, or right behind it. What
+   undoes a step takes that back, so whoever goes on undoing knows what is left.
 4. There is at most one entry ``applying``. Whoever holds the lock and finds one knows
    that its process died: the entry becomes ``interrupted``, and the next plan finishes
    what it began.
@@ -251,6 +252,11 @@ class Ledger:
             seconds,
             _now(),
         )
+
+    def undone(self, entry: Entry, number: int) -> Statement:
+        """Return the statement that enters a step as not done any more."""
+        text = f"DELETE FROM {STEPS} WHERE migration = {{}} AND number = {{}}"
+        return self._statement(text, entry.number, number)
 
     async def finish(self, entry: Entry, state: State, **facts: str) -> Entry:
         """Enter what became of a migration, and more facts by the name of the column."""

@@ -15,18 +15,22 @@ from ....sql import Statement
 from ....telemetry import get_log
 from ._look import ask
 
-__all__ = ["LOCK_TIMEOUT_S", "advisory_lock", "patiently"]
+__all__ = ["advisory_lock", "patiently"]
 
 T = TypeVar("T")
 
-LOCK_TIMEOUT_S: Final = 2.0
+LOCK_TIMEOUT_S: Final = 0.05
 """Seconds a step waits for the lock on a table, and holds up those who come later."""
 
-ATTEMPTS: Final = 10
-"""How often a step asks for a lock before the migration fails."""
+LONGEST_LOCK_TIMEOUT_S: Final = 2.0
+"""The same for the last of its attempts, where readers never leave a gap so long."""
 
+ATTEMPTS: Final = 36
+"""How often a step asks for a lock before the migration fails, in about 20 s."""
+
+_BRIEF_ATTEMPTS: Final = 30
 _FIRST_PAUSE_S: Final = 0.05
-_LONGEST_PAUSE_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 
 _KEY: Final = "hashtextextended('dataflow migrations', 0)"
@@ -62,17 +66,31 @@ async def _unlock(connection: Connection) -> None:
         return  # and with it the lock
 
 
-async def patiently(what: str, function: Callable[[], Awaitable[T]]) -> T:
+def lock_timeout_s(attempt: int) -> float:
+    """Return how long to wait for a lock: briefly at first, longer in the end.
+
+    Args:
+        attempt: Counted from 1.
+    """
+    longer = 1 << max(0, attempt - _BRIEF_ATTEMPTS)
+    return min(LONGEST_LOCK_TIMEOUT_S, LOCK_TIMEOUT_S * longer)
+
+
+async def patiently(what: str, function: Callable[[float], Awaitable[T]]) -> T:
     """Call *function* again while somebody else holds a lock it needs.
 
     Between two attempts is a growing pause, in which others get by.
+
+    Args:
+        what: What it does, for the log.
+        function: Is given how long it may wait for a lock, in seconds.
 
     Raises:
         TransactionConflictError: All attempts failed.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return await function()
+            return await function(lock_timeout_s(attempt))
         except TransactionConflictError as error:
             if attempt == ATTEMPTS:
                 raise

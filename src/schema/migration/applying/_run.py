@@ -7,11 +7,16 @@ from time import perf_counter
 from typing import Any, Final
 
 from ....drivers import Connection
-from ....errors import MigrationCheckError
+from ....errors import (
+    ConnectionLostError,
+    DriverError,
+    MigrationCheckError,
+    TransactionConflictError,
+)
 from ....sql import Dialect, Statement, codec
 from .._step import Backfill, Proof, Work
 from ..planning import Fill
-from ._lock import LOCK_TIMEOUT_S, patiently
+from ._lock import patiently
 from ._look import ask
 
 __all__ = ["Runner"]
@@ -51,9 +56,16 @@ class Runner:
         """See that a question has no row for an answer.
 
         Raises:
-            MigrationCheckError: It has.
+            MigrationCheckError: It has, or there is a value that cannot even be cast.
         """
-        if await ask(self._connection, proof.query):
+        try:
+            rows = await ask(self._connection, proof.query)
+        except (ConnectionLostError, TransactionConflictError):
+            raise
+        except DriverError as error:
+            problem = f"{proof.problem} ({error})"
+            raise MigrationCheckError(what, problem) from error
+        if rows:
             raise MigrationCheckError(what, proof.problem)
 
     async def run(self, work: Work, what: str, record: Record) -> None:
@@ -73,20 +85,26 @@ class Runner:
         elif self._dialect.name == "sqlite":
             await self._run_inside(work, what, record)
         else:
-            await patiently(what, lambda: self._run_in_transaction(work, what, record))
+
+            async def attempt(timeout_s: float) -> None:
+                await self._run_in_transaction(work, what, record, timeout_s)
+
+            await patiently(what, attempt)
 
     async def _run_alone(self, work: Work, what: str, record: Record) -> None:
         start = perf_counter()
         for text in work.sql:
 
-            async def run(text: str = text) -> None:
+            async def run(_: float, text: str = text) -> None:
                 await self._connection.run([Statement(text)])
 
             await patiently(what, run)
         await self._enter(record(perf_counter() - start))
 
-    async def _run_in_transaction(self, work: Work, what: str, record: Record) -> None:
-        timeout = f"SET LOCAL lock_timeout = {int(LOCK_TIMEOUT_S * 1000)}"
+    async def _run_in_transaction(
+        self, work: Work, what: str, record: Record, timeout_s: float
+    ) -> None:
+        timeout = f"SET LOCAL lock_timeout = {int(timeout_s * 1000)}"
         async with self._connection.transaction():
             await self._connection.run([Statement(timeout)])
             await self._run_inside(work, what, record)
@@ -123,7 +141,10 @@ class Runner:
             keys = await self._next(fill, last)
             if not keys:
                 break
-            await patiently("give rows a value", lambda: self._fill_some(fill, keys))  # noqa: B023  # awaited here
+            await patiently(
+                "give rows a value",
+                lambda _: self._fill_some(fill, keys),  # noqa: B023  # awaited here
+            )
             last = keys[-1]
         await self._enter(record(perf_counter() - start))
 

@@ -18,7 +18,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ..._shape import Column, Schema, TableIndex, TableShape
+from ..._shape import (
+    Column,
+    ForeignKey,
+    IndexPart,
+    Schema,
+    TableIndex,
+    TableShape,
+)
 from ._change import (
     AddColumn,
     AddForeignKey,
@@ -211,7 +218,12 @@ class _Differ:
         for column in target.columns:
             found = actual.by_name.get(column.name)
             if found is not None:
-                yield from self._of_column(table, found, column)
+                # SQLite's keys of others do not say that they are never NULL.
+                is_key = all(
+                    each is not None and column.name in each.columns
+                    for each in (actual.key, target.key)
+                )
+                yield from self._of_column(table, found, column, is_key=is_key)
 
     def _check_renames(
         self, table: str, added: list[Column], dropped: list[Column]
@@ -228,26 +240,27 @@ class _Differ:
                 )
 
     def _of_column(
-        self, table: str, actual: Column, target: Column
+        self, table: str, actual: Column, target: Column, *, is_key: bool
     ) -> Iterator[Change]:
         if bool(actual.identity) != bool(target.identity):
             yield SetIdentity(table=table, old=actual, new=target)
         if not self._is_same_type(actual, target):
             yield ChangeType(table=table, old=actual, new=target)
-        if actual.is_nullable and not target.is_nullable:
+        if actual.is_nullable and not (target.is_nullable or is_key):
             fill = self._target.fills.get((table, target.name))
             yield SetNotNull(table=table, column=target, fill=fill)
         if target.is_nullable and not actual.is_nullable:
             yield DropNotNull(table=table, column=target)
 
     def _is_same_type(self, actual: Column, target: Column) -> bool:
-        if (actual.collation or "") != (target.collation or ""):
-            return False
-        if actual.type == target.type:
+        is_enum = bool(actual.field_type and actual.field_type.choices)
+        if is_enum and target.type == "text":  # it holds what a Literal does
             return True
-        if self._dialect != "sqlite":
+        # No model asks for the collation of the database, so any is as good.
+        if target.collation is not None and actual.collation != target.collation:
             return False
-        # What others call VARCHAR(20) or INT is stored as TEXT or INTEGER is.
+        # What others call VARCHAR(20) or INT is stored as TEXT or INTEGER is, and a
+        # domain as what it is made of.
         return (
             actual.type.upper() == target.type.upper()
             or actual.field_type == target.field_type is not None
@@ -281,36 +294,59 @@ class _Differ:
                 yield DropUnique(table=target.name, unique=each)
 
     def _indexes(self, actual: TableShape, target: TableShape) -> Iterator[Change]:
-        table, pending = target.name, {each.name for each in target.uniques}
-        # An index of the name of a constraint waits to become it.
-        left = [each for each in actual.indexes if each.name not in pending]
+        table = target.name
+        left = [each for each in actual.indexes if not _is_pending(each, target)]
+        foreign = [each for each in left if not self._is_like_ours(each, actual)]
         for wanted in target.indexes:
             same = [each for each in left if _say_the_same(each, wanted)]
             found = next((each for each in same if each.name == wanted.name), None)
             found = found or next(
                 (each for each in same if each.name in self._ours), None
             )
+            found = found or next(
+                (each for each in left if each in foreign and _serves(each, wanted)),
+                None,
+            )
             if found is None:
                 yield AddIndex(table=table, index=wanted)
                 continue
             left.remove(found)
-            if found.name != wanted.name:
+            if found.name != wanted.name and found.name in self._ours:
                 yield RenameIndex(table=table, old=found, new=wanted)
         for each in left:
-            if self._is_ours(target, each.name, each.columns, "an index"):
+            if each in foreign:
+                note = f"{each.name} of {table} is an index of others and stays"
+                self._notes.append(note)
+            elif self._is_ours(target, each.name, each.columns, "an index"):
                 yield DropIndex(table=table, index=each)
+
+    def _is_like_ours(self, index: TableIndex, table: TableShape) -> bool:
+        """Whether it is made as this package makes indexes of such columns."""
+        has_nulls = self._dialect == "postgresql"
+
+        def is_plain(part: IndexPart) -> bool:
+            if part.is_expression or part.is_descending:
+                return False
+            is_nullable = table.by_name[part.text].is_nullable
+            return part.is_null_first == (has_nulls and is_nullable)
+
+        is_tree = (index.method, index.included) == ("btree", ())
+        return is_tree and all(map(is_plain, index.parts))
 
     def _foreign_keys(self, actual: TableShape, target: TableShape) -> Iterator[Change]:
         left = list(actual.foreign_keys)
         for wanted in target.foreign_keys:
             facts = _unnamed(wanted)
-            found = next((each for each in left if _unnamed(each) == facts), None)
+            found = next((each for each in left if _sayable(each) == facts), None)
             if found is None:
                 yield AddForeignKey(table=target.name, foreign_key=wanted)
             else:
                 left.remove(found)
                 yield from self._renamed(target.name, found, wanted)
         for each in left:
+            is_sayable = "SET DEFAULT" not in (each.on_delete, each.on_update)
+            if not is_sayable or each.target_schema is not None:
+                continue  # no model can ask for it
             if self._is_ours(target, each.name, each.columns, "a foreign key"):
                 yield DropForeignKey(table=target.name, foreign_key=each)
 
@@ -334,6 +370,27 @@ class _Differ:
 
 def _say_the_same(one: TableIndex, other: TableIndex) -> bool:
     return replace(one, name="") == replace(other, name="")
+
+
+def _is_pending(index: TableIndex, target: TableShape) -> bool:
+    """Whether an index waits to become the constraint whose name it has."""
+    parts = tuple(IndexPart(each.text) for each in index.parts)
+    is_whole = index.is_unique and index.is_plain and parts == index.parts
+    return is_whole and any(
+        (each.name, each.columns) == (index.name, index.columns)
+        for each in target.uniques
+    )
+
+
+def _serves(index: TableIndex, wanted: TableIndex) -> bool:
+    """Whether an index of others, in an order of theirs, is as good as *wanted*."""
+    is_alike = (index.columns, index.is_unique) == (wanted.columns, wanted.is_unique)
+    return is_alike and index.is_plain
+
+
+def _sayable(key: ForeignKey) -> ForeignKey:
+    """Return what of a foreign key a model can say."""
+    return replace(key, name=None, is_deferrable=False)
 
 
 def _unnamed(value: Any) -> Any:  # noqa: ANN401  # as it came

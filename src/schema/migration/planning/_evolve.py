@@ -27,6 +27,7 @@ from ._change import (
     SetIdentity,
     SetNotNull,
 )
+from ._expression import renamed_in
 
 __all__ = ["column_renamed", "evolved", "retargeted"]
 
@@ -125,9 +126,19 @@ def column_renamed(table: TableShape, old: str, new: str) -> TableShape:
     def names(columns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(name, columns))
 
+    def text(expression: str | None) -> str | None:
+        return expression and renamed_in(expression, old, new)
+
     return replace(
         table,
-        columns=tuple(replace(each, name=name(each.name)) for each in table.columns),
+        columns=tuple(
+            replace(each, name=name(each.name), generated=text(each.generated))
+            for each in table.columns
+        ),
+        checks=tuple(
+            replace(each, condition=renamed_in(each.condition, old, new))
+            for each in table.checks
+        ),
         key=table.key and replace(table.key, columns=names(table.key.columns)),
         uniques=tuple(
             replace(each, columns=names(each.columns)) for each in table.uniques
@@ -136,9 +147,15 @@ def column_renamed(table: TableShape, old: str, new: str) -> TableShape:
             replace(
                 index,
                 parts=tuple(
-                    part if part.is_expression else replace(part, text=name(part.text))
+                    replace(
+                        part,
+                        text=renamed_in(part.text, old, new)
+                        if part.is_expression
+                        else name(part.text),
+                    )
                     for part in index.parts
                 ),
+                where=text(index.where),
                 included=names(index.included),
             )
             for index in table.indexes

@@ -62,7 +62,9 @@ def target_of(models: Iterable[Model], dialect: Dialect) -> Target:
             place = model.table, field.column
             if field.renamed_from:
                 columns[place] = field.renamed_from
-            fill = _fill(field, now)
+            # Rows that are there are not deleted.
+            is_mark = field.name == model.deleted_field
+            fill = None if is_mark else _fill(field, now)
             if fill is not None:
                 fills[place] = fill
     return Target(
@@ -75,9 +77,10 @@ def target_of(models: Iterable[Model], dialect: Dialect) -> Target:
 
 def _fill(field: Field, now: datetime) -> Fill | None:
     """Return what rows get that were stored before the field was there."""
-    if field.is_managed:
-        is_aware = field.type.kind is Kind.DATETIME
-        return Fill(field.type, now if is_aware else now.replace(tzinfo=None))
+    if field.is_managed and field.type.kind is Kind.DATETIME:
+        return Fill(field.type, now)
+    if field.is_managed and field.type.kind is Kind.NAIVE_DATETIME:
+        return Fill(field.type, now.replace(tzinfo=None))
     if field.default is None or field.default.is_none:
         return None
     if field.default.factory is not None:

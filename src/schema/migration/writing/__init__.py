@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._catalogue import CATALOGUES, Operation, as_markdown
 from ._literal import literal
 from ._purge import purge_steps
-from ._text import create_table, quote
+from ._text import create_table, names, quote
 from .postgresql import CHECK_PREFIX, postgresql_steps
 from .sqlite import INTERIM, sqlite_steps
 
@@ -17,6 +17,7 @@ __all__ = [
     "as_markdown",
     "create_table",
     "literal",
+    "names",
     "postgresql_steps",
     "purge_steps",
     "quote",

@@ -211,7 +211,9 @@ def _sqlite_decimal(before: FieldType, after: FieldType) -> Conversion | None:
         # More digits than the type has are no value of it: the way back finds NULL.
         back = f"CASE WHEN abs({{0}}) < {10**limit.precision} THEN {back} END"
         back = back.replace("{}", "{0}")
-    collation = "DECIMAL" if scale is None else None
+    # Numbers are the same however they are written; text is not.
+    is_number = scale is None and pair[0] is Kind.DECIMAL
+    collation = "DECIMAL" if is_number else None
     return Conversion(how=how, forth=forth, back=back, collation=collation)
 
 

@@ -50,11 +50,12 @@ def no_nulls(table: str, column: str) -> Proof:
     )
 
 
-def no_twins(table: str, columns: Iterable[str]) -> Proof:
-    """Ask for rows that are not unique."""
+def no_twins(table: str, columns: Iterable[str], where: str | None = None) -> Proof:
+    """Ask for rows that are not unique, among those where a condition holds."""
     columns = tuple(columns)
     listed = ", ".join(map(quote, columns))
     present = " AND ".join(f"{quote(each)} IS NOT NULL" for each in columns)
+    present += "" if where is None else f" AND ({where})"
     return Proof(
         f"SELECT 1 FROM {quote(table)} WHERE {present} GROUP BY {listed} "
         "HAVING count(*) > 1 LIMIT 1",

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from dataflow.drivers import Bridge, Connection, Driver, connect, parse_url
 from dataflow.errors import MigrationFailedError
-from dataflow.models import FieldType, Kind, Model, declare
+from dataflow.models import FieldType, Kind, Model, declare, field
 from dataflow.schema import (
     Column,
     ForeignKey,
@@ -38,23 +38,29 @@ from dataflow.schema.migration import (
     make_plan,
     target_of,
 )
+from dataflow.schema.migration._step import Backfill
 from dataflow.schema.migration.applying import _lock, _run
 from dataflow.schema.migration.planning import Fill
-from dataflow.schema.migration.writing import CATALOGUES
+from dataflow.schema.migration.writing import CATALOGUES, purge_steps
 from dataflow.sql import POSTGRESQL, Statement
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
-]
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run on one event loop: the locks are those of the server."""
+    return "asyncio"
+
 
 RISKS = CATALOGUES["postgresql"]
 UNTRIED = {
-    "create_table",  # nobody can hold a lock on it
-    "backfill",  # an UPDATE
+    "create_table",
+    "backfill",
     "purge_column",
     "purge_table",
 }
+"""Steps that are tried by themselves."""
 HELD = (
     "SELECT mode, relation::regclass::text FROM pg_locks WHERE pid = $1 "
     "AND locktype = 'relation' AND granted AND relation = ANY($2::oid[])"
@@ -83,7 +89,7 @@ TABLES = (
     a integer, b bigint, c text COLLATE "C", v varchar(10), m numeric(10,2),
     d text, u bigint CONSTRAINT t_u_key UNIQUE,
     f bigint CONSTRAINT t_f_fkey REFERENCES p (id), n bigint NOT NULL)""",
-    "CREATE INDEX t_b_idx ON t (b)",
+    "CREATE INDEX t_b_idx ON t (b NULLS FIRST)",
     "INSERT INTO p SELECT generate_series(0, 500)",
     """INSERT INTO t SELECT i, i, i, i, i % 9, 1.5, i, i, i % 9, i
     FROM generate_series(1, 500) AS i""",
@@ -222,9 +228,9 @@ def _work(text: str) -> Any:
     return Work(statements=(text,))
 
 
-async def oids(connection: Connection) -> tuple[Sequence[int], int]:
+async def oids(connection: Connection, table: str = "t") -> tuple[Sequence[int], int]:
     statement = Statement(
-        "SELECT 't'::regclass::oid, pg_backend_pid()", returns_rows=True
+        "SELECT to_regclass($1)::oid, pg_backend_pid()", (table,), returns_rows=True
     )
     (result,) = await connection.run([statement])
     return [result.rows[0][0]], result.rows[0][1]
@@ -283,6 +289,68 @@ async def _try(
         assert strongest == said(step.lock), step.description
         is_rewritten = await file_of(connection, relations[0]) != file
         assert is_rewritten == RISKS[step.operation].is_rewrite, step.description
+
+
+async def test_a_purge_locks_what_it_drops(driver: Driver) -> None:
+    await run(driver, 'ALTER TABLE t RENAME d TO "_dataflow_dropped_d"')
+    for names in (["t._dataflow_dropped_d"], ["_dataflow_dropped_t"]):
+        (step,) = purge_steps(names, "postgresql")
+        if step.operation == "purge_table":
+            await run(driver, 'ALTER TABLE t RENAME TO "_dataflow_dropped_t"')
+        async with driver.acquire() as connection:
+            relations, pid = await oids(connection, step.table)
+            file = await file_of(connection, relations[0])
+            async with connection.transaction():
+                await connection.run([Statement(text) for text in step.work.sql])
+                locks = await held(connection, relations, pid)
+                is_there = step.operation == "purge_column"
+                if is_there:
+                    assert await file_of(connection, relations[0]) == file
+                await connection.run([Statement("SELECT 1", returns_rows=True)])
+
+        assert max(locks, key=STRENGTH.index) == said(step.lock)
+        assert not step.is_rewrite
+
+
+async def test_a_backfill_locks_its_rows_only(driver: Driver) -> None:
+    """The statement is the one that `Runner` writes; it is caught in its transaction."""
+    await run(driver, "UPDATE t SET b = NULL WHERE id < 3")
+    fill = Backfill(
+        table='"t"', column='"b"', key=('"id"',), place=("t", "b"), literal="7"
+    )
+    seen: list[set[str]] = []
+    async with driver.acquire() as connection, driver.acquire() as watcher:
+        relations, pid = await oids(connection)
+        file = await file_of(connection, relations[0])
+        async with connection.transaction():
+            runner = _run.Runner(connection, POSTGRESQL, {})
+            work = Work(mode="backfill", backfill=fill)
+            await runner.run(work, "fill", lambda _: None)
+            seen.append(await held(connection, relations, pid))
+            with anyio.fail_after(5):  # nobody else has to wait
+                other = "UPDATE t SET n = n WHERE id = 3"
+                await watcher.run([Statement("SELECT FROM t", returns_rows=True)])
+                await watcher.run([Statement(other)])
+        assert await file_of(connection, relations[0]) == file
+
+    assert max(seen[0], key=STRENGTH.index) == said(RISKS["backfill"].lock)
+    assert await run(driver, "SELECT b FROM t WHERE id < 3") == [(7,), (7,)]
+
+
+async def test_a_new_table_locks_no_other(driver: Driver) -> None:
+    target = target_of(
+        [declare(model("Fresh", a=(int, field(index=True))))], POSTGRESQL
+    )
+    (step,) = make_plan(await read_schema(driver), target, Facts()).steps
+    async with driver.acquire() as connection:
+        relations, pid = await oids(connection)
+        async with connection.transaction():
+            await connection.run([Statement(text) for text in step.work.sql])
+            locks = await held(connection, relations, pid)
+
+    assert step.operation == "create_table"
+    assert locks == set()
+    assert RISKS["create_table"].lock is None
 
 
 @pytest.mark.parametrize(
@@ -344,7 +412,7 @@ def _target(thing: Model) -> Target:
 async def test_a_lock_that_is_not_given_is_asked_for_again(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(_lock, "LOCK_TIMEOUT_S", 0.02)
     migrator = Migrator(driver, _target(declare(model("P", a=int | None))))
     async with (
         driver.acquire() as reader,
@@ -364,7 +432,7 @@ async def test_a_lock_that_is_not_given_is_asked_for_again(
 async def test_a_lock_that_is_never_given_fails_the_migration_and_undoes_it(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "LOCK_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(_lock, "LOCK_TIMEOUT_S", 0.02)
     monkeypatch.setattr(_lock, "ATTEMPTS", 2)
     before = await read_schema(driver)
     fields: dict[str, Any] = {"a": int | None, "b": int | None}
@@ -380,3 +448,10 @@ async def test_a_lock_that_is_never_given_fails_the_migration_and_undoes_it(
     entry = (await migrator.entries())[-1]
     assert entry.state == "failed"
     assert entry.error
+
+
+def test_a_lock_is_waited_for_briefly_and_longer_only_in_the_end() -> None:
+    waits = [_lock.lock_timeout_s(attempt) for attempt in range(1, _lock.ATTEMPTS + 1)]
+
+    assert waits[:30] == [0.05] * 30
+    assert waits[30:] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]

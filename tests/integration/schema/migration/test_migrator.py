@@ -6,6 +6,7 @@ import pytest
 from evolving import FREE, migrate, migrator, model, run
 
 from dataflow.drivers import Driver
+from dataflow.errors import DuplicateKeyError, MigrationCheckError
 from dataflow.models import field
 
 
@@ -68,3 +69,47 @@ async def test_it_changes_everything_at_once_and_keeps_the_rows(
         ] == [True]
     assert entry is not None
     assert entry.state == "applied"
+
+
+async def test_rows_are_not_deleted_because_deleted_ones_are_kept_from_now_on(
+    driver: Driver,
+) -> None:
+    await migrate(driver, model("User", name=(str, field(unique=True))))
+    await run(driver, "INSERT INTO users (name) VALUES ('a'), ('b')")
+    options = {"soft_delete": True, "versioned": True, "timestamps": True}
+    user = model("User", name=(str, field(unique=True)), __dataflow__=options)
+    await migrate(driver, user)
+
+    query = "SELECT name, deleted_at, version, created_at IS NULL FROM users"
+    assert await run(driver, query) == [("a", None, 1, False), ("b", None, 1, False)]
+
+
+async def test_what_is_unique_goes_on_when_deleted_rows_are_no_longer_kept(
+    driver: Driver,
+) -> None:
+    options = {"soft_delete": True}
+    user = model("User", name=(str, field(unique=True)), __dataflow__=options)
+    await migrate(driver, user)
+    await run(driver, "INSERT INTO users (name) VALUES ('a')")
+    await migrate(driver, model("User", name=(str, field(unique=True))))
+
+    plan = await migrator(driver, model("User", name=(str, field(unique=True)))).check()
+    assert not plan
+    with pytest.raises(DuplicateKeyError):
+        await run(driver, "INSERT INTO users (name) VALUES ('a')")
+
+
+async def test_twins_among_rows_that_are_not_deleted_are_found_before(
+    driver: Driver,
+) -> None:
+    options = {"soft_delete": True}
+    await migrate(driver, model("User", name=str, __dataflow__=options))
+    moment = "2024-02-29T00:00:00.000000+00:00"
+    values = f"('a', NULL), ('a', '{moment}'), ('b', NULL), ('b', NULL)"
+    await run(driver, f"INSERT INTO users (name, deleted_at) VALUES {values}")  # noqa: S608
+    unique = model("User", name=(str, field(unique=True)), __dataflow__=options)
+    with pytest.raises(MigrationCheckError, match="the same name"):
+        await migrate(driver, unique)
+    await run(driver, "DELETE FROM users WHERE name = 'b'")
+
+    assert await migrate(driver, unique)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 
+import anyio
 import pytest
 from evolving import FREE, migrate, migrator, model, run
 
@@ -114,6 +117,61 @@ async def test_a_full_disk_leaves_the_table_as_it_was(driver: Driver) -> None:
     assert await migrate(driver, CHANGED)
 
 
+FULL = """
+import resource, sys
+import anyio
+sys.path.insert(0, sys.argv[3])
+from evolving import FREE, migrator, model
+from dataflow.drivers import connect, open_bridge, parse_url
+from dataflow.errors import BackupError, MigrationFailedError
+from dataflow.models import field
+from dataflow.schema.migration import Permission, Risk
+
+CHANGED = model("User", name=(str, field(unique=True)), age=(int, 0))
+
+async def main():
+    permission = Permission(limit=Risk.CRITICAL, has_backup=sys.argv[4] == "backup")
+    async with open_bridge() as bridge:
+        driver = connect(parse_url(sys.argv[1]), bridge)
+        try:
+            await migrator(driver, CHANGED).apply(permission)
+        except (BackupError, MigrationFailedError) as error:
+            print(type(error).__name__)
+        await driver.aclose()
+
+# No file may grow beyond this; Python ignores the signal that comes with it.
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(
+    ("what", "error"), [("plain", "MigrationFailedError"), ("backup", "BackupError")]
+)
+async def test_a_file_that_cannot_grow_leaves_the_table_as_it_was(
+    driver: Driver, sqlite_url: str, what: str, error: str
+) -> None:
+    await prepare(driver)
+    many = (
+        "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+        "INSERT INTO users (id, name) SELECT i, printf('%0200d', i) FROM n"
+    )
+    await run(driver, many)
+    await run(driver, "PRAGMA wal_checkpoint(TRUNCATE)")
+    before = await master(driver)
+    limit = 600_000 if what == "backup" else 1_400_000
+    helpers = str(Path(__file__).parents[3])
+    command = [sys.executable, "-c", FULL, sqlite_url, str(limit), helpers, what]
+    done = await anyio.run_process(command, stderr=None)
+
+    assert done.stdout.decode().split() == [error]
+    assert await master(driver) == before
+    assert await run(driver, "SELECT count(*) FROM users") == [(4993,)]
+    assert await run(driver, "PRAGMA integrity_check") == [("ok",)]
+    assert await migrate(driver, CHANGED)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "value", "stored"),
     [
@@ -196,6 +254,24 @@ async def test_what_a_rebuild_would_lose_is_refused(driver: Driver) -> None:
     )
     with pytest.raises(MigrationBlockedError, match="ON CONFLICT"):
         await migrate(driver, CHANGED)
+
+
+async def test_checks_follow_a_column_that_is_renamed(driver: Driver) -> None:
+    await run(
+        driver,
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+        "nick TEXT CHECK (length(nick) < 9), age INT CHECK (age < 200 AND 'age' <> ''), "
+        "twice INT GENERATED ALWAYS AS (age * 2))",
+    )
+    await run(driver, "INSERT INTO users (name, nick, age) VALUES ('a', 'b', 3)")
+    years = (int, field(renamed_from="age", default=0))
+    await migrate(driver, model("User", name=(str, field(unique=True)), years=years))
+
+    query = "SELECT years, _dataflow_dropped_nick, _dataflow_dropped_twice FROM users"
+    assert await run(driver, query) == [(3, "b", 6)]
+    for bad in ("SET years = 200", "SET _dataflow_dropped_nick = '0123456789'"):
+        with pytest.raises(DataFlowError, match="check"):
+            await run(driver, f"UPDATE users {bad}")
 
 
 async def test_what_others_declared_is_kept(driver: Driver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
     BackupError,
     ConnectionLostError,
+    DriverError,
     MigrationCheckError,
     MigrationFailedError,
 )
@@ -213,3 +215,51 @@ async def test_what_the_database_refuses_fails_the_step_and_undoes_the_rest(
     assert "change column age of users" in error.value.step
     assert error.value.outcome == "all steps before it were undone"
     assert await read_schema(driver) == before
+
+
+async def test_keys_that_the_database_made_are_made_again(
+    postgres_driver: Driver,
+) -> None:
+    driver = postgres_driver
+    await run(driver, "CREATE TABLE pets (id serial PRIMARY KEY, name text)")
+    await run(
+        driver,
+        "CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY "
+        'PRIMARY KEY, name text COLLATE "C" NOT NULL)',
+    )
+    await run(driver, "INSERT INTO pets (name) VALUES ('a'), ('b')")
+    await run(driver, "INSERT INTO users (name) VALUES ('a'), ('b')")
+    before = await read_schema(driver)
+    given = model("Pet", id=(int, field(generated=False)), name=str | None)
+    keyed = model("User", name=(str, field(primary_key=True)))
+    await migrate(driver, given, keyed)
+    with pytest.raises(DriverError, match="null"):
+        await run(driver, "INSERT INTO pets (name) VALUES ('c')")
+    await migrator(driver, given, keyed).roll_back()
+
+    assert await read_schema(driver) == before
+    query = "INSERT INTO pets (name) VALUES ('c') RETURNING id"
+    assert await run(driver, query) == [(3,)]
+    query = "INSERT INTO users (name) VALUES ('c') RETURNING id"
+    assert await run(driver, query) == [(3,)]
+
+
+async def test_a_default_that_is_no_value_of_before_keeps_nothing_from_being_undone(
+    driver: Driver,
+) -> None:
+    await migrate(driver, model("User", name=str, code=UUID | None))
+    await run(driver, "INSERT INTO users (name) VALUES ('a')")
+    before = await schema_of(driver)
+    changed = model("User", name=str, code=(str, "none"), more=int | None)
+    n_steps = len((await migrator(driver, changed).plan()).steps)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == n_steps - 1:
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    with pytest.raises(MigrationCheckError, match="for the test"):
+        await migrator(driver, changed).apply(FREE, fail)
+
+    assert await schema_of(driver) == before
+    assert await run(driver, "SELECT name, code FROM users") == [("a", None)]

@@ -117,9 +117,10 @@ class Wrong:
         (
             Wrong.Far,
             (
-                "__dataflow__ knows no option 'xyz': there are audit, foreign_keys, "
-                "indexes, multi_tenant, primary_key, protect, renamed_from, soft_delete, "
-                "table_name, timestamps, unique, versioned"
+                "__dataflow__ knows no option 'xyz': there are audit, erasure, "
+                "foreign_keys, indexes, legal_hold, multi_tenant, primary_key, protect, "
+                "renamed_from, retention, soft_delete, subject, table_name, timestamps, "
+                "unique, versioned"
             ),
         ),
         (

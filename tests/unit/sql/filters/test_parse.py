@@ -114,7 +114,7 @@ REFUSED: list[tuple[object, str, str]] = [
     ({"age": {1: 2}}, "age", "takes a value or operators such as"),
     ({"age": {"gt": 1}}, "age", "'gt' is none: did you mean '$gt'?"),
     ({"age": {"$gt": 1, "lte": 2}}, "age", "'lte' is none: did you mean '$lte'?"),
-    ({"age": {"zzzzzz": 1}}, "age", "takes a value or operators, and 'zzzzzz' is none"),
+    ({"age": {"zzzzzz": 1}}, "age", "takes a value or operators"),
     ({"age": [1]}, "age", "compares with a list: write {'$in': [...]}"),
     ({"age": {"$eq": {1}}}, "age.$eq", "compares with a list"),
     ({"age": {"$gt": None}}, "age.$gt", "nothing is above or below None: use $null"),

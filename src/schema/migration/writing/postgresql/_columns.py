@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from .....models import Kind
 from .....sql import POSTGRESQL
 from ...._shape import Column
 from ..._step import Proof
@@ -21,10 +22,10 @@ from ...planning import (
     fitting_name,
 )
 from .._conversion import conversion, reversal
-from .._literal import literal
+from .._literal import literal, quoted
 from .._proofs import no_conversion, no_nulls, no_value, no_value_of
 from .._text import column_text, quote, type_text
-from ._draft import Draft, drop_constraint
+from ._draft import Draft, drop_constraint, identity
 
 __all__ = ["CHECK_PREFIX", "ColumnDraft"]
 
@@ -33,6 +34,7 @@ CHECK_PREFIX: Final = "_dataflow_not_null_"
 
 _FAST_DEFAULT: Final = 11
 _NULL_BY_CHECK: Final = 12
+_ASKED_OF_INPUT: Final = 16
 """Versions of PostgreSQL that brought these. Source: its release notes."""
 
 
@@ -114,6 +116,8 @@ class ColumnDraft(Draft):
         if not column.is_nullable and column.generated is None:
             forth.append(f"{table} ALTER COLUMN {name} DROP NOT NULL")
             back.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
+        if column.identity in {"always", "by default"}:
+            back += identity(change.table, column)
         forth.append(f"{table} RENAME COLUMN {name} TO {kept}")
         self._add(
             "quarantine_column",
@@ -138,7 +142,7 @@ class ColumnDraft(Draft):
         }[how.how]
         table, name = f"ALTER TABLE {quote(change.table)} ALTER COLUMN", quote(new.name)
         forth: list[str] = []
-        back_to = reversal(old, new).format(name)
+        back_to = self._reversed(old, new).format(name)
         back = [f"{table} {name} TYPE {type_text(old)} USING {back_to}"]
         if old.default is not None and not _is_same_kind(old, new):
             # One of another kind cannot be converted along with the rows.
@@ -166,6 +170,19 @@ class ColumnDraft(Draft):
             is_lossy=how.how != "collate",
             proofs=proofs,
         )
+
+    def _reversed(self, old: Column, new: Column) -> str:
+        """Return what undoes a conversion; text that is no value of before is let go.
+
+        Rows that had none may have been given a default meanwhile.
+        """
+        back = reversal(old, new)
+        is_text = new.field_type is not None and new.field_type.kind is Kind.STR
+        is_asked = old.is_nullable and self._facts.version[0] >= _ASKED_OF_INPUT
+        if not (is_text and is_asked) or old.type == "text":
+            return back
+        is_value = f"pg_input_is_valid({{0}}, {quoted(old.type)})"
+        return f"CASE WHEN {is_value} THEN {back.replace('{}', '{0}')} END"
 
     # -- NOT NULL ----------------------------------------------------------------
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ...._shape import TableShape
+from ...._shape import Column, TableShape
 from ..._risk import Risk
 from ..._step import Mode, Proof, Step, Work
 from ...planning import Facts
 from .._catalogue import POSTGRESQL_RISKS
 from .._draft import Draft as _Draft
+from .._literal import quoted
 from .._text import quote
 
-__all__ = ["Draft", "drop_constraint"]
+__all__ = ["Draft", "drop_constraint", "identity"]
 
 
 class Draft(_Draft):
@@ -100,6 +101,26 @@ class Draft(_Draft):
             alternative=row.alternative,
             before=before,
         )
+
+
+def identity(table: str, column: Column) -> list[str]:
+    """Return the statements that let the database make values again, as it did.
+
+    It goes on behind the greatest value there is.
+    """
+    place, name = quote(table), quote(column.name)
+    alter = f"ALTER TABLE {place} ALTER COLUMN {name}"
+    sequence = f"pg_get_serial_sequence({quoted(place)}, {quoted(column.name)})"
+    behind = (
+        f"SELECT setval({sequence}, COALESCE((SELECT max({name}) FROM {place}), 0) + 1, "
+        "false)"
+    )
+    if column.identity == "serial":
+        default = quoted(f"{alter} SET DEFAULT nextval(")
+        text = f"{default} || quote_literal({sequence}) || '::regclass)'"
+        return [f"DO {quoted(f'BEGIN EXECUTE {text}; END')}", behind]
+    kind = "ALWAYS" if column.identity == "always" else "BY DEFAULT"
+    return [f"{alter} ADD GENERATED {kind} AS IDENTITY", behind]
 
 
 def drop_constraint(table: str, name: str | None, *, is_certain: bool = True) -> str:

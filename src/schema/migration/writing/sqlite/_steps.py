@@ -34,9 +34,7 @@ from ...planning import (
     SetNotNull,
     evolved,
 )
-from .._proofs import (
-    no_twins,
-)
+from .._proofs import no_twins
 from .._text import column_text, create_index, create_table, quote
 from ._draft import filling
 from ._new_table import NewTableDraft
@@ -170,9 +168,9 @@ class _Writer(NewTableDraft):
             )
 
     def _twins(self, table: str, index: TableIndex) -> list[Proof]:
-        if not (index.is_unique and index.is_plain):
+        if not index.is_unique or len(index.columns) < len(index.parts):
             return []
-        return [no_twins(table, index.columns)]
+        return [no_twins(table, index.columns, index.where)]
 
     # -- columns ----------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from ...errors import TenantLimitError
 from ...messages import Envelope
 from ._account import Account, Pass, Waiter
 from ._lane import lane_of
-from ._tenants import Tenants
+from ._limits import Limits
 
 __all__ = ["Desk"]
 
@@ -33,39 +33,48 @@ __all__ = ["Desk"]
 class Desk:
     """What the tenants of one database have on one event loop.
 
+    It is for all places of a database: the one that its tenants share, and those that
+    they may have beside it.
+
     Args:
-        tenants: Their limits.
-        path: Of the supervisor of the actors.
+        limits: What tenants may have.
         new_signal: Makes what a task waits for.
         post: Has a function called soon on the event loop, by any thread.
     """
 
     def __init__(
         self,
-        tenants: Tenants,
-        path: str,
+        limits: Limits,
         new_signal: NewSignal,
         post: Callable[[Callable[[], object]], object],
     ) -> None:
-        self.tenants = tenants
+        self.limits = limits
         self.new_signal = new_signal
-        self._inside = f"{path}/"
+        self._inside: tuple[str, ...] = ()
         self._post = post
         self._accounts: dict[str, Account] = {}
-        tenants.open(self)
 
-    def close(self) -> None:
-        """Look no more when limits are changed."""
-        self.tenants.close(self)
+    def enter(self, path: str) -> None:
+        """Be there for the actors below a supervisor."""
+        if not self._inside:
+            self.limits.open(self)
+        self._inside = (*self._inside, f"{path}/")
 
-    def lanes(self, field: str | None) -> Lanes:
+    def leave(self, path: str) -> None:
+        """Be there for them no more; after the last, not for changes of limits."""
+        self._inside = tuple(each for each in self._inside if each != f"{path}/")
+        if not self._inside:
+            self.limits.close(self)
+
+    def lanes(self, *, has_tenants: bool, tenant: str | None = None) -> Lanes:
         """Return how tenants share the mailbox of a node.
 
         Args:
-            field: In which its rows have their tenant; None where they have none.
+            has_tenants: Whether its rows have tenants.
+            tenant: The only one it is for; None if it is for all.
         """
-        key = lane_of(field)
-        return Lanes(key, weight=self.tenants.weight, admission=_Door(self, key))
+        key = lane_of(has_tenants=has_tenants, tenant=tenant)
+        return Lanes(key, weight=self.limits.weight, admission=_Door(self, key))
 
     def waiting(self) -> dict[str, int]:
         """Return how many calls of each tenant wait outside."""
@@ -120,17 +129,17 @@ class _Door:
         key: Tells for whom a message is.
     """
 
-    __slots__ = ("_desk", "_key", "_tenants")
+    __slots__ = ("_desk", "_key", "_limits")
 
     def __init__(self, desk: Desk, key: Callable[[Envelope], Hashable]) -> None:
         self._desk = desk
-        self._tenants = desk.tenants
+        self._limits = desk.limits
         self._key = key
 
     @property
     def is_limited(self) -> bool:
         """Whether any tenant has limits."""
-        return self._tenants.is_limited
+        return self._limits.is_limited
 
     def admit_nowait(self, envelope: Envelope) -> bool:
         """Let a call in; False if it is to wait.
@@ -166,7 +175,7 @@ class _Door:
         account.queue.append(waiter)
         try:
             while delay_s := self._delay_outside(account, waiter):
-                await self._tenants.pause(waiter.signal.wait, delay_s)
+                await self._limits.pause(waiter.signal.wait, delay_s)
                 waiter.signal = desk.new_signal()
             desk.let_in(account, envelope)
         finally:
@@ -179,16 +188,16 @@ class _Door:
         if ticket is not None:
             tenant = self._key(envelope)
             ticket.close()
-            self._tenants.give_back(str(tenant))
+            self._limits.give_back(str(tenant))
 
     def _delay_outside(self, account: Account, waiter: Waiter) -> float:
         """Return how long a call in the queue is to wait, in seconds; 0 if it may in."""
         if account.queue[0] is not waiter:
             return math.inf
-        limits = self._tenants.limits(account.tenant)
+        limits = self._limits.of(account.tenant)
         if limits.running is not None and account.n_in >= limits.running:
             return math.inf
-        return self._tenants.take(account.tenant, limits)
+        return self._limits.take(account.tenant, limits)
 
     def _delay_s(self, account: Account, *, is_first: bool) -> float:
         """Return how long a new call is to wait, in seconds; 0 if it may in.
@@ -196,7 +205,7 @@ class _Door:
         Raises:
             TenantLimitError: It is refused.
         """
-        tenant, limits = account.tenant, self._tenants.limits(account.tenant)
+        tenant, limits = account.tenant, self._limits.of(account.tenant)
         if limits.waiting is not None and account.waiting >= limits.waiting:
             raise TenantLimitError(tenant, "waiting", limits.waiting)
         if not is_first:
@@ -206,7 +215,7 @@ class _Door:
             if refuses:
                 raise TenantLimitError(tenant, "running", limits.running)
             return math.inf
-        delay_s = self._tenants.take(tenant, limits)
+        delay_s = self._limits.take(tenant, limits)
         if delay_s and refuses and limits.per_second is not None:
             raise TenantLimitError(tenant, "per_second", limits.per_second, delay_s)
         return delay_s

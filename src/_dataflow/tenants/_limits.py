@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ..nodes import Database, TenantLimits
-from ._hosting import Hosting
+from ...nodes import Database, TenantLimits
+from .._hosting import Hosting
 
 __all__ = ["LimitedTenants"]
 
@@ -29,7 +29,7 @@ class LimitedTenants:
             TypeError: *tenant* is no name, or what is asked for it returned no limits.
         """
         _check_name(tenant)
-        return self._database.tenants.limits(tenant)
+        return self._database.limits.of(tenant)
 
     def limit(
         self,
@@ -64,7 +64,7 @@ class LimitedTenants:
         if limits.overrides:
             limits = msgspec.structs.replace(limits, overrides={})
         limits = msgspec.structs.replace(limits, **changes)
-        self._database.tenants.limit(tenant, limits)
+        self._database.limits.limit(tenant, limits)
         return limits
 
     def unlimit(self, tenant: str) -> None:
@@ -74,7 +74,7 @@ class LimitedTenants:
             TypeError: *tenant* is no name.
         """
         _check_name(tenant)
-        self._database.tenants.unlimit(tenant)
+        self._database.limits.unlimit(tenant)
 
     def waiting(self) -> dict[str, int]:
         """Return how many calls of each tenant wait, in mailboxes and outside.

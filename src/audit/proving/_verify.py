@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from ..drivers import Connection, Driver
-from ..errors import AuditBrokenError
-from ..sql import POSTGRESQL, Statement
-from ._chain import Leaf, digest_of, events_statement
-from ._tables import EVENTS, HEADS, LEAVES
+from ...drivers import Connection, Driver
+from ...errors import AuditBrokenError
+from ...sql import POSTGRESQL, SQLITE, Statement
+from ..recording import BUFFER, HEADS, KEYS, LEAVES, RECORDS
+from ._chain import Leaf, events_of
 
 __all__ = ["Verification", "checkpoint", "verify"]
 
@@ -28,13 +28,26 @@ _COUNTS: Final = Statement(
     returns_rows=True,
 )
 _ORPHANS: Final = Statement(
-    f"SELECT leaf FROM {EVENTS} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
+    f"SELECT leaf FROM {RECORDS} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
     f"(SELECT 1 FROM {LEAVES} AS l WHERE l.leaf = e.leaf) LIMIT 1",
     returns_rows=True,
 )
 _OUTSIDE: Final = Statement(
-    f"SELECT count(*) FROM {EVENTS} WHERE leaf IS NULL", returns_rows=True
+    f"SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM {RECORDS} WHERE leaf IS NULL",
+    returns_rows=True,
 )
+_BUFFERS: Final = Statement(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND "
+    f"name LIKE '{BUFFER.replace('_', '~_')}%' ESCAPE '~'",
+    returns_rows=True,
+)
+_LOST: Final = Statement(
+    f"SELECT e.model FROM {RECORDS} AS e, json_each(e.keys) AS j WHERE j.value IS NOT "
+    f"NULL AND NOT EXISTS (SELECT 1 FROM {KEYS} AS k WHERE k.model = e.model AND "
+    "k.key = j.value AND k.record = e.id) LIMIT 1",
+    returns_rows=True,
+)
+"""Records of SQLite that history would not show: their keys are in another table."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,11 +142,27 @@ async def _verify(
     if orphans.rows:
         place = "an event"
         raise AuditBrokenError(place, 0, "belongs to a leaf that is not there")
+    n_outside = outside.rows[0][0]
+    if driver.dialect is not POSTGRESQL:
+        n_outside += await _look_into_sqlite(connection)
     return Verification(
         heads={lane: seq for lane, (seq, _) in last.items()},
         n_events=n_events,
-        n_outside=outside.rows[0][0],
+        n_outside=n_outside,
     )
+
+
+async def _look_into_sqlite(connection: Connection) -> int:
+    """Look whether keys find their records; return how many changes wait in buffers."""
+    lost, buffers = await connection.run((_LOST, _BUFFERS))
+    for (lane,) in lost.rows:
+        raise AuditBrokenError(lane, 0, "has records that their keys do not find")
+    counts = [
+        Statement(f"SELECT count(*) FROM {SQLITE.quote(name)}", returns_rows=True)
+        for (name,) in buffers.rows
+    ]
+    results = await connection.run(counts) if counts else []
+    return sum(int(each.rows[0][0]) for each in results)
 
 
 async def _walk(  # noqa: PLR0917  a chain has that many ends
@@ -168,12 +197,10 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
             if not hmac.compare_digest(leaf.hash(key), hash_):
                 problem = "was changed, or written with another key"
                 raise AuditBrokenError(lane, leaf.seq, problem)
-            look = events_statement(leaf.leaf, dialect)
-            (told,) = await connection.run((look,))
-            count, events = told.rows[0]
-            if count != leaf.n_events or digest_of(events, dialect) != leaf.events:
+            found = await events_of(connection, dialect, leaf.leaf, leaf.events)
+            if found != (leaf.n_events, leaf.events):
                 raise AuditBrokenError(lane, leaf.seq, "has other events than it had")
-            at, previous, n_events = leaf.seq, hash_, n_events + count
+            at, previous, n_events = leaf.seq, hash_, n_events + leaf.n_events
             if at == mark[0] and hash_ != mark[1]:
                 raise AuditBrokenError(lane, at, "is another one than once")
     if (at, previous) != head or at < mark[0]:

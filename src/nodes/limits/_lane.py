@@ -7,7 +7,8 @@ from operator import attrgetter
 from typing import Final
 
 from ...actors import current_turn
-from ...messages import Envelope
+from ...messages import Envelope, Request
+from ...models import TENANT
 
 __all__ = ["current_tenant", "lane_of"]
 
@@ -17,23 +18,30 @@ _SEVERAL: Final = object()
 _named: Final = attrgetter("tenant")
 
 
-def lane_of(field: str | None) -> Callable[[Envelope], Hashable]:
+def lane_of(
+    *, has_tenants: bool, tenant: str | None = None
+) -> Callable[[Envelope], Hashable]:
     """Return what tells for whom the messages of a node are.
 
     Args:
-        field: In which its rows have their tenant; None where they have none.
+        has_tenants: Whether its rows have tenants.
+        tenant: For whom all of them are; None if that is not fixed.
     """
-    if field is None:
+    if tenant is not None:
+        return lambda _: tenant
+    if not has_tenants:
         return _named
 
-    def given(envelope: Envelope) -> Hashable:
-        if envelope.tenant is not None:
-            return envelope.tenant
-        # What is no name is refused later, by the node.
-        tenant = envelope.message.parameters.get(field)
-        return tenant if isinstance(tenant, str) else None
+    return _tenant_of
 
-    return given
+
+def _tenant_of(envelope: Envelope) -> Hashable:
+    if envelope.tenant is not None:
+        return envelope.tenant
+    message = envelope.message
+    # What is no name is refused later, by the node.
+    given = message.parameters.get(TENANT) if type(message) is Request else None
+    return given if isinstance(given, str) else None
 
 
 def current_tenant() -> Hashable:
@@ -41,5 +49,5 @@ def current_tenant() -> Hashable:
     turn = current_turn.get()
     if turn is None:
         return None
-    tenants = {envelope.tenant for envelope in turn.taken}
+    tenants = {_tenant_of(envelope) for envelope in turn.taken}
     return tenants.pop() if len(tenants) == 1 else _SEVERAL

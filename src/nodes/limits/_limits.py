@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol, TypeAlias, cast, final
 import anyio
 
 from ...lanes import TokenBucket
-from ._limits import TenantLimits
+from ._tenant_limits import TenantLimits
 
-__all__ = ["GivenLimits", "Pause", "Tenants"]
+__all__ = ["GivenLimits", "Limits", "Pause"]
 
 GivenLimits: TypeAlias = (
     TenantLimits | Mapping[str, TenantLimits] | Callable[[str], TenantLimits | None]
@@ -47,7 +47,7 @@ async def _pause(wait: Callable[[], Awaitable[object]], seconds: float) -> None:
 
 
 @final
-class Tenants:
+class Limits:
     """What the tenants of a database may have.
 
     Args:
@@ -88,7 +88,7 @@ class Tenants:
 
     # -- limits ------------------------------------------------------------------
 
-    def limits(self, tenant: str) -> TenantLimits:
+    def of(self, tenant: str) -> TenantLimits:
         """Return what a tenant may have now.
 
         Raises:

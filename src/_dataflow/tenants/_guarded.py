@@ -1,0 +1,113 @@
+"""What is done to a place as a whole, by way of the layers around nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from ...actors import Interceptor, Turn, compose
+from ...errors import DataFlowError
+from ...messages import CrossTenant, Envelope, Operation, Request, Scope, acting
+from ...models import Model
+from ...sql import POSTGRESQL
+
+__all__ = ["envelopes_of", "guarded_drop", "pass_layers"]
+
+
+async def guarded_drop(
+    layers: Sequence[Interceptor],
+    models: Iterable[Model],
+    tenant: str,
+    reason: str,
+    drop: Callable[[], Awaitable[None]],
+) -> None:
+    """Drop tables as a message of raw SQL would: by way of the layers.
+
+    Raises:
+        BlockedError: One of them refused; nothing was dropped.
+    """
+    scope = _scope(tenant, reason)
+    names = [POSTGRESQL.quote(model.table) for model in models]
+    envelopes = [
+        Envelope(
+            message=Request(
+                node="tenants",
+                model="*",
+                operation=Operation.SQL,
+                parameters={"query": f"DROP TABLE {name}"},
+            ),
+            principal=scope.principal,
+            scope=scope,
+        )
+        for name in names
+    ]
+
+    async def work(_: Sequence[Envelope]) -> None:
+        await drop()
+
+    await pass_layers(layers, envelopes, work)
+
+
+def envelopes_of(
+    models: Iterable[Model],
+    operation: Operation,
+    tenant: str,
+    reason: str,
+    **parameters: object,
+) -> list[Envelope]:
+    """Return a message about the rows of a tenant for each model."""
+    scope = _scope(tenant, reason, may_write=operation.is_write)
+    return [
+        Envelope(
+            message=Request(
+                node="tenants",
+                model=model.name,
+                operation=operation,
+                parameters=dict(parameters),
+            ),
+            principal=scope.principal,
+            tenant=tenant,
+            scope=scope,
+        )
+        for model in models
+    ]
+
+
+async def pass_layers(
+    layers: Sequence[Interceptor],
+    envelopes: Sequence[Envelope],
+    work: Callable[[Sequence[Envelope]], Awaitable[None]],
+) -> None:
+    """Do work by way of the layers; what is refused for one message is not begun.
+
+    Raises:
+        BlockedError: One of them refused.
+    """
+    if not envelopes:
+        await work(())
+        return
+
+    async def handle(turn: Turn) -> None:
+        if len(turn) < len(envelopes):
+            return
+        await work(envelopes)
+        for envelope in turn:
+            envelope.reply({})
+
+    await compose(tuple(layers), handle)(Turn("tenants", envelopes))
+    for envelope in envelopes:
+        if envelope.error is not None:
+            raise envelope.error
+        if not envelope.is_done:
+            msg = "a layer neither refused nor passed on what was asked"
+            raise DataFlowError(msg)
+
+
+def _scope(tenant: str, reason: str, *, may_write: bool = True) -> Scope:
+    del tenant
+    outer = acting.get() or Scope()
+    return Scope(
+        principal=outer.principal,
+        context=outer.context,
+        waivers=outer.waivers,
+        cross_tenant=CrossTenant(reason=reason, may_write=may_write),
+    )

@@ -1,0 +1,366 @@
+"""The tenants of a database, for who looks after all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, final
+
+import anyio
+import msgspec
+
+from ...audit import ensure_audit
+from ...errors import (
+    SchemaProtectedError,
+    TenantConfirmationError,
+    TenantExistsError,
+    TenantScopeError,
+    UnknownTenantError,
+)
+from ...messages import acting
+from ...nodes import Catalogue, Database, Engine, Host
+from ...telemetry import get_log
+from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
+from .._hosting import Hosting
+from ._deletion import Rows, delete_rows
+from ._guarded import guarded_drop
+from ._limits import LimitedTenants
+from ._tenancy import Tenancy
+
+__all__ = ["Deletion", "Tenants"]
+
+T = TypeVar("T")
+
+_log = get_log("dataflow.tenancy")
+
+_SHOWN = tuple(state for state in State if state is not State.DELETED)
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deletion took, or would take.
+
+    Attributes:
+        tenant: Whose.
+        place: Where its rows are, or were.
+        rows: How many there are, or were, by model.
+        is_done: Whether they are gone.
+    """
+
+    tenant: str
+    place: str
+    rows: dict[str, int]
+    is_done: bool
+
+
+@final
+class Tenants(LimitedTenants):
+    """Makes, suspends, exports, deletes and limits tenants; ``db.tenants`` gives it.
+
+    What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
+    change of that is audited. It takes hold here at once, and in other processes within
+    `FRESH_S`. Nobody who works for a tenant may call any of this.
+
+    Args:
+        database: Where tenants are written down.
+        hosting: Where calls about it run.
+        catalogue: The models.
+        tenancy: How tenants are kept apart.
+        rows: Asks the nodes of models.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        hosting: Hosting,
+        catalogue: Catalogue,
+        tenancy: Tenancy,
+        rows: Rows,
+    ) -> None:
+        super().__init__(database, hosting)
+        self._catalogue = catalogue
+        self._tenancy = tenancy
+        self._rows = rows
+
+    # -- looking ----------------------------------------------------------------
+
+    async def list(self, *, deleted: bool = False) -> list[Tenant]:
+        """Return the tenants that are written down, by name.
+
+        With ``tenancy="row"`` there may be others: a tenant need not be made there,
+        unless ``known_tenants_only=True``.
+
+        Args:
+            deleted: Return those that were deleted, too.
+
+        Raises:
+            DriverError: The database could not be read.
+        """
+        states = tuple(State) if deleted else _SHOWN
+        return await self._call(lambda _, register: register.find(*states))
+
+    async def get(self, name: str) -> Tenant:
+        """Return one tenant.
+
+        Raises:
+            UnknownTenantError: There is none, or no more.
+        """
+        found = await self._call(lambda _, register: register.get(name))
+        if found is None or found.state is State.DELETED:
+            raise UnknownTenantError(name)
+        return found
+
+    # -- changing ---------------------------------------------------------------
+
+    async def create(
+        self,
+        name: str,
+        *,
+        reason: str | None = None,
+        exist_ok: bool = False,
+        adopt: bool = False,
+    ) -> Tenant:
+        """Make a tenant: write it down, make its place, and the tables in it.
+
+        If it is cancelled or killed, or fails, the tenant is left ``creating`` and
+        nobody is served; calling it again goes on. Several may call it at once.
+
+        Args:
+            name: Its name.
+            reason: Why, for the audit.
+            exist_ok: Return the tenant if there is one, rather than fail.
+            adopt: Take a database or schema that has tables already; for moving in.
+
+        Raises:
+            TenantNameError: It cannot have this name.
+            TenantExistsError: There is one.
+            TenantPlaceError: Its place is another tenant's, or holds something else.
+            DriverError: The database refused, or could not be reached.
+        """
+        tenant, tenancy = self._tenancy.check_name(name), self._tenancy
+
+        async def create(engine: Engine, register: Register) -> Tenant:
+            known = await register.get(tenant)
+            if known is not None and known.state in {State.ACTIVE, State.SUSPENDED}:
+                if exist_ok:
+                    return known
+                raise TenantExistsError(tenant)
+            await self._make_register(engine)
+            begun = await register.begin(
+                Act.CREATE, tenant, tenancy.place(tenant), reason
+            )
+            await self._make_place(engine, tenant, adopt=adopt)
+            return await self._finish(register, Act.CREATED, begun, reason)
+
+        return await self._call(create)
+
+    async def suspend(self, name: str, *, reason: str) -> Tenant:
+        """Let nobody work for a tenant; its rows stay.
+
+        Messages that wait are refused, too, with `TenantSuspendedError`; what is in hand
+        is finished. Other processes follow within `FRESH_S`. Who looks after tenants
+        still gets in, by ``db.cross_tenant(...)``.
+
+        Args:
+            name: Its name.
+            reason: Why; told to whoever is refused, and audited.
+
+        Raises:
+            UnknownTenantError: There is none.
+            TenantStateError: It is being made or deleted.
+        """
+        if not reason.strip():
+            msg = "suspend wants a reason, which is told to whoever is refused"
+            raise TypeError(msg)
+        return await self._move(Act.SUSPEND, name, reason)
+
+    async def resume(self, name: str, *, reason: str | None = None) -> Tenant:
+        """Let a suspended tenant go on.
+
+        Raises:
+            UnknownTenantError: There is none.
+            TenantStateError: It is being made or deleted.
+        """
+        return await self._move(Act.RESUME, name, reason)
+
+    async def delete(
+        self,
+        name: str,
+        *,
+        confirmed: bool = False,
+        dry_run: bool = False,
+        reason: str | None = None,
+        on_model: Callable[[str, int], object] | None = None,
+    ) -> Deletion:
+        """Delete a tenant and all that it has.
+
+        Nobody is served any more from the beginning on. It then waits `FRESH_S`, so that
+        every process knows, and deletes rows, those first that refer to others, or the
+        schema or database as a whole. If it is cancelled or killed, the tenant is left
+        ``deleting``; calling it again goes on. What the audit of models recorded in a
+        shared database stays.
+
+        Args:
+            name: Its name.
+            confirmed: Whether that is meant.
+            dry_run: Count only; nothing is changed.
+            reason: Why, for the audit.
+            on_model: Called with each model and the number of its rows that are gone.
+
+        Raises:
+            TenantConfirmationError: It was not confirmed; nothing was done.
+            UnknownTenantError: There is none.
+            TenantDeletionError: Rows could not be deleted.
+            BlockedError: A rule of the protection refuses it.
+            DriverError: The database refused, or could not be reached.
+        """
+        tenant, tenancy = self._tenancy.check_name(name), self._tenancy
+        if not confirmed and not dry_run:
+            raise TenantConfirmationError(tenant)
+        why = reason or "deleting a tenant"
+
+        async def delete(engine: Engine, register: Register) -> Deletion:
+            known = await self._known(engine, register, tenant, dry_run=dry_run)
+            place = tenancy.place(tenant)
+            if dry_run:
+                rows = await self._rows.count(tenant, why)
+                return Deletion(tenant=tenant, place=place, rows=rows, is_done=False)
+            await register.move(Act.DELETE, tenant, reason)
+            tenancy.states.forget(tenant)
+            await anyio.sleep(FRESH_S)
+            rows = await self._take_all(engine, tenant, why, on_model)
+            await register.move(Act.DELETED, tenant, reason)
+            tenancy.states.forget(tenant)
+            _log.info("tenant_deleted", epoch=known.epoch if known else "")
+            return Deletion(tenant=tenant, place=place, rows=rows, is_done=True)
+
+        return await self._call(delete)
+
+    # -- within -----------------------------------------------------------------
+
+    async def _call(self, function: Callable[[Engine, Register], Awaitable[T]]) -> T:
+        _refuse_inside()
+        return await self._hosting.call(self._with_register, function)
+
+    async def _with_register(
+        self, host: Host, function: Callable[[Engine, Register], Awaitable[T]]
+    ) -> T:
+        engine = engine_of(host)
+        driver = engine.driver(self._database)
+        return await function(engine, Register(driver, self._database.audit_key))
+
+    async def _make_register(self, engine: Engine) -> None:
+        """See to it that the register is there, and audited.
+
+        Raises:
+            SchemaProtectedError: It is not, and must not be made.
+        """
+        driver, prepare = engine.driver(self._database), self._database.prepare
+        if prepare is not None:
+            await prepare(driver, MODEL)
+        elif not await Register(driver).is_there():
+            reason = "existing_schema_mode=True or auto_migrate=False"
+            raise SchemaProtectedError(reason)
+        await ensure_audit(driver, MODEL, may_create=prepare is not None)
+
+    async def _make_place(self, engine: Engine, tenant: str, *, adopt: bool) -> None:
+        """Make the place of a tenant, and the tables in it."""
+        places, states = self._tenancy.places, self._tenancy.states
+        states.forget(tenant)
+        if places is None:
+            return
+        base = engine.driver(self._database)
+        await places.create(base, tenant, engine.connect_to, may_adopt=adopt)
+        models = [m for m in self._catalogue.models.values() if m.is_apart]
+        async with engine.using(self._database, tenant) as place:
+            for model in models:
+                await place.prepare(model)
+
+    async def _finish(
+        self, register: Register, act: Act, begun: Tenant, reason: str | None
+    ) -> Tenant:
+        """Write down that a tenant is made, unless somebody else did meanwhile."""
+        found = await register.get(begun.name)
+        is_done = found is not None and found.epoch == begun.epoch
+        if not (is_done and found is not None and found.state is State.ACTIVE):
+            found = await register.move(act, begun.name, reason)
+        self._tenancy.states.forget(begun.name)
+        return found
+
+    async def _move(self, act: Act, name: str, reason: str | None) -> Tenant:
+        tenant = self._tenancy.check_name(name)
+
+        async def move(engine: Engine, register: Register) -> Tenant:
+            await self._known(engine, register, tenant)
+            moved = await register.move(act, tenant, reason)
+            self._tenancy.states.forget(tenant)
+            return moved
+
+        return await self._call(move)
+
+    async def _known(
+        self,
+        engine: Engine,
+        register: Register,
+        tenant: str,
+        *,
+        dry_run: bool = False,
+    ) -> Tenant | None:
+        """Return a tenant; one that nobody had to make is written down now.
+
+        Raises:
+            UnknownTenantError: There is none.
+        """
+        known = await register.get(tenant)
+        if known is not None and known.state is not State.DELETED:
+            return known
+        if known is not None or self._tenancy.is_strict:
+            raise UnknownTenantError(tenant)
+        if dry_run:
+            return None
+        await self._make_register(engine)
+        place = self._tenancy.place(tenant)
+        begun = await register.begin(Act.CREATE, tenant, place, None)
+        return await self._finish(register, Act.CREATED, begun, None)
+
+    async def _take_all(
+        self,
+        engine: Engine,
+        tenant: str,
+        reason: str,
+        on_model: Callable[[str, int], object] | None,
+    ) -> dict[str, int]:
+        """Delete what a tenant has, and return how many rows that were."""
+        places = self._tenancy.places
+        if places is None:
+            return await delete_rows(
+                self._rows, self._catalogue.models, tenant, reason, on_model
+            )
+        base = engine.driver(self._database)
+        models = [m for m in self._catalogue.models.values() if m.is_apart]
+
+        async def drop() -> None:
+            await engine.close_tenant(self._database, tenant)
+            await places.drop(
+                base, tenant, engine.connect_to, [model.table for model in models]
+            )
+
+        await guarded_drop(self._database.interceptors, models, tenant, reason, drop)
+        return {}
+
+
+def engine_of(host: Host) -> Engine:
+    """Return *host*, which is an engine."""
+    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
+    return host
+
+
+def _refuse_inside() -> None:
+    """Refuse whoever works for a tenant.
+
+    Raises:
+        TenantScopeError: The code does.
+    """
+    scope = acting.get()
+    if scope is not None and scope.tenant is not None:
+        owner = "db.tenants"
+        problem = "what works for one tenant does not get at the others"
+        raise TenantScopeError(owner, problem)

@@ -1,0 +1,155 @@
+"""Nodes at work in one transaction: many messages, all of them or none.
+
+Rules of this file:
+
+1. Each message goes the usual way, through a mailbox and all layers, to an actor of its
+   node. Only the connection is not the pool's: it is the one of the transaction.
+2. One message at a time. The actors have stopped before the transaction ends, whatever
+   ends it, so nothing runs on a connection that is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, final
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from ..actors import ActorRef, Handler, SupervisorRef, Turn, current_turn
+from ..drivers import Connection, Driver, LentDriver
+from ..errors import TenantRequiredError
+from ..messages import Scope, acting
+from ..models import Model
+from ..sql import Table, Terms, Undecided, table_of
+from ._database import Database
+from .model import BulkActor, BulkNode, ModelNode, NodeActor
+
+__all__ = ["Lease"]
+
+
+@final
+class Lease:
+    """One transaction in which nodes work for one sender; `Engine.lease` gives it.
+
+    Args:
+        driver: Gives its connection, to whoever asks.
+        supervisor: Under which its actors live.
+        database: Whose layers are around them.
+
+    Attributes:
+        connection: In the transaction.
+        dialect: What that speaks.
+        run_id: Of all its messages.
+        terms: Under which the last message was carried out, or None.
+    """
+
+    def __init__(
+        self, driver: LeasedDriver, supervisor: SupervisorRef, database: Database
+    ) -> None:
+        self.connection = driver.connection
+        self.dialect = driver.dialect
+        self.run_id = uuid4().hex
+        self.terms: Terms | None = None
+        self._driver = driver
+        self._supervisor = supervisor
+        self._database = database
+        sender = _sender()
+        # One run: by one set of rules, for one tenant, within one budget.
+        self._scope = sender.of_run()
+        self._principal = sender.principal
+        self._tenant = sender.tenant
+        self._refs: dict[ModelNode[Any], ActorRef] = {}
+
+    async def ask(self, node: ModelNode[Any], /, **given: Any) -> dict[str, Any]:  # noqa: ANN401  # the node checks them
+        """Send parameters to an actor of *node*, and wait for the reply.
+
+        Raises:
+            DataFlowError: What the node, or a layer around it, raises.
+        """
+        ref = self._refs.get(node)
+        if ref is None:
+            ref = self._refs[node] = self._spawn(node)
+        reply: dict[str, Any] = await ref.ask(
+            node.message(given),
+            run_id=self.run_id,
+            principal=self._principal,
+            tenant=self._tenant,
+            scope=self._scope,
+        )
+        return reply
+
+    def table(self, model: Model) -> Table:
+        """Return the table of *model* for its sender, deleted rows in it too.
+
+        For what nodes do not do: its statements know no rules, and run past layers.
+
+        Raises:
+            TenantRequiredError: Its rows have tenants, and the sender acts for none.
+        """
+        table = table_of(model, self.dialect).stored
+        if not isinstance(table, Undecided):
+            return table
+        if self._tenant is None:
+            raise TenantRequiredError(model.name)
+        return table.of(self._tenant)
+
+    def _spawn(self, node: ModelNode[Any]) -> ActorRef:
+        make = (
+            partial(BulkActor, node, self._driver, _ready)
+            if isinstance(node, BulkNode)
+            else partial(NodeActor, node, self._driver, _ready)
+        )
+        layers = (*self._database.interceptors, self._watch)
+        return self._supervisor.spawn(make, node.name, interceptors=layers)
+
+    async def _watch(self, turn: Turn, call_next: Handler) -> None:
+        """Note the terms that the layers have set."""
+        for envelope in turn:
+            self.terms = envelope.terms
+        await call_next(turn)
+
+
+@final
+class LeasedDriver(LentDriver):
+    """A driver with one connection, in a transaction that somebody else ends.
+
+    Args:
+        driver: Of which database.
+        connection: The connection.
+    """
+
+    def __init__(self, driver: Driver, connection: Connection) -> None:
+        super().__init__(driver)
+        self.connection = connection
+
+    @asynccontextmanager
+    async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
+        """Give the connection; it is not given back."""
+        del write
+        yield self.connection
+
+    def capacity(self, *, write: bool = True) -> int:
+        """Return 1: its messages come one by one."""
+        del write
+        return 1
+
+
+def _sender() -> Scope:
+    """Return for whom the running code acts."""
+    scope = acting.get()
+    if scope is not None:
+        return scope
+    turn = current_turn.get()
+    if turn is None or turn.is_over:
+        return Scope()
+    found: Scope = turn.agreed("scope") or Scope()
+    return replace(
+        found, principal=turn.agreed("principal"), tenant=turn.agreed("tenant")
+    )
+
+
+async def _ready() -> None:
+    """Tables were seen to before the transaction began."""

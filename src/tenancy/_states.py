@@ -1,0 +1,99 @@
+"""What tenants are, as a process knows it: looked up, and believed for a while.
+
+Rules of this file:
+
+1. What was looked up is believed for `FRESH_S`, counted from before it was asked for. So
+   what another process writes down takes hold here within that time; what this process
+   writes down takes hold at once.
+2. Nothing is believed that could not be looked up: then messages fail.
+3. All engines of a process share it. Values are replaced, never changed, so that threads
+   need no lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, final
+
+import msgspec
+
+from ..drivers import Driver
+from ._register import Register
+from ._tenant import State
+
+__all__ = ["FRESH_S", "Seen", "TenantStates"]
+
+FRESH_S: Final = 1.0
+"""Seconds for which a state is believed; who deletes a tenant waits as long."""
+
+_KEPT: Final = 10_000
+"""Tenants of which the state is kept; 200 bytes each."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What was found of a tenant.
+
+    Attributes:
+        state: What it is; None if it is not written down.
+        epoch: What tells it from an earlier one of its name.
+        reason: Why it is what it is.
+        until: When that is to be looked up again, on the clock of the states.
+    """
+
+    state: State | None
+    epoch: str
+    reason: str | None
+    until: float
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a tenant."""
+        return self.state is not None and self.state is not State.DELETED
+
+
+@final
+class TenantStates:
+    """What the tenants of one database are.
+
+    Args:
+        clock: Seconds on a clock that never goes back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, Seen] = {}
+        self._has_table = False
+
+    def nowait(self, tenant: str) -> Seen | None:
+        """Return what is believed of a tenant, None if it must be looked up."""
+        seen = self._seen.get(tenant)
+        return None if seen is None or seen.until <= self._clock() else seen
+
+    async def look(self, driver: Driver, tenants: Iterable[str]) -> dict[str, Seen]:
+        """Look up what tenants are.
+
+        Raises:
+            DriverError: That was not possible.
+        """
+        asked = self._clock()
+        register, names = Register(driver), [*dict.fromkeys(tenants)]
+        self._has_table = self._has_table or await register.is_there()
+        found = await register.read(names) if self._has_table else {}
+        until = asked + FRESH_S
+        seen: dict[str, Seen] = {}
+        for name in names:
+            it = found.get(name)
+            seen[name] = (
+                Seen(None, "", None, until)
+                if it is None
+                else Seen(it.state, it.epoch, it.reason, until)
+            )
+        if len(self._seen) > _KEPT:
+            self._seen = {}
+        self._seen.update(seen)
+        return seen
+
+    def forget(self, tenant: str) -> None:
+        """Look a tenant up the next time, whatever is believed of it."""
+        self._seen.pop(tenant, None)

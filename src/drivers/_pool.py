@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
-from typing import Generic, NamedTuple, Protocol, TypeVar, final
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, final
 
 import anyio
 import msgspec
@@ -50,11 +50,13 @@ class Sharing(NamedTuple):
     """How tasks that wait for a connection take turns.
 
     Attributes:
-        lane: Returns the lane of the running code; called when it has to wait.
+        mark: Returns what the running code works on; called for every lease.
+        lane: Returns the lane of that; called when somebody has to wait.
         weight: Returns how much of the turns a lane gets, more than 0.
     """
 
-    lane: Callable[[], Hashable]
+    mark: Callable[[], object]
+    lane: Callable[[Any], Hashable]
     weight: Callable[[Hashable], float]
 
 
@@ -129,9 +131,10 @@ class Lease(Generic[C]):
 class _Waiter(Generic[C]):
     """Somebody in the queue, later with a connection, a place, or (closed) nothing."""
 
-    __slots__ = ("connection", "granted", "has_place")
+    __slots__ = ("connection", "granted", "has_place", "mark")
 
-    def __init__(self) -> None:
+    def __init__(self, mark: object) -> None:
+        self.mark = mark
         self.granted = anyio.Event()
         self.connection: C | None = None
         self.has_place = False
@@ -168,6 +171,9 @@ class Pool(Generic[C]):
         self._idle: list[C] = []
         self._leased: set[C] = set()
         self._sharing = sharing
+        # Where one is all there is, whoever has it has had a turn when it comes back.
+        self._mark = sharing.mark if sharing is not None and size == 1 else None
+        self._marked: object = None
         self._waiters: FairQueue[_Waiter[C]] = FairQueue(
             None if sharing is None else sharing.weight
         )
@@ -205,6 +211,8 @@ class Pool(Generic[C]):
                 self._open -= 1
                 continue
             self._leased.add(connection)
+            if self._mark is not None:
+                self._marked = self._mark()
             return connection
         return None
 
@@ -216,12 +224,13 @@ class Pool(Generic[C]):
         Raises:
             ClosedError: The pool was closed meanwhile.
         """
+        mark = None if self._sharing is None else self._sharing.mark()
         if self._open < self.size:
             self._open += 1
+            self._marked = mark
             return await self._make()
-        waiter: _Waiter[C] = _Waiter()
-        lane = None if self._sharing is None else self._sharing.lane()
-        self._waiters.push(lane, waiter)
+        waiter: _Waiter[C] = _Waiter(mark)
+        self._stand_in_line(waiter)
         try:
             await waiter.granted.wait()
         except BaseException:
@@ -232,6 +241,15 @@ class Pool(Generic[C]):
         if not waiter.has_place:
             raise ClosedError(self._name)
         return await self._make()
+
+    def _stand_in_line(self, waiter: _Waiter[C]) -> None:
+        sharing = self._sharing
+        if sharing is None:
+            self._waiters.push(None, waiter)
+            return
+        lane = sharing.lane(waiter.mark)
+        is_served = self._mark is not None and sharing.lane(self._marked) == lane
+        self._waiters.push(lane, waiter, is_served=is_served)
 
     def give(self, connection: C) -> None:
         """Take a leased connection back, or drop it when it is of no use."""
@@ -250,8 +268,10 @@ class Pool(Generic[C]):
         if waiter is not None:
             waiter.connection = connection
             self._leased.add(connection)
+            self._marked = waiter.mark
             waiter.granted.set()
         else:
+            self._marked = None
             self._idle.append(connection)
             if self._unused is not None:
                 self._note_unused()
@@ -313,6 +333,7 @@ class Pool(Generic[C]):
         waiter = self._waiters.pop()
         if waiter is not None:
             waiter.has_place = True
+            self._marked = waiter.mark
             waiter.granted.set()
         else:
             self._open -= 1

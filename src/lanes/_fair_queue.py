@@ -13,7 +13,8 @@ Rules of this file
   these hold; and within a lane items keep their order.
 * Only the first item of a lane has its tag computed, when it gets there: in the heap
   is one entry for each lane. Entries that no longer count are skipped when met.
-* An empty queue starts anew. As long as there is but one lane, nothing of this is
+* An empty queue starts anew, except that whoever is served just then has had a turn,
+  if it is said. As long as there is but one lane, nothing of this is
   done: it is a deque.
 """
 
@@ -69,6 +70,7 @@ class FairQueue(Generic[T]):
     __slots__ = (
         "_alone",
         "_alone_key",
+        "_alone_start",
         "_finished",
         "_heap",
         "_lanes",
@@ -83,6 +85,7 @@ class FairQueue(Generic[T]):
         self._size = 0
         self._alone: deque[T] = deque()
         self._alone_key: Hashable = None
+        self._alone_start = 0.0
         self._lanes: dict[Hashable, _Lane[T]] = {}
         self._heap: list[tuple[float, int, _Lane[T]]] = []
         self._n_entries = 0
@@ -110,15 +113,21 @@ class FairQueue(Generic[T]):
             return {key: len(lane.items) for key, lane in self._lanes.items()}
         return {self._alone_key: len(self._alone)} if self._alone else {}
 
-    def push(self, key: Hashable, item: T) -> None:
-        """Put an item at the end of a lane."""
+    def push(self, key: Hashable, item: T, *, is_served: bool = False) -> None:
+        """Put an item at the end of a lane.
+
+        Args:
+            key: What the lane is called.
+            item: What to put there.
+            is_served: Whether one of the lane is being served that did not wait here:
+                then it is not the first one's turn, if others wait.
+        """
         self._size += 1
         if not self._lanes:
-            if key == self._alone_key:
-                self._alone.append(item)
-                return
             if not self._alone:
                 self._alone_key = key
+                self._alone_start = 1.0 / self._weight(key) if is_served else 0.0
+            if key == self._alone_key:
                 self._alone.append(item)
                 return
             self._split()
@@ -126,7 +135,8 @@ class FairQueue(Generic[T]):
         if lane is not None:
             lane.items.append(item)
             return
-        start = max(self._now, self._finished.pop(key, 0.0))
+        start = self._now + (1.0 / self._weight(key) if is_served else 0.0)
+        start = max(start, self._finished.pop(key, 0.0))
         lane = self._lanes[key] = _Lane(key, deque((item,)), start)
         self._enter(lane)
 
@@ -194,7 +204,7 @@ class FairQueue(Generic[T]):
 
     def _split(self) -> None:
         """Go on with several lanes; the one there is comes first."""
-        lane = _Lane(self._alone_key, self._alone, 0.0)
+        lane = _Lane(self._alone_key, self._alone, self._alone_start)
         self._alone = deque()
         self._lanes[lane.key] = lane
         self._enter(lane)

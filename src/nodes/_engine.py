@@ -25,6 +25,7 @@ from ..actors import (
     Lanes,
     NewSignal,
     Snapshot,
+    current_turn,
 )
 from ..drivers import (
     Bridge,
@@ -45,7 +46,7 @@ from ._lease import Lease, LeasedDriver
 from ._node import Node
 from ._place import Place
 from ._tenant_place import TenantOpener, TenantPlace
-from .limits import Desk, current_tenant, lane_of
+from .limits import Desk, lane_of, tenant_of_turn
 from .model import ModelNode
 from .raw import SqlNode
 from .streams import Channels
@@ -228,12 +229,13 @@ class Engine(AsyncContextManagerMixin):
         return place
 
     def _open(self, database: Database) -> Place:
+        weight = database.limits.weight
         driver = connect(
             database.url,
             self._bridge,
             pool_size=database.pool_size,
             echo=database.echo,
-            sharing=Sharing(current_tenant, database.limits.weight),
+            sharing=Sharing(current_turn.get, tenant_of_turn, weight),
         )
         gate = database.gate
         layers = () if gate is None else (gate.layer(driver),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._desk import Desk
-from ._lane import current_tenant, lane_of
+from ._lane import lane_of, tenant_of_turn
 from ._limits import GivenLimits, Limits
 from ._tenant_limits import TenantLimits
 
@@ -12,6 +12,6 @@ __all__ = [
     "GivenLimits",
     "Limits",
     "TenantLimits",
-    "current_tenant",
     "lane_of",
+    "tenant_of_turn",
 ]

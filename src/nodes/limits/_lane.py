@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable
 from operator import attrgetter
 from typing import Final
 
-from ...actors import current_turn
+from ...actors import Turn
 from ...messages import Envelope, Request
 from ...models import TENANT
 
-__all__ = ["current_tenant", "lane_of"]
+__all__ = ["lane_of", "tenant_of_turn"]
 
 _SEVERAL: Final = object()
 """Lane of what is done for several tenants at once: it goes before the next of each."""
@@ -44,9 +44,8 @@ def _tenant_of(envelope: Envelope) -> Hashable:
     return given if isinstance(given, str) else None
 
 
-def current_tenant() -> Hashable:
-    """Return for whom the running handler works; None if it is for nobody."""
-    turn = current_turn.get()
+def tenant_of_turn(turn: Turn | None) -> Hashable:
+    """Return for whom a turn is; None if it is for nobody."""
     if turn is None:
         return None
     tenants = {_tenant_of(envelope) for envelope in turn.taken}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
@@ -75,7 +75,7 @@ class _Flood(msgspec.Struct, frozen=True):
     """
 
     title: str
-    do: Callable[[Records, int, anyio.Event], Awaitable[None]]
+    do: Callable[[Records, int, anyio.Event], Coroutine[Any, Any, None]]
     limits: dict[str, Any] = {}
 
 

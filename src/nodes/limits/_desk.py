@@ -6,6 +6,7 @@ Rules of this file
 * Outside there is one queue for each tenant. Only its first call looks whether it may
   come in: when one of the tenant's calls is resolved, when its rate allows the next
   one, or when its limits were changed. Whoever leaves the queue has the next one look.
+* What is done across tenants, by whoever looks after them, counts for none.
 * A call that a handler of the same database makes belongs to the one it works on: it is
   let in at once, or both would wait for each other.
 * It belongs to one event loop; only `look_again` may be called by any thread.
@@ -97,6 +98,8 @@ class Desk:
     def account(self, tenant: Hashable, envelope: Envelope) -> Account | None:
         """Return where a call is counted; None if it is not."""
         if not isinstance(tenant, str):
+            return None
+        if envelope.scope is not None and envelope.scope.cross_tenant is not None:
             return None
         if any(path.startswith(self._inside) for path in envelope.chain):
             return None

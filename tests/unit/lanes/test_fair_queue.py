@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,3 +144,24 @@ def test_lanes_that_have_gone_are_forgotten() -> None:
         queue.pop()
 
     assert len(queue._finished) < 100
+
+
+@pytest.mark.parametrize("first", ["served", "other"])
+def test_a_lane_that_is_being_served_has_had_its_turn(first: str) -> None:
+    queue: FairQueue[str] = FairQueue()
+    for lane in (first, "other" if first == "served" else "served"):
+        queue.push(lane, lane, is_served=lane == "served")
+        queue.push(lane, lane, is_served=lane == "served")
+
+    assert [queue.pop() for _ in range(4)] == ["other", "served", "other", "served"]
+
+
+def test_a_lane_that_is_being_served_waits_as_long_as_its_weight_says() -> None:
+    queue: FairQueue[str] = FairQueue(lambda lane: 4.0 if lane == "heavy" else 1.0)
+    for lane in ("heavy", "light"):
+        for _ in range(3):
+            queue.push(lane, lane, is_served=lane == "heavy")
+
+    taken = [queue.pop() for _ in range(6)]
+
+    assert taken == ["light", "heavy", "heavy", "heavy", "light", "light"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -72,6 +72,40 @@ async def test_bulk_creates_of_one_tenant_keep_no_other_waiting(
 
         assert await db["Note"].count(tenant_id="a") == 4 * n_calls
         assert db.tenants.waiting() == {}
+
+
+async def test_a_write_waits_for_few_batches_of_another_tenant(
+    sqlite_url: str,
+) -> None:
+    db = declared(sqlite_url)
+    n_read, size, is_enough = 0, 20, anyio.Event()
+    is_going = anyio.Event()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal n_read
+        while not is_enough.is_set():
+            n_read += 1
+            if n_read == 10 * size:
+                is_going.set()
+            yield {"number": n_read}
+
+    async with db:
+        await opened(db)
+        async with anyio.create_task_group() as tasks:
+            flood = partial(
+                db["Note"].bulk_create, rows(), batch_size=size, tenant_id="a"
+            )
+            tasks.start_soon(flood)
+            await is_going.wait()
+            waited: list[int] = []
+            for number in range(20):
+                before = n_read
+                await db["Note"].create(number=number, tenant_id="b")
+                waited.append((n_read - before) // size)
+            is_enough.set()
+
+        assert await db["Note"].count(tenant_id="a") == n_read
+        assert max(waited) <= 10
 
 
 async def test_streams_of_one_tenant_keep_no_other_waiting(database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import final
@@ -57,7 +57,7 @@ class Shared:
         return Stub()
 
     @asynccontextmanager
-    async def use(self, lane: str) -> AsyncIterator[Stub]:
+    async def use(self, lane: str) -> AsyncGenerator[Stub]:
         _lane.set(lane)
         async with self.pool.lease() as connection:
             self.served.append(lane)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast, final
+from typing import Any, final
 
 import anyio
 import pytest
@@ -159,7 +159,10 @@ def test_what_is_no_limits_is_refused(
 
 
 def test_a_function_that_returns_no_limits_is_told() -> None:
-    limits = Limits(cast("GivenLimits", lambda _: 7))
+    def wrong(_: str) -> Any:
+        return 7
+
+    limits = Limits(wrong)
 
     with pytest.raises(TypeError, match="are TenantLimits, not int"):
         limits.of("a")

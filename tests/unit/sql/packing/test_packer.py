@@ -236,16 +236,13 @@ def test_packing_by_steps_stops_between_rows_and_gives_the_same(
     monkeypatch.setattr("dataflow.sql.packing._packer.FEED_STRIDE", 3)
     rows: list[Any] = [{"code": str(n)} for n in range(n_rows)]
     packing = packer_of(model, SQLITE).new({})
-    steps, n_stops = packing.pack_by_steps(rows, refuse), 0
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            packed: list[Packed] = end.value
-            break
-        n_stops += 1
+    steps = packing.pack_by_steps(rows, refuse)
+    for _ in range(max(0, (n_rows - 1) // 3)):
+        next(steps)
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    packed: list[Packed] = end.value.value
 
-    assert n_stops == max(0, (n_rows - 1) // 3)
     assert [each.places for each in packed] == ([[*range(n_rows)]] if rows else [])
 
 

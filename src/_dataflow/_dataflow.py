@@ -18,7 +18,15 @@ from ..audit import check_extra, seals
 from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
-from ..nodes import Catalogue, Database, Host, ModelNode, Node
+from ..nodes import (
+    Catalogue,
+    Database,
+    GivenLimits,
+    Host,
+    Limits,
+    ModelNode,
+    Node,
+)
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
@@ -84,6 +92,9 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             `KeyProvider`; without it ``DATAFLOW_PRIVACY_KEYS`` of the environment, and
             without that the *audit_key*. Without any key personal values are not
             recorded.
+        tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
+            only those of some tenants, as a mapping or a function by their names.
+            Without them tenants take turns, each as often as the others.
         tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
             database or SQLite file for each.
         tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
@@ -101,12 +112,13 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit: What models with ``audit`` have recorded: to verify it.
         privacy: The persons whose data it holds: to export and to erase them.
         protection: The rules in force: to change them, and to ask what they say.
-        tenants: To make tenants, suspend, export and delete them.
+        tenants: To make tenants, suspend, export and delete them; what each may have, to
+            change it, and who waits.
         row_security: The policies of models with tenants, as SQL.
 
     Raises:
         UrlError: The URL cannot be understood.
-        ValueError: The key is too short.
+        ValueError: The key is too short, or a limit makes no sense.
         PolicyError: A rule cannot be used.
         RowSecurityError: It is asked for, and the database has none.
     """
@@ -127,6 +139,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
         privacy_keys: PrivacyKeys | None = None,
+        tenant_limits: GivenLimits | None = None,
         tenancy: Literal["row", "database"] = "row",
         tenant_url: str | Callable[[str], str] | None = None,
         max_open_tenants: int = 32,
@@ -168,6 +181,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             audit_key=signing,
             masters=master_keys(privacy_keys, signing),
             prepare=ensure_table if may_create else None,
+            limits=Limits(tenant_limits),
             gate=self._tenancy.gate,
             apart=self._tenancy.places,
             row_security=wall,

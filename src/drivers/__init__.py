@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._bridge import GRACE_S, Bridge, open_bridge
 from ._driver import Connection, Driver, connect
 from ._lent import LentDriver
-from ._pool import PoolStatistics
+from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
 from ._workplace import Inside, Workplace
@@ -21,6 +21,7 @@ __all__ = [
     "PoolStatistics",
     "Row",
     "RowStream",
+    "Sharing",
     "Workplace",
     "connect",
     "open_bridge",

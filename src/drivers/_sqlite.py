@@ -28,7 +28,7 @@ import anyio
 from ..errors import DatabaseUnreachableError, DriverError
 from ..sql import SQLITE, Dialect, Result, Statement
 from ._bridge import GRACE_S, Bridge
-from ._pool import Lease, Pool, PoolStatistics
+from ._pool import Lease, Pool, PoolStatistics, Sharing
 from ._refusals import sqlite_refusal
 from ._session import Cursor, Decode, Row, Session
 from ._sqlite_thread import SqliteThread
@@ -82,6 +82,7 @@ class SqliteDriver:
         bridge: Runs aiosqlite.
         pool_size: Readers there may be, though never more than `READERS`.
         echo: Whether to report each statement.
+        sharing: How tasks that wait for a connection take turns.
 
     Raises:
         DriverError: The SQLite library is older than 3.35.
@@ -91,7 +92,13 @@ class SqliteDriver:
     dialect: Dialect = SQLITE
 
     def __init__(
-        self, url: DatabaseUrl, bridge: Bridge, *, pool_size: int, echo: bool
+        self,
+        url: DatabaseUrl,
+        bridge: Bridge,
+        *,
+        pool_size: int,
+        echo: bool,
+        sharing: Sharing | None = None,
     ) -> None:
         if sqlite3.sqlite_version_info < OLDEST:
             msg = f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
@@ -100,11 +107,11 @@ class SqliteDriver:
         self._bridge = bridge
         self._echo = echo
         name = f"the pool of {url.safe}"
-        self._writer = Pool(name, 1, self._connect_writer)
+        self._writer = Pool(name, 1, self._connect_writer, sharing)
         self._readers = (
             self._writer
             if url.is_memory
-            else Pool(name, min(pool_size, READERS), self._connect_reader)
+            else Pool(name, min(pool_size, READERS), self._connect_reader, sharing)
         )
 
     def acquire(self, *, write: bool = True) -> Lease[SqliteConnection]:

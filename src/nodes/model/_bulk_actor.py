@@ -52,7 +52,8 @@ class BulkActor(Actor):
         self._table = table_of(node.model, driver.dialect)
         # Also where only one can write: each takes the writer for a batch at a time, so
         # that an endless source keeps nobody waiting.
-        self.workers = driver.capacity(write=False)
+        # At least two, so that one lane alone cannot have all of them.
+        self.workers = max(2, driver.capacity(write=False))
 
     async def handle(self, turn: Turn) -> None:
         """Plan each request and carry it out."""

@@ -196,7 +196,7 @@ def _guarded_for(
 
 
 def _named(node: ModelNode[Any], envelope: Envelope) -> frozenset[str]:
-    return named_fields(node.model, envelope.message.parameters)
+    return named_fields(node.model, envelope.message)
 
 
 def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable[Batch]:

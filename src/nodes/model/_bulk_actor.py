@@ -104,8 +104,7 @@ class BulkActor(Actor):
 
         So what is found out with the last batch undoes the first one, too.
         """
-        parameters = envelope.message.parameters
-        named = named_fields(self._node.model, parameters)
+        named = named_fields(self._node.model, envelope.message)
         own = guarded(table, terms, named)
         try:
             if terms.is_static:

@@ -66,6 +66,7 @@ class Snapshot:
         version: Tells it from others: its number, and a digest of the rules.
         judged: What a message has that no override and no approval let through.
         models: By name.
+        rules: Those of the policy that are about this database.
 
     Raises:
         PolicyError: A rule names a field that its model has not, or says something
@@ -86,7 +87,7 @@ class Snapshot:
         self.judged = Judged(self.version)
         self._connection = connection
         self._is_closed = policy.default == "deny"
-        self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]
+        self.rules = tuple(rule for rule in self.policy.rules if self._is_here(rule))
         self._marked = {model.name: tuple(marked(model)) for model in models.values()}
         self._conditions = self._read_conditions()
         self._is_fine = False
@@ -98,7 +99,7 @@ class Snapshot:
         self._passing: dict[str, tuple[int, bool]] = {}
         self.limits_reads = self.is_limiting_reads
         self.is_empty = not (
-            self._rules or self._is_closed or any(map(_has_marks, models.values()))
+            self.rules or self._is_closed or any(map(_has_marks, models.values()))
         )
         """Whether it lets everything pass as it is."""
 
@@ -164,7 +165,7 @@ class Snapshot:
             PolicyError: One cannot be read for a model that its rule names.
         """
         found: dict[tuple[Rule, str], Filter] = {}
-        for rule in self._rules:
+        for rule in self.rules:
             for name in rule.models:
                 if name in self.models:
                     _check_own_fields(rule, self.models[name])
@@ -352,7 +353,7 @@ class Snapshot:
         actions: frozenset[str],
         seen: frozenset[str],
     ) -> Iterator[Applied]:
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.models and name not in rule.models:
                 continue
             if model is not None and rule.fields:
@@ -386,7 +387,8 @@ def _standing(applied: Applied) -> Applied | None:
     """
     rule, when = applied.rule, applied.when
     is_asking = when is not None and not names_in(when).isdisjoint(ASKED)
-    if not (is_asking or rule.window or rule.measured or rule.is_cap):
+    is_asked_for = rule.effect == "require_approval"  # somebody may approve
+    if not (is_asked_for or is_asking or rule.window or rule.measured or rule.is_cap):
         return applied
     if rule.effect == "deny":
         return None

@@ -17,7 +17,7 @@ from ..row_security import check_off
 from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
-from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
+from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor, Triggers
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
 
@@ -60,6 +60,7 @@ class Place:
         self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
+        self._triggers = Triggers(driver)
         self._names: Counter[str] = Counter()
 
     async def prepare(self, model: Model) -> None:
@@ -113,7 +114,7 @@ class Place:
         prepare = partial(self.prepare, node.model)
         if isinstance(node, BulkNode):
             return self.supervisor.spawn(
-                partial(BulkActor, node, self.driver, prepare),
+                partial(BulkActor, node, self.driver, prepare, self._triggers),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self._interceptors,
@@ -126,7 +127,7 @@ class Place:
                 interceptors=self._interceptors,
             )
         return self.supervisor.spawn(
-            partial(NodeActor, node, self.driver, prepare),
+            partial(NodeActor, node, self.driver, prepare, self._triggers),
             name,
             mailbox_size=_MAILBOX,
             interceptors=self._interceptors,

@@ -14,7 +14,7 @@ from typing import Any, Final, Self, final
 from ..errors import PolicyError
 from ..messages import Envelope, Operation, Request, Scope
 from ..models import Model
-from ..sql import POSTGRESQL, Dialect
+from ..sql import POSTGRESQL, Dialect, Permits
 from ..telemetry import get_log
 from ._approval import Approve
 from ._explanation import Change, Explanation, Recorded, explain, simulate
@@ -225,9 +225,12 @@ class Protection:
     ) -> Snapshot:
         number = self._number + 1
         known = self._models if models is None else models
-        snapshot = Snapshot(policy, known, self._connection, number)
+        snapshot = Snapshot(policy, known, self._connection, number, self._wall)
         self._number = number
         return snapshot
+
+    def _wall(self, snapshot: Snapshot, envelope: Envelope) -> Permits:
+        return self.layer.wall(snapshot, envelope)
 
     # -- passing by it -------------------------------------------------------------
 

@@ -6,20 +6,22 @@ end, whatever happens meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, final
 
 import msgspec
 
 from ...errors import PolicyError
-from ...messages import Judged, Operation, Request
+from ...messages import Envelope, Judged, Operation, Request
 from ...models import Model
 from ...sql import Filter, Terms, names_in
 from .._hint import hint
 from ..rules import (
     ASKED,
+    WRITES,
     Policy,
     Rule,
     actions_of,
@@ -60,6 +62,7 @@ class Snapshot:
         models: Those declared so far.
         connection: Of which database, see `Rule.connections`.
         number: How many there were before of the same DataFlow.
+        wall: Returns what says what the database may do for a message by itself.
 
     Attributes:
         policy: As given, with what models say of themselves.
@@ -79,12 +82,12 @@ class Snapshot:
         models: Mapping[str, Model],
         connection: str,
         number: int,
+        wall: Callable[[Snapshot, Envelope], Any] | None = None,
     ) -> None:
         own = [rule for model in models.values() for rule in _rules_of(model)]
         self.policy = policy.with_rules(own)
         self.models = dict(models)
         self.version = f"{number}-{_digest(self.policy)}"
-        self.judged = Judged(self.version)
         self._connection = connection
         self._is_closed = policy.default == "deny"
         self.rules = tuple(rule for rule in self.policy.rules if self._is_here(rule))
@@ -98,6 +101,10 @@ class Snapshot:
         self._reached: dict[str, tuple[Reach, ...]] = {}
         self._passing: dict[str, tuple[int, bool]] = {}
         self.limits_reads = self.is_limiting_reads
+        self.judged = Judged(
+            self.version,
+            wall=partial(wall, self) if wall and self._limits_writes else None,
+        )
         self.is_empty = not (
             self.rules or self._is_closed or any(map(_has_marks, models.values()))
         )
@@ -290,6 +297,19 @@ class Snapshot:
                 field.marks.mask is not None
                 for model in self.models.values()
                 for field in model.fields
+            )
+        )
+
+    @property
+    def _limits_writes(self) -> bool:
+        """Whether some write to some model, or elsewhere, is not for everybody."""
+        return (
+            self._is_closed
+            or any(self._marked.values())
+            or any(
+                each.effect in ("deny", "require_approval")
+                and any(each.covers("*", action) for action in WRITES)
+                for each in self.rules
             )
         )
 

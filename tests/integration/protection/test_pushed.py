@@ -13,7 +13,7 @@ import pytest
 
 from dataflow import DataFlow, field
 from dataflow.drivers import Bridge, Driver, connect, parse_url
-from dataflow.errors import DriverError, PolicyError
+from dataflow.errors import DriverError, PolicyError, WriteBlockedError
 from dataflow.protection import Policy, Window, allow, deny, require_approval, warn
 from dataflow.sql import POSTGRESQL, Statement
 
@@ -217,6 +217,31 @@ async def test_what_the_rules_let_pass_the_database_does(
     db.close()
 
     assert price == 9
+
+
+async def test_rules_are_those_of_a_dataflow_until_the_database_has_them(
+    database_url: str, client: Client
+) -> None:
+    await filled(database_url)
+    ruled = DataFlow(database_url, protection=deny("delete", id="kept"))
+    other = DataFlow(database_url)
+    declare(ruled)
+    declare(other)
+    with anyio.fail_after(60):
+        async with ruled, other:
+            with pytest.raises(WriteBlockedError):
+                await ruled["Part"].delete(1)
+            alone = await other["Part"].delete(1)
+            await client.run(*ruled.protection.sql())
+            with pytest.raises(DriverError, match="kept refused delete on Item"):
+                await other["Item"].delete(1)
+            # Rules at run time are not shared either.
+            with ruled.read_only(reason="stocktaking"):
+                await other["Part"].create()
+    ruled.close()
+    other.close()
+
+    assert alone["deleted"] is True
 
 
 async def test_what_cannot_be_held_is_said(database_url: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from math import inf
 from typing import Final, final
-
-import anyio
 
 from ...drivers import Driver
 from ...models import Model
@@ -53,7 +52,7 @@ class Triggers:
     """
 
     def __init__(
-        self, driver: Driver, clock: Callable[[], float] = anyio.current_time
+        self, driver: Driver, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._driver = driver
         self._clock = clock

@@ -325,7 +325,6 @@ def office(
 ) -> Iterator[str]:
     """Give the name of a module that declares an office where nobody may write."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "office_under_rules.py").write_text(
         MODULE.replace("URL", repr(database_url))
     )

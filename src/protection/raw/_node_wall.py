@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...messages import Request
-from ...models import Model
 from ...sql import POSTGRESQL, Dialect, Permits, Touch
 from ..judging import Asker, Snapshot
-from ..rules import actions_of
 from ._judge import judge_beside, not_understood
 from ._statement import Access
 from ._wall import CATALOGUES, OWN_TABLES, Wall
@@ -55,16 +53,10 @@ def _done(message: Request, snapshot: Snapshot) -> Iterator[Access]:
     model = snapshot.models.get(message.model)
     if model is None:
         return
-    for action in _actions(message, model):
+    actions = snapshot.case(message).actions
+    for action in actions:
         yield Access(model.table, action, None)
+    if model.deleted_field is not None and "delete" in actions:
+        yield Access(model.table, "update", None)
     for each in snapshot.reached(message):
         yield Access(snapshot.models[each.model].table, each.action, each.fields)
-
-
-def _actions(message: Request, model: Model) -> Iterator[str]:
-    actions = actions_of(message.operation)
-    yield from actions
-    if message.operation.value == "bulk_create":
-        yield "update"  # it may be told to
-    if model.deleted_field is not None and "delete" in actions:
-        yield "update"

@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL])
 
 class Thing:
     name: str
-    tags: list[str] = made_by(default_factory=list)
+    tags: list[str] = made_by(default_factory=list[str])
     size: int = made_by(default_factory=int)
     extra: dict[str, Any] | None = None
 

@@ -162,8 +162,8 @@ class WriteLevels:
         """
         note = partial(_note, envelope, snapshot)
         sender = Sender(envelope, self._around, self._overrides(envelope), note)
-        if envelope.judged is not None:
-            sender.approved = frozenset(envelope.judged.approved)
+        judged = envelope.judged or snapshot.judged
+        sender.approved = frozenset(judged.approved)
         return wall_of(envelope.message, snapshot, sender, self._dialect)
 
     # -- one message --------------------------------------------------------------

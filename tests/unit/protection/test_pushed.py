@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field as made_by
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -177,3 +177,45 @@ def test_what_a_message_does_itself_is_permitted(make: Make, ask: Any) -> None:
     assert changing(Touch("update", "items")) is None
     assert others(Touch("create", "items")) is None
     assert others(Touch("update", "items")).rule == "kept"
+
+
+class Kept:
+    __dataflow__: ClassVar = {"soft_delete": True}
+
+    name: str
+
+
+KEPT: Model = declare(Kept)
+
+
+def test_a_delete_that_keeps_rows_is_an_update_to_the_database(ask: Any) -> None:
+    protection = Protection(deny("update", id="r"), "shop.db", POSTGRESQL)
+    protection.declare(KEPT)
+    wall = protection._current.judged.wall  # as above
+    assert wall is not None
+
+    assert wall(ask("delete", model="Kept"))(Touch("update", KEPT.table)) is None
+
+
+def test_leave_for_some_rows_is_held_by_rows() -> None:
+    policy = Policy.production(allow("update", when={"old.name": "a"}))
+    (text,) = (each for each in made(policy, SQLITE) if "refused update" in each)
+
+    assert """NOT (("old"."name" = 'a') IS TRUE)""" in text
+
+
+def test_a_statement_that_only_reads_is_held_to_that_by_postgresql() -> None:
+    protection = Protection(deny("delete", id="r"), "shop.db", POSTGRESQL)
+    protection.declare(THING)
+    said = protection.explain(parameters={"query": "SELECT name FROM things"})
+
+    assert said.effect == "allow"
+
+
+@BOTH
+def test_seeing_masked_fields_is_about_messages(dialect: Dialect) -> None:
+    statements = made([deny("unmask", id="u"), deny("read", id="nobody")], dialect)
+    said = " ".join(statements)
+
+    assert "u: it is about messages to nodes, not about rows of tables" in said
+    assert "nobody: it is about reading, where only rights of a role count" in said

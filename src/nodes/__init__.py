@@ -10,6 +10,7 @@ from ._function import FunctionNode
 from ._lease import Lease
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
+from .limits import GivenLimits, Limits, TenantLimits
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
 from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
@@ -25,8 +26,10 @@ __all__ = [
     "Engine",
     "Engines",
     "FunctionNode",
+    "GivenLimits",
     "Host",
     "Lease",
+    "Limits",
     "ModelNode",
     "Node",
     "NodeRegistry",
@@ -34,6 +37,7 @@ __all__ = [
     "Prepare",
     "RecordStream",
     "SqlNode",
+    "TenantLimits",
     "databases",
     "registry",
 ]

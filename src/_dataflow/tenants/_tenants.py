@@ -23,6 +23,7 @@ from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
 from ._deletion import Rows, delete_rows
 from ._guarded import envelopes_of, guarded_drop, pass_layers
+from ._limits import LimitedTenants
 from ._tenancy import Tenancy
 
 __all__ = ["Deletion", "Tenants"]
@@ -51,8 +52,8 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Tenants:
-    """Makes, suspends, exports and deletes tenants; ``db.tenants`` gives it.
+class Tenants(LimitedTenants):
+    """Makes, suspends, exports, deletes and limits tenants; ``db.tenants`` gives it.
 
     What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
     change of that is audited. It takes hold here at once, and in other processes within
@@ -74,8 +75,7 @@ class Tenants:
         tenancy: Tenancy,
         rows: Rows,
     ) -> None:
-        self._database = database
-        self._hosting = hosting
+        super().__init__(database, hosting)
         self._catalogue = catalogue
         self._tenancy = tenancy
         self._rows = rows

@@ -10,8 +10,10 @@ import msgspec
 import typer
 
 from ..._dataflow import DataFlow
-from ...audit import Verification
-from .._failure import failing_in_one_line
+from ...audit import Verification, new_signing_keys
+from ...errors import DataFlowError
+from .._failure import UNUSABLE, failing_in_one_line
+from ._files import append, read, write_new
 
 __all__ = ["audit"]
 
@@ -27,7 +29,10 @@ def verify(
     *,
     url: Url,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A file that `checkpoint` wrote once.")
+        Path | None, typer.Option(help="A file that `checkpoint` wrote.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="By whose private key that is signed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -35,9 +40,13 @@ def verify(
 
     The key is that of DATAFLOW_AUDIT_KEY.
     """
-    known = None if checkpoint is None else checkpoint.read_text(encoding="utf-8")
+    if public_key is not None and checkpoint is None:
+        message = "verifies checkpoints: give their file as --checkpoint"
+        raise typer.BadParameter(message, param_hint="--public-key")
+    known = None if checkpoint is None else read(checkpoint)
+    key = None if public_key is None else read(public_key)
     with failing_in_one_line(_INTERRUPTED):
-        found = anyio.run(_verify, url, known)
+        found = anyio.run(_verify, url, known, key)
     if as_json:
         typer.echo(msgspec.json.encode(found))
         return
@@ -49,17 +58,58 @@ def verify(
 
 
 @audit.command("checkpoint")
-def checkpoint(*, url: Url) -> None:
-    """Print how far each chain is, signed; keep it somewhere else."""
+def checkpoint(
+    *,
+    url: Url,
+    private_key: Annotated[
+        Path | None, typer.Option(help="Signs it; `keygen` makes one.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to add it to; else print it."),
+    ] = None,
+) -> None:
+    """Say how far each chain is, signed; keep it somewhere else."""
+    key = None if private_key is None else read(private_key)
     with failing_in_one_line(_INTERRUPTED):
-        typer.echo(anyio.run(_checkpoint, url))
+        line = anyio.run(_checkpoint, url, key)
+    if output is None:
+        typer.echo(line)
+    else:
+        append(output, line)
 
 
-async def _verify(url: str, known: str | None) -> Verification:
-    async with DataFlow(url, existing_schema_mode=True) as db:
-        return await db.audit.verify(known)
+@audit.command("keygen")
+def keygen(
+    file: Annotated[Path, typer.Argument(help="File for the private key.")],
+) -> None:
+    """Make a key that signs checkpoints, and beside it, as .pub, one that verifies.
+
+    Keep the private key where the database cannot be written from.
+    """
+    public = file.with_name(f"{file.name}.pub")
+    with failing_in_one_line(_INTERRUPTED):
+        keys = new_signing_keys()
+    write_new({file: keys[0], public: keys[1]})
+    typer.echo(f"{file} signs, {public} verifies")
 
 
-async def _checkpoint(url: str) -> str:
-    async with DataFlow(url, existing_schema_mode=True) as db:
-        return await db.audit.checkpoint()
+async def _verify(url: str, known: str | None, key: str | None) -> Verification:
+    async with _opened(url) as db:
+        return await db.audit.verify(known, public_key=key)
+
+
+async def _checkpoint(url: str, key: str | None) -> str:
+    async with _opened(url) as db:
+        return await db.audit.checkpoint(private_key=key)
+
+
+def _opened(url: str) -> DataFlow:
+    try:
+        return DataFlow(url, existing_schema_mode=True)
+    except ValueError as error:
+        if isinstance(error, DataFlowError):
+            raise
+        # A key of the environment that is too short.
+        typer.echo(f"dataflow: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None

@@ -24,7 +24,7 @@ def declare(db: DataFlow) -> None:
     class Note:
         text: str
         is_secret: bool = False
-        mail: str | None = field(default=None, pii="email")
+        mail: str | None = field(default=None, mask="partial")
 
         __dataflow__: ClassVar = {"audit": "changes", "soft_delete": True}
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, final
 
 import msgspec
 
-from ....audit import Version, history_of, key_statement
+from ....audit import Hidden, Version, history_of, key_statement, unsealed
 from ....drivers import Connection
 from ....errors import FieldValueError
 from ....messages import Operation
@@ -17,6 +17,7 @@ from ....models import Model
 from ....sql import Table
 from ..._database import Database
 from ..._node import Port
+from .._guarded_connection import beside
 from .._model_node import Arriving, ModelNode
 from .._options import came
 from .._target import TargetReader, target_ports
@@ -92,12 +93,19 @@ class HistoryNode(ModelNode[Plan]):
         async with aclosing(connection.stream(statement, batch=_RECORDS)) as records:
             async for rows in records:
                 versions += history_of(self.model, table.dialect, rows)
+        versions = await unsealed(
+            beside(connection),
+            table.dialect,
+            self.model,
+            versions,
+            self.database.masters,
+        )
         steps = list(_steps(versions))
         if not _is_there(table, steps):
             return {"versions": [], "record": None}
         record = _as_of(steps, plan.until)
         if record is not None:
-            record = table.shown(record) if table.shows(record) else None
+            record = table.shown(record) if _shows(table, record) else None
         return {"versions": list(_shown(table, steps)), "record": record}
 
 
@@ -127,14 +135,20 @@ def _is_there(table: Table, steps: Sequence[_Step]) -> bool:
     if not steps:
         return True
     last = steps[-1].after or steps[-1].before or {}
-    return table.shows(last)
+    return _shows(table, last)
+
+
+def _shows(table: Table, values: Values) -> bool:
+    """Whether a row like this is for the sender, by the values that are not sealed."""
+    known = {k: v for k, v in values.items() if not isinstance(v, Hidden)}
+    return table.shows(known)
 
 
 def _shown(table: Table, steps: Iterable[_Step]) -> Iterator[Version]:
     """Yield changes between what the sender may see, as far as it may see them."""
     for step in steps:
         sides = (step.before, step.after)
-        if all(each is None or table.shows(each) for each in sides):
+        if all(each is None or _shows(table, each) for each in sides):
             version = step.version
             old, new = (
                 None if each is None else table.shown(each)

@@ -192,11 +192,14 @@ class Judged(msgspec.Struct, frozen=True):
         policy: Version of the rules.
         overridden: Ids of the rules that somebody had leave to pass by.
         approved: Ids of the rules that wanted approval, and had it.
+        wall: Returns for a message what says what the database may do for it beside
+            its statements, by triggers say; None if anything.
     """
 
     policy: str
     overridden: tuple[str, ...] = ()
     approved: tuple[str, ...] = ()
+    wall: Callable[[Envelope], Any] | None = None
 
 
 class Envelope(msgspec.Struct, kw_only=True, eq=False):

@@ -556,7 +556,9 @@ def _copied(status: str) -> Result:
     return Result((), _count(status.encode()))
 
 
-def _count(status: bytes) -> int:
+def _count(status: bytes | None) -> int:
     """Read the number of rows off a command tag such as ``INSERT 0 3``."""
+    if status is None:
+        return 0  # of a statement that holds nothing but a comment
     number = status.rpartition(b" ")[2]
     return int(number) if number.isdigit() else 0

@@ -83,8 +83,10 @@ class Authorizer:
         touch = _touch(code, first or "", second or "", within)
         if touch is None or (code == sqlite3.SQLITE_REINDEX and self._has_schema):
             return sqlite3.SQLITE_OK  # the latter is a part of what was permitted
-        self.refusal = self._permits(touch)
-        if self.refusal is not None:
+        refusal = self._permits(touch)
+        if refusal is not None:
+            # SQLite goes on asking about the rest of a trigger.
+            self.refusal = self.refusal or refusal
             return sqlite3.SQLITE_DENY
         self._has_schema = self._has_schema or touch.action == "schema"
         return sqlite3.SQLITE_OK

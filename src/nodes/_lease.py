@@ -25,7 +25,7 @@ from ..messages import Scope, acting
 from ..models import Model
 from ..sql import Table, Terms, Undecided, table_of
 from ._database import Database
-from .model import BulkActor, BulkNode, ModelNode, NodeActor
+from .model import BulkActor, BulkNode, ModelNode, NodeActor, Triggers
 
 __all__ = ["Lease"]
 
@@ -97,10 +97,11 @@ class Lease:
         return table.of(self._tenant)
 
     def _spawn(self, node: ModelNode[Any]) -> ActorRef:
+        triggers = Triggers(self._driver)
         make = (
-            partial(BulkActor, node, self._driver, _ready)
+            partial(BulkActor, node, self._driver, _ready, triggers)
             if isinstance(node, BulkNode)
-            else partial(NodeActor, node, self._driver, _ready)
+            else partial(NodeActor, node, self._driver, _ready, triggers)
         )
         layers = (*self._database.interceptors, self._watch)
         return self._supervisor.spawn(make, node.name, interceptors=layers)

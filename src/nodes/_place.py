@@ -18,7 +18,7 @@ from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
 from .limits import Desk
-from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
+from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor, Triggers
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
 
@@ -65,6 +65,7 @@ class Place:
         self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
+        self._triggers = Triggers(driver)
         self._names: Counter[str] = Counter()
         self._pools: list[ActorPool] = []
 
@@ -121,7 +122,7 @@ class Place:
         lanes = self.desk.lanes(has_tenants=node.model.has_tenants, tenant=tenant)
         if isinstance(node, BulkNode):
             return self.supervisor.spawn(
-                partial(BulkActor, node, self.driver, prepare),
+                partial(BulkActor, node, self.driver, prepare, self._triggers),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self._interceptors,
@@ -136,7 +137,7 @@ class Place:
                 lanes=lanes,
             )
         return self.supervisor.spawn(
-            partial(NodeActor, node, self.driver, prepare),
+            partial(NodeActor, node, self.driver, prepare, self._triggers),
             name,
             mailbox_size=_MAILBOX,
             interceptors=self._interceptors,

@@ -14,16 +14,16 @@ from typing import Any, Final, Self, final
 from ..errors import PolicyError
 from ..messages import Envelope, Operation, Request, Scope
 from ..models import Model
-from ..sql import POSTGRESQL, Dialect
+from ..sql import POSTGRESQL, Dialect, Permits
 from ..telemetry import get_log
 from ._approval import Approve
 from ._explanation import Change, Explanation, Recorded, explain, simulate
-from ._grants import grants
 from ._hint import hint
 from ._override import Override
 from ._sender import Surroundings
 from ._write_levels import WriteLevels
 from .judging import DEFAULT, Snapshot
+from .pushed import statements
 from .rules import Policy, RateMeter, Rule, read_policy
 
 __all__ = ["Lift", "Protection"]
@@ -225,9 +225,12 @@ class Protection:
     ) -> Snapshot:
         number = self._number + 1
         known = self._models if models is None else models
-        snapshot = Snapshot(policy, known, self._connection, number)
+        snapshot = Snapshot(policy, known, self._connection, number, self._wall)
         self._number = number
         return snapshot
+
+    def _wall(self, snapshot: Snapshot, envelope: Envelope) -> Permits:
+        return self.layer.wall(snapshot, envelope)
 
     # -- passing by it -------------------------------------------------------------
 
@@ -376,23 +379,27 @@ class Protection:
         for each in recordings:
             each.append(record)
 
-    def sql(self, role: str) -> list[str]:
-        """Return statements that have PostgreSQL hold what it can of the rules.
+    def sql(self, role: str | None = None) -> list[str]:
+        """Return statements that have the database hold what it can of the rules.
 
-        They give *role* the rights that the rules leave to whoever asks, whenever: what
-        depends on the principal, the context or the time stays with this library.
+        Triggers refuse writes that the rules refuse whoever asks, and whenever; what
+        depends on the principal, the context, the time or an approval stays with this
+        library, and comments at the end say so. Statements that are made later replace
+        the triggers of those before. Nothing is run.
 
         Args:
-            role: Name of the role that the application uses.
+            role: Name of the role that the application uses on PostgreSQL: it gets the
+                rights that the rules leave, and triggers hold back nobody else. None
+                for triggers that hold back everybody.
 
         Raises:
-            PolicyError: The database is no PostgreSQL: SQLite knows no roles.
+            PolicyError: There is a role, and the database is no PostgreSQL.
         """
         self.check()
-        if self._dialect is not POSTGRESQL:
-            problem = "SQLite knows no roles: only PostgreSQL can hold rules itself"
+        if role is not None and self._dialect is not POSTGRESQL:
+            problem = "SQLite knows no roles: leave the role out, and triggers hold"
             raise PolicyError("sql", problem)
-        return grants(self._current, role)
+        return statements(self._current, self._dialect, role)
 
 
 def _named(parameters: Mapping[str, Any]) -> Iterator[str]:

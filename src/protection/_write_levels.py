@@ -27,14 +27,14 @@ from ..errors import (
     ReadBlockedError,
 )
 from ..messages import Envelope, Operation, Request
-from ..sql import Cap, Dialect, Terms
+from ..sql import Cap, Dialect, Permits, Terms
 from ..telemetry import get_log
 from ._approval import Approval, Approve
 from ._decide import decide
 from ._override import Override
 from ._sender import Sender, Surroundings
 from .judging import Decision, Snapshot, approval_required, blocked, over_limit
-from .raw import judge_raw
+from .raw import judge_raw, wall_of
 from .rules import WRITES, Rule, actions_of
 
 __all__ = ["WriteLevels"]
@@ -115,7 +115,7 @@ class WriteLevels:
                 except DataFlowError as error:
                     self._refuse(turn, envelope, snapshot, error)
                     continue
-            if envelope.terms is not None:
+            if envelope.terms is not None or snapshot.judged.wall is not None:
                 watched.append((envelope, snapshot))
         if pending:
             await _settle(pending)
@@ -152,6 +152,19 @@ class WriteLevels:
             return False
         envelope.terms = decision.terms
         return True
+
+    def wall(self, snapshot: Snapshot, envelope: Envelope) -> Permits:
+        """Return what says what the database may do by itself for a message.
+
+        Args:
+            snapshot: The rules by which it was let through.
+            envelope: The message.
+        """
+        note = partial(_note, envelope, snapshot)
+        sender = Sender(envelope, self._around, self._overrides(envelope), note)
+        judged = envelope.judged or snapshot.judged
+        sender.approved = frozenset(judged.approved)
+        return wall_of(envelope.message, snapshot, sender, self._dialect)
 
     # -- one message --------------------------------------------------------------
 

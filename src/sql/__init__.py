@@ -7,6 +7,7 @@ from ._array_statements import ArrayStatements
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
+from ._inline import inline, inline_rows, literal, literal_of
 from ._raw import raw_statement
 from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
@@ -190,8 +191,12 @@ __all__ = [
     "explain",
     "explained",
     "guarded",
+    "inline",
+    "inline_rows",
     "is_scaled",
     "json_at",
+    "literal",
+    "literal_of",
     "matcher",
     "names_in",
     "negation",

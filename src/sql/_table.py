@@ -152,6 +152,23 @@ class Table:
         """Return statements made elsewhere, of rows that were looked at."""
         return statements
 
+    def recorded(self, statement: Statement) -> Statement:
+        """Return a statement about the past of rows; `shows` is asked about each."""
+        return statement
+
+    def shows(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row that was like this is there for the sender.
+
+        Raises:
+            Exception: Its values do not tell; what the terms say.
+        """
+        del values
+        return True
+
+    def shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values of a row as the sender may see them."""
+        return dict(values)
+
     def stamped(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of a row with what is the same in all of them.
 

@@ -16,13 +16,13 @@ from ...errors import (
     TenantScopeError,
     UnknownTenantError,
 )
-from ...messages import acting
+from ...messages import Operation, acting
 from ...nodes import Catalogue, Database, Engine, Host
 from ...telemetry import get_log
 from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
 from ._deletion import Rows, delete_rows
-from ._guarded import guarded_drop
+from ._guarded import envelopes_of, guarded_drop, pass_layers
 from ._limits import LimitedTenants
 from ._tenancy import Tenancy
 
@@ -223,6 +223,7 @@ class Tenants(LimitedTenants):
             if dry_run:
                 rows = await self._rows.count(tenant, why)
                 return Deletion(tenant=tenant, place=place, rows=rows, is_done=False)
+            await self._ask(tenant, why)
             await register.move(Act.DELETE, tenant, reason)
             tenancy.states.forget(tenant)
             await anyio.sleep(FRESH_S)
@@ -320,6 +321,28 @@ class Tenants(LimitedTenants):
         place = self._tenancy.place(tenant)
         begun = await register.begin(Act.CREATE, tenant, place, None)
         return await self._finish(register, Act.CREATED, begun, None)
+
+    async def _ask(self, tenant: str, reason: str) -> None:
+        """Ask the layers beforehand, so that a refusal leaves the tenant in service.
+
+        What hangs on rows they say only when these are deleted.
+
+        Raises:
+            BlockedError: One of them refuses it.
+        """
+        layers = self._database.interceptors
+        models = [m for m in self._catalogue.models.values() if m.has_tenants]
+
+        async def nothing(*_: object) -> None:
+            """Do nothing yet."""
+
+        if self._tenancy.places is not None:
+            await guarded_drop(layers, models, tenant, reason, nothing)
+            return
+        operation = Operation.BULK_DELETE
+        kept = [each for each in models if operation not in each.unavailable]
+        envelopes = envelopes_of(kept, operation, tenant, reason, filter={})
+        await pass_layers(layers, envelopes, nothing)
 
     async def _take_all(
         self,

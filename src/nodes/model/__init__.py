@@ -9,6 +9,7 @@ from ._include import in_one_snapshot, isolated, load
 from ._model_node import Arriving, ModelNode
 from ._node_actor import NodeActor
 from ._options import came, flag, whole_number
+from ._triggers import Triggers
 from ._unavailable_node import UnavailableNode
 from ._view import settle, view_of
 from .kinds import KINDS, ExplainNode, HistoryNode, ListNode, ListPlan
@@ -26,6 +27,7 @@ __all__ = [
     "ListPlan",
     "ModelNode",
     "NodeActor",
+    "Triggers",
     "UnavailableNode",
     "came",
     "flag",

@@ -26,8 +26,9 @@ from ._model_node import ModelNode
 from ._named import named_fields
 from ._row_node import RowNode
 from ._view import view_of
+from ._walled_connection import walled
 
-__all__ = ["Batch", "Job", "batched"]
+__all__ = ["Batch", "Job", "batched", "is_walled"]
 
 Job: TypeAlias = tuple[Envelope, Any]
 """A message and the plan that was made of it."""
@@ -45,17 +46,24 @@ class Batch:
         node: What they ask for.
         jobs: The messages with their plans, at least one.
         terms: Under which all of them are carried out, or None.
+        walls: Whether the database is asked what it does for the one message there is.
 
     Attributes:
         jobs: Those that somebody still waits for, once it ran.
     """
 
-    __slots__ = ("_node", "_terms", "jobs")
+    __slots__ = ("_node", "_terms", "_walls", "jobs")
 
     def __init__(
-        self, node: ModelNode[Any], jobs: Sequence[Job], terms: Terms | None = None
+        self,
+        node: ModelNode[Any],
+        jobs: Sequence[Job],
+        terms: Terms | None = None,
+        *,
+        walls: bool = False,
     ) -> None:
         self._node = node
+        self._walls = walls
         self.jobs = jobs
         self._terms = terms
 
@@ -70,6 +78,8 @@ class Batch:
         """
         self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
         node = self._node
+        if jobs and self._walls:
+            connection = walled(connection, jobs[0][0], table.dialect)
         if jobs and node.has_views:
             table = view_of(table, jobs[0][0])
         if jobs and node.database.row_security is not None:
@@ -203,7 +213,13 @@ def _guarded_for(
 
 
 def _named(node: ModelNode[Any], envelope: Envelope) -> frozenset[str]:
-    return named_fields(node.model, envelope.message.parameters)
+    return named_fields(node.model, envelope.message)
+
+
+def is_walled(job: Job) -> bool:
+    """Whether rules want to know what the database does for a message by itself."""
+    judged = job[0].judged
+    return judged is not None and judged.wall is not None
 
 
 def batched(node: ModelNode[Any], table: Table, jobs: Iterable[Job]) -> Iterable[Batch]:

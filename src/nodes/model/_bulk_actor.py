@@ -15,7 +15,9 @@ from ._bulk_node import BulkNode
 from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
 from ._named import named_fields
+from ._triggers import Triggers
 from ._view import settle, view_of
+from ._walled_connection import WalledDriver
 
 __all__ = ["BULK_MAILBOX", "BulkActor"]
 
@@ -35,6 +37,7 @@ class BulkActor(Actor):
         node: What it does.
         driver: Where to.
         prepare: Awaited before each request; sees to it once that the table is there.
+        triggers: Knows which writes set off triggers of others.
     """
 
     turn_size = 1
@@ -45,7 +48,9 @@ class BulkActor(Actor):
         node: BulkNode[Any],
         driver: Driver,
         prepare: Callable[[], Awaitable[None]],
+        triggers: Triggers,
     ) -> None:
+        self._triggers = triggers
         self._node = node
         self._driver = driver
         self._prepare = prepare
@@ -69,7 +74,7 @@ class BulkActor(Actor):
             plan = node.plan(parameters, node.name)
             await self._prepare()
             table = view_of(self._table, envelope)
-            driver = self._audited(envelope)
+            driver = self._audited(envelope, await self._walled(envelope))
             if envelope.terms is None:
                 reply = await node.work(driver, table, plan)
             else:
@@ -83,9 +88,17 @@ class BulkActor(Actor):
         else:
             envelope.reply(reply)
 
-    def _audited(self, envelope: Envelope) -> Driver:
-        """Return the driver; where changes are recorded, one that does that."""
-        node, driver = self._node, self._driver
+    async def _walled(self, envelope: Envelope) -> Driver:
+        """Return the driver; where triggers are set off, one that asks about them."""
+        judged = envelope.judged
+        if judged is None or judged.wall is None:
+            return self._driver
+        is_reached = await self._triggers.reach(self._node.model)
+        return WalledDriver(self._driver, envelope) if is_reached else self._driver
+
+    def _audited(self, envelope: Envelope, driver: Driver) -> Driver:
+        """Return *driver*; where changes are recorded, one that does that."""
+        node = self._node
         if node.database.row_security is not None:
             driver = node.database.row_security.driver(driver, node.model, envelope)
         if node.model.audit == "off":
@@ -106,8 +119,7 @@ class BulkActor(Actor):
 
         So what is found out with the last batch undoes the first one, too.
         """
-        parameters = envelope.message.parameters
-        named = named_fields(self._node.model, parameters)
+        named = named_fields(self._node.model, envelope.message)
         own = guarded(table, terms, named)
         try:
             if terms.is_static:

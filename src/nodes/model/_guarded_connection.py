@@ -26,7 +26,7 @@ from ...sql import (
     select_related,
 )
 
-__all__ = ["GuardedConnection", "GuardedDriver"]
+__all__ = ["GuardedConnection", "GuardedDriver", "beside"]
 
 _ATTEMPTS: Final = 5
 """Others may store a row between a look and a write again and again."""
@@ -117,6 +117,13 @@ class GuardedConnection:
         if not guarded.is_plain:
             raise UnguardedStatementError
         return self._connection.stream(guarded, batch=batch, snapshot=snapshot)
+
+
+def beside(connection: Connection) -> Connection:
+    """Return a connection for what is no model's, such as keys of persons."""
+    if isinstance(connection, GuardedConnection):
+        return connection._connection  # noqa: SLF001  # of this module
+    return connection
 
 
 def _guarded(statements: Sequence[Statement]) -> list[Guarded]:

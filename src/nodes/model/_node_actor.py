@@ -9,9 +9,10 @@ from ...actors import Actor, Turn
 from ...drivers import Driver
 from ...errors import ConnectionLostError
 from ...sql import table_of
-from ._batch import Batch, Job, batched
+from ._batch import Batch, Job, batched, is_walled
 from ._model_node import ModelNode
 from ._row_node import RowNode
+from ._triggers import Triggers
 from ._view import settle
 
 __all__ = ["NodeActor"]
@@ -44,6 +45,7 @@ class NodeActor(Actor):
         driver: Where to.
         prepare: Awaited before the first turn, again after it failed, and once more
             when other models were declared.
+        triggers: Knows which writes set off triggers of others.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class NodeActor(Actor):
         node: ModelNode[Any],
         driver: Driver,
         prepare: Callable[[], Awaitable[None]],
+        triggers: Triggers,
     ) -> None:
+        self._triggers = triggers
         self._node = node
         self._driver = driver
         self._prepare = prepare
@@ -77,11 +81,12 @@ class NodeActor(Actor):
         if self._prepared != generation:
             await self._prepare()
             self._prepared = generation
-        batches = (
-            [*batched(node, self._table, jobs)]
-            if len(jobs) > 1
-            else [Batch(node, jobs, jobs[0][0].terms)]
-        )
+        if self._is_write and any(map(is_walled, jobs)) and await self._sets_off():
+            batches = [Batch(node, [job], job[0].terms, walls=True) for job in jobs]
+        elif len(jobs) > 1:
+            batches = [*batched(node, self._table, jobs)]
+        else:
+            batches = [Batch(node, jobs, jobs[0][0].terms)]
         again: Batch | None = None
         while batches:
             async with self._driver.acquire(write=self._is_write) as connection:
@@ -95,6 +100,10 @@ class NodeActor(Actor):
                         else:
                             again = batches[0]
                         break
+
+    def _sets_off(self) -> Awaitable[bool]:
+        """Return whether writes may set off triggers that are not of this library."""
+        return self._triggers.reach(self._node.model)
 
     def _jobs(self, turn: Turn) -> list[Job]:
         """Return what there is to do; bad input fails here, without a connection."""

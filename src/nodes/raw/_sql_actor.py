@@ -13,10 +13,10 @@ from ...errors import ConnectionLostError, FieldValueError
 from ...messages import Envelope, Request
 from ...row_security import RowSecurity
 from ...sql import POSTGRESQL, Ledger, Result, Statement, Terms, raw_statement
+from .._touched import Watch
 from ._administrative import refuse_administrative
 from ._sql_node import NAME
 from ._tables import check_tables
-from ._touched import Watch
 
 __all__ = ["SqlActor"]
 

@@ -30,7 +30,9 @@ def _full(_: Any) -> str:  # noqa: ANN401  # as above
     return HIDDEN
 
 
-def _partial(value: str) -> str:
+def _partial(value: object) -> str:
+    if not isinstance(value, str):
+        return HIDDEN  # it is sealed
     name, at, domain = value.rpartition("@")
     if at:
         return f"{name[:1]}{HIDDEN}@{domain}"

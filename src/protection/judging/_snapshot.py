@@ -6,20 +6,22 @@ end, whatever happens meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, final
 
 import msgspec
 
 from ...errors import PolicyError
-from ...messages import Judged, Operation, Request
+from ...messages import Envelope, Judged, Operation, Request
 from ...models import Model
 from ...sql import Filter, Terms, names_in
 from .._hint import hint
 from ..rules import (
     ASKED,
+    WRITES,
     Policy,
     Rule,
     actions_of,
@@ -60,12 +62,14 @@ class Snapshot:
         models: Those declared so far.
         connection: Of which database, see `Rule.connections`.
         number: How many there were before of the same DataFlow.
+        wall: Returns what says what the database may do for a message by itself.
 
     Attributes:
         policy: As given, with what models say of themselves.
         version: Tells it from others: its number, and a digest of the rules.
         judged: What a message has that no override and no approval let through.
         models: By name.
+        rules: Those of the policy that are about this database.
 
     Raises:
         PolicyError: A rule names a field that its model has not, or says something
@@ -78,15 +82,15 @@ class Snapshot:
         models: Mapping[str, Model],
         connection: str,
         number: int,
+        wall: Callable[[Snapshot, Envelope], Any] | None = None,
     ) -> None:
         own = [rule for model in models.values() for rule in _rules_of(model)]
         self.policy = policy.with_rules(own)
         self.models = dict(models)
         self.version = f"{number}-{_digest(self.policy)}"
-        self.judged = Judged(self.version)
         self._connection = connection
         self._is_closed = policy.default == "deny"
-        self._rules = [rule for rule in self.policy.rules if self._is_here(rule)]
+        self.rules = tuple(rule for rule in self.policy.rules if self._is_here(rule))
         self._marked = {model.name: tuple(marked(model)) for model in models.values()}
         self._conditions = self._read_conditions()
         self._is_fine = False
@@ -97,8 +101,12 @@ class Snapshot:
         self._reached: dict[str, tuple[Reach, ...]] = {}
         self._passing: dict[str, tuple[int, bool]] = {}
         self.limits_reads = self.is_limiting_reads
+        self.judged = Judged(
+            self.version,
+            wall=partial(wall, self) if wall and self._limits_writes else None,
+        )
         self.is_empty = not (
-            self._rules or self._is_closed or any(map(_has_marks, models.values()))
+            self.rules or self._is_closed or any(map(_has_marks, models.values()))
         )
         """Whether it lets everything pass as it is."""
 
@@ -164,7 +172,7 @@ class Snapshot:
             PolicyError: One cannot be read for a model that its rule names.
         """
         found: dict[tuple[Rule, str], Filter] = {}
-        for rule in self._rules:
+        for rule in self.rules:
             for name in rule.models:
                 if name in self.models:
                     _check_own_fields(rule, self.models[name])
@@ -292,6 +300,19 @@ class Snapshot:
             )
         )
 
+    @property
+    def _limits_writes(self) -> bool:
+        """Whether some write to some model, or elsewhere, is not for everybody."""
+        return (
+            self._is_closed
+            or any(self._marked.values())
+            or any(
+                each.effect in ("deny", "require_approval")
+                and any(each.covers("*", action) for action in WRITES)
+                for each in self.rules
+            )
+        )
+
     def reading(self, asker: Asker, model: Model) -> Terms:
         """Return under what terms related rows of a model may be read.
 
@@ -352,7 +373,7 @@ class Snapshot:
         actions: frozenset[str],
         seen: frozenset[str],
     ) -> Iterator[Applied]:
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.models and name not in rule.models:
                 continue
             if model is not None and rule.fields:
@@ -386,7 +407,8 @@ def _standing(applied: Applied) -> Applied | None:
     """
     rule, when = applied.rule, applied.when
     is_asking = when is not None and not names_in(when).isdisjoint(ASKED)
-    if not (is_asking or rule.window or rule.measured or rule.is_cap):
+    is_asked_for = rule.effect == "require_approval"  # somebody may approve
+    if not (is_asked_for or is_asking or rule.window or rule.measured or rule.is_cap):
         return applied
     if rule.effect == "deny":
         return None

@@ -25,7 +25,7 @@ from ...sql import (
     disjunction,
     negation,
 )
-from ..rules import Effect, Rule
+from ..rules import WRITES, Effect, Rule
 from ._decision import DEFAULT, Asker, approval_required, blocked, over_limit
 from ._marked import Marked
 from ._masks import mask_of
@@ -80,6 +80,7 @@ class TermMaker:
         self._model = model
         self._operation = operation
         self._actions = actions
+        self._action = min(actions & WRITES, default="read")
         self._marked = [each for each in marked if not each.actions.isdisjoint(actions)]
         self._masked = {} if model is None else _masked(model)
         self._known: dict[tuple[object, ...], Terms | None] = {}
@@ -136,7 +137,7 @@ class TermMaker:
             visible = [*visible, *self._opened(held)]
         terms = Terms(
             visible=conjunction(visible),
-            hidden=partial(self._blocked, _hiding(held), "update"),
+            hidden=partial(self._blocked, _hiding(held), self._action),
             guards=tuple(guards),
             masks=masks,
             unasked=self._unasked,

@@ -19,7 +19,7 @@ from ..rules import ACTIONS, SEVERITY, Effect, Rule
 from ._statement import Access, Reading, read_statement
 from ._wall import OWN_TABLES, Wall
 
-__all__ = ["judge_raw", "judge_reached"]
+__all__ = ["judge_beside", "judge_raw", "judge_reached", "not_understood"]
 
 _NO_MODEL: Final = "*"
 _OPERATION: Final = "sql"
@@ -59,7 +59,7 @@ def _wall(reading: Reading, snapshot: Snapshot, asker: Asker) -> Wall:
         _RawCase(snapshot, asker).judge_beside(access)
 
     accesses = (*reading.accesses, *_passed_on(reading, snapshot))
-    return Wall(accesses, snapshot.models, judge, _not_understood)
+    return Wall(accesses, snapshot.models, judge, not_understood)
 
 
 def _passed_on(reading: Reading, snapshot: Snapshot) -> Iterator[Access]:
@@ -92,6 +92,17 @@ def judge_reached(
     return case.judge_reached(reached)
 
 
+def judge_beside(
+    access: Access, snapshot: Snapshot, asker: Asker, operation: str
+) -> None:
+    """Judge what the database does for a message, beside its statements.
+
+    Raises:
+        BlockedError: It is refused.
+    """
+    _RawCase(snapshot, asker, operation).judge_beside(access)
+
+
 @final
 class _RawCase:
     """One statement before the rules."""
@@ -120,14 +131,14 @@ class _RawCase:
         if reading.problem is not None:
             self._judge_unknown(reading.problem)
             if self._caps:
-                raise _not_understood(reading.problem)
+                raise not_understood(reading.problem)
             return self._decision(is_read_only=False)
         others: set[str] = set()
         for access in reading.accesses:
             self._judge_access(access, others)
         if self._caps and not reading.is_simple:
             problem = "the rows it writes cannot be counted"
-            raise _not_understood(problem)
+            raise not_understood(problem)
         is_read_only = all(each.action == "read" for each in reading.accesses)
         return self._decision(is_read_only=is_read_only, tables=others)
 
@@ -179,7 +190,7 @@ class _RawCase:
             problem = "the rows it writes cannot be counted"
         else:
             return
-        raise _not_understood(problem)
+        raise not_understood(problem)
 
     def judge_reached(self, reached: Iterable[Reach]) -> Decision:
         """Judge what foreign keys make of a write.
@@ -192,7 +203,7 @@ class _RawCase:
             self._judge_one(each.model, each.action, each.fields)
             if len(self._caps) > n_caps:
                 problem = "rows that foreign keys make it write cannot be counted"
-                raise _not_understood(problem)
+                raise not_understood(problem)
         return self._decision(is_read_only=False)
 
     def _would_pass_everywhere(self, access: Access) -> bool:
@@ -299,9 +310,10 @@ class _RawCase:
 
 
 def _not_a_table() -> BlockedError:
-    return _not_understood("it names a view, or part of another table")
+    return not_understood("it names a view, or part of another table")
 
 
-def _not_understood(problem: str) -> BlockedError:
+def not_understood(problem: str) -> BlockedError:
+    """Return the refusal of what may do anything."""
     instead = "write one plain statement about known tables"
     return WriteBlockedError(_NO_MODEL, _OPERATION, _UNKNOWN, problem, instead)

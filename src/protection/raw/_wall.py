@@ -16,12 +16,14 @@ from ...sql import Touch
 from ._harmless import HARMLESS
 from ._statement import Access
 
-__all__ = ["OWN_TABLES", "Wall"]
+__all__ = ["CATALOGUES", "OWN_TABLES", "Wall"]
 
 OWN_TABLES: Final = "dataflow_"
 """How names begin of tables and triggers that this library keeps for itself."""
 
-_CATALOGUES: Final = ("sqlite_", "pg_")
+CATALOGUES: Final = ("sqlite_", "pg_")
+"""How names begin of tables that a database keeps for itself."""
+
 _BEYOND: Final = "it would do something beside reading and writing rows"
 _INSTEAD: Final = (
     "a view, a trigger, a rule or a foreign key of the database does that: leave out "
@@ -69,7 +71,7 @@ class Wall:
         """Return what to raise if the database may not do this."""
         if touch.action == "other":
             return self._beyond(_BEYOND)
-        if touch.action != "read" and touch.table.casefold().startswith(_CATALOGUES):
+        if touch.action != "read" and touch.table.casefold().startswith(CATALOGUES):
             return None if self._changes_schema else self._beyond(_BEYOND)
         if self._is_judged(touch) or self._is_inside(touch):
             return None

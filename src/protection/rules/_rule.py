@@ -63,6 +63,8 @@ _ACTIONS: Final[Mapping[str, frozenset[str]]] = {
     "bulk_delete": frozenset({"delete"}),
     "upsert": frozenset({"create", "update"}),
     "bulk_upsert": frozenset({"create", "update"}),
+    # The row was there all the time; its time of deletion is set to None.
+    "restore": frozenset({"update"}),
 }
 
 

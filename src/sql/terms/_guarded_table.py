@@ -41,7 +41,7 @@ from ._guarded import Guarded, Probe, RacedError, clear
 from ._guarded_arrays import GuardedArrays
 from ._images import Guards, check
 from ._ledger import Ledger
-from ._masked import mask_many, mask_one
+from ._masked import lay, mask_many, mask_one
 from ._partial import UndecidedError, decide, names_in
 from ._related import restricted
 from ._row_images import RowImages
@@ -127,6 +127,27 @@ class GuardedTable(Table):
         """Return statements made elsewhere, of rows that `admit` was told of."""
         assert not self.reads_rows, "rows were to be looked at"  # noqa: S101
         return list(map(clear, statements))
+
+    def recorded(self, statement: Statement) -> Statement:
+        """Return a statement about the past of rows; `shows` is asked about each."""
+        return clear(statement)
+
+    def shows(self, values: Values) -> bool:
+        """Whether a row that was like this is visible.
+
+        Raises:
+            Exception: Its values do not tell; what the terms say.
+        """
+        try:
+            return self._is_visible(values)
+        except KeyError:
+            raise self._terms.hidden() from None
+
+    def shown(self, values: Values) -> dict[str, Any]:
+        """Return values of a row, masked."""
+        own = dict(values)
+        lay(self._terms.masks, own)
+        return own
 
     def _asked(self, where: Filter, order: Sequence[Term] = ()) -> Filter:
         """Return the rows that are asked for, by what the sender may ask for.

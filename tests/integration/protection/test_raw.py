@@ -330,12 +330,3 @@ async def as_role(url: str, bridge: Bridge, role: str) -> dict[str, Any]:
                 seen[text] = error.code
     await driver.aclose()
     return seen
-
-
-async def test_sqlite_knows_no_rights(sqlite_url: str) -> None:
-    from dataflow.errors import PolicyError  # noqa: PLC0415  # only here
-
-    db = DataFlow(sqlite_url)
-    with pytest.raises(PolicyError, match="SQLite knows no roles"):
-        db.protection.sql("app")
-    await db.aclose()

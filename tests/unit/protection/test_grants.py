@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import pytest
 
 from dataflow.protection import Policy, Protection, allow, deny
-from dataflow.protection._grants import _literal
 from dataflow.sql import POSTGRESQL
 
 Make = Callable[..., Protection]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "NULL"),
-        (3, "E'3'"),
-        (True, "E'True'"),
-        ("it's \\ it", "E'it''s \\\\ it'"),
-        (b"\x00\xff", "E'\\\\x00ff'"),
-        (["a", None, 'b"c'], 'E\'{"a", NULL, "b\\\\"c"}\''),
-    ],
-)
-def test_a_value_of_a_rule_is_a_literal(value: Any, text: str) -> None:
-    assert _literal(value) == text
 
 
 def rights(protection: Protection) -> list[str]:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from dataflow import field
+from dataflow.audit import Hidden
 from dataflow.models import Model, declare
-from dataflow.protection.judging._masks import mask_of
+from dataflow.protection.judging._masks import HIDDEN, mask_of
 
 
 class Person:
@@ -34,3 +35,12 @@ def test_a_mask_leaves_what_it_is_to_leave(
     name: str, value: object, shown: object
 ) -> None:
     assert mask_of(PERSON.field(name))(value) == shown
+
+
+def test_what_is_sealed_is_hidden_wholly() -> None:
+    class Person:
+        mail: str | None = field(default=None, mask="partial")
+
+    mask = mask_of(declare(Person).field("mail"))
+
+    assert mask(Hidden.LOCKED) == HIDDEN

@@ -43,7 +43,7 @@ def _makers() -> set[str]:
         for name, method in methods
         if not name.startswith("_")
         and "Statement" in str(inspect.signature(method).return_annotation)
-        and name != "cleared"
+        and name not in {"cleared", "recorded"}
     }
 
 

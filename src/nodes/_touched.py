@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, final
 
-from ...drivers import Connection
-from ...sql import Permits, Statement, Touch
+from ..drivers import Connection
+from ..sql import Permits, Statement, Touch
 
 __all__ = ["Watch"]
 

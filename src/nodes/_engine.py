@@ -7,9 +7,8 @@ last, the bridge to the clients after them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, Self, final
@@ -17,11 +16,17 @@ from typing import Any, Self, final
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from ..actors import ActorRef, ActorSystem, Interceptor, NewSignal, Snapshot
+from ..actors import (
+    ActorRef,
+    ActorSystem,
+    Interceptor,
+    NewSignal,
+    Snapshot,
+    SupervisorRef,
+)
 from ..drivers import Bridge, DatabaseUrl, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
-from ..sql import POSTGRESQL, Statement
 from ._actor_pool import ActorPool
 from ._database import Database
 from ._function import FunctionActor, FunctionNode
@@ -38,8 +43,6 @@ __all__ = ["Engine"]
 
 _ALONE = 2
 """Connections for a single job: one that writes, and one that reads."""
-_SNAPSHOT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
 
@@ -199,10 +202,13 @@ class Engine(AsyncContextManagerMixin):
 
     # -- databases ---------------------------------------------------------------
 
-    def _place(self, database: Database) -> Place:
+    def _check_open(self) -> None:
         if not self._is_open:
             name = "the engine"
             raise ClosedError(name)
+
+    def _place(self, database: Database) -> Place:
+        self._check_open()
         database.check_open()
         place = self._places.get(database)
         if place is None:
@@ -254,9 +260,16 @@ class Engine(AsyncContextManagerMixin):
         """
         return self._place(database).driver
 
-    def connect_to(self, url: DatabaseUrl) -> Driver:
-        """Return connections of the caller's own, who closes them; none is made yet."""
-        return connect(url, self._bridge, pool_size=_ALONE)
+    def connect_to(
+        self, url: DatabaseUrl, *, pool_size: int = _ALONE, echo: bool = False
+    ) -> Driver:
+        """Return connections of the caller's own, who closes them; none is made yet.
+
+        Raises:
+            ClosedError: The engine has stopped.
+        """
+        self._check_open()
+        return connect(url, self._bridge, pool_size=pool_size, echo=echo)
 
     @asynccontextmanager
     async def lease(
@@ -279,40 +292,26 @@ class Engine(AsyncContextManagerMixin):
         place = self._place(database)
         for model in models:
             await place.prepare(model)
+        async with (
+            place.driver.acquire(write=write) as connection,
+            connection.transaction() if write else connection.snapshot(),
+            self._team(place) as supervisor,
+        ):
+            driver = LeasedDriver(place.driver, connection)
+            yield Lease(driver, supervisor, database)
+
+    @asynccontextmanager
+    async def _team(self, place: Place) -> AsyncGenerator[SupervisorRef]:
+        """Give a supervisor for the actors of one transaction.
+
+        They have stopped when it ends: nothing may run on its connection then.
+        """
         supervisor = place.supervisor.supervisor(f"lease-{next(self._numbers)}")
         try:
-            async with (
-                place.driver.acquire(write=write) as connection,
-                connection.transaction(),
-            ):
-                if not write and place.driver.dialect is POSTGRESQL:
-                    await connection.run((_SNAPSHOT,))
-                driver = LeasedDriver(place.driver, connection)
-                try:
-                    yield Lease(driver, supervisor, database)
-                finally:
-                    # Nothing may run on the connection when its transaction ends.
-                    with anyio.CancelScope(shield=True):
-                        await supervisor.stop()
+            yield supervisor
         finally:
             with anyio.CancelScope(shield=True):
                 await supervisor.stop()
-
-    def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
-        """Return other connections to a database, for the caller to close.
-
-        Args:
-            database: Which.
-            options: Said in place of those of its URL.
-
-        Raises:
-            ClosedError: The engine has stopped, or the database is closed.
-        """
-        self._place(database)
-        url = replace(database.url, options=options)
-        return connect(
-            url, self._bridge, pool_size=database.pool_size, echo=database.echo
-        )
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.

@@ -16,15 +16,13 @@ from functools import partial
 from typing import Any, final
 from uuid import uuid4
 
-from msgspec.structs import replace
-
-from ..actors import ActorRef, Handler, SupervisorRef, Turn, current_turn
+from ..actors import ActorRef, Handler, SupervisorRef, Turn
 from ..drivers import Connection, Driver, LentDriver
 from ..errors import TenantRequiredError
-from ..messages import Scope, acting
 from ..models import Model
 from ..sql import Table, Terms, Undecided, table_of
 from ._database import Database
+from ._sender import sender
 from .model import BulkActor, BulkNode, ModelNode, NodeActor
 
 __all__ = ["Lease"]
@@ -56,11 +54,11 @@ class Lease:
         self._driver = driver
         self._supervisor = supervisor
         self._database = database
-        sender = _sender()
+        whose = sender()
         # One run: by one set of rules, for one tenant, within one budget.
-        self._scope = sender.of_run()
-        self._principal = sender.principal
-        self._tenant = sender.tenant
+        self._scope = whose.of_run()
+        self._principal = whose.principal
+        self._tenant = whose.tenant
         self._refs: dict[ModelNode[Any], ActorRef] = {}
 
     async def ask(self, node: ModelNode[Any], /, **given: Any) -> dict[str, Any]:  # noqa: ANN401  # the node checks them
@@ -135,20 +133,6 @@ class LeasedDriver(LentDriver):
         """Return 1: its messages come one by one."""
         del write
         return 1
-
-
-def _sender() -> Scope:
-    """Return for whom the running code acts."""
-    scope = acting.get()
-    if scope is not None:
-        return scope
-    turn = current_turn.get()
-    if turn is None or turn.is_over:
-        return Scope()
-    found: Scope = turn.agreed("scope") or Scope()
-    return replace(
-        found, principal=turn.agreed("principal"), tenant=turn.agreed("tenant")
-    )
 
 
 async def _ready() -> None:

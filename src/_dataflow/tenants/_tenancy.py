@@ -9,7 +9,6 @@ from ...errors import UrlError, nearest
 from ...models import Model
 from ...tenancy import (
     DatabasePlaces,
-    Places,
     RawSqlTenancy,
     TenantGate,
     TenantStates,
@@ -17,6 +16,7 @@ from ...tenancy import (
     check_name,
     check_place_name,
 )
+from ._places import Places
 
 __all__ = ["KINDS", "Tenancy"]
 

@@ -190,6 +190,25 @@ class Engine(AsyncContextManagerMixin):
         """
         return self._tenants(database).using(tenant)
 
+    @asynccontextmanager
+    async def alone(self, database: Database, tenant: str) -> AsyncGenerator[Driver]:
+        """Give connections of the caller's own to the place of a tenant.
+
+        Plain names mean the tenant's tables there. The place is not closed meanwhile.
+
+        Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
+            DriverError: It could not be reached.
+        """
+        async with self.using(database, tenant):
+            assert database.apart is not None, "it has places"  # noqa: S101
+            driver = database.apart.alone(tenant, self.connect_to)
+            try:
+                yield driver
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await driver.aclose()
+
     async def close_tenant(self, database: Database, tenant: str) -> None:
         """Close the place of a tenant when it is no longer used; idempotent."""
         if database in self._tenant_places:

@@ -156,6 +156,10 @@ class DatabasePlaces:
             self.url(tenant), bridge, pool_size=self.pool_size, echo=echo
         )
 
+    def alone(self, tenant: str, connect: Connect) -> Driver:
+        """Return connections to its database, for whoever calls it to close."""
+        return connect(self.url(tenant))
+
     async def check(self, driver: Driver, tenant: str) -> None:
         """Look whether the database is there, and the tenant's own."""
         url = self.url(tenant)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, final
+from collections.abc import Callable
+from typing import final
 
 import anyio
 import msgspec
@@ -13,21 +13,19 @@ from ...errors import (
     SchemaProtectedError,
     TenantConfirmationError,
     TenantExistsError,
-    TenantScopeError,
     UnknownTenantError,
 )
-from ...messages import acting
-from ...nodes import Catalogue, Database, Engine, Host
+from ...nodes import Catalogue, Database, Engine
 from ...telemetry import get_log
 from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
+from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
 from ._guarded import guarded_drop
+from ._migrating import MigratedTenants
 from ._tenancy import Tenancy
 
 __all__ = ["Deletion", "Tenants"]
-
-T = TypeVar("T")
 
 _log = get_log("dataflow.tenancy")
 
@@ -51,7 +49,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Tenants:
+class Tenants(MigratedTenants):
     """Makes, suspends, exports and deletes tenants; ``db.tenants`` gives it.
 
     What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
@@ -64,6 +62,7 @@ class Tenants:
         catalogue: The models.
         tenancy: How tenants are kept apart.
         rows: Asks the nodes of models.
+        migrations: Of the tables that are no tenant's alone.
     """
 
     def __init__(
@@ -73,12 +72,15 @@ class Tenants:
         catalogue: Catalogue,
         tenancy: Tenancy,
         rows: Rows,
+        *,
+        migrations: Migrations,
     ) -> None:
         self._database = database
         self._hosting = hosting
         self._catalogue = catalogue
         self._tenancy = tenancy
         self._rows = rows
+        self._migrations = migrations
 
     # -- looking ----------------------------------------------------------------
 
@@ -236,17 +238,6 @@ class Tenants:
 
     # -- within -----------------------------------------------------------------
 
-    async def _call(self, function: Callable[[Engine, Register], Awaitable[T]]) -> T:
-        _refuse_inside()
-        return await self._hosting.call(self._with_register, function)
-
-    async def _with_register(
-        self, host: Host, function: Callable[[Engine, Register], Awaitable[T]]
-    ) -> T:
-        engine = engine_of(host)
-        driver = engine.driver(self._database)
-        return await function(engine, Register(driver, self._database.audit_key))
-
     async def _make_register(self, engine: Engine) -> None:
         """See to it that the register is there, and audited.
 
@@ -345,22 +336,3 @@ class Tenants:
 
         await guarded_drop(self._database.interceptors, models, tenant, reason, drop)
         return {}
-
-
-def engine_of(host: Host) -> Engine:
-    """Return *host*, which is an engine."""
-    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-    return host
-
-
-def _refuse_inside() -> None:
-    """Refuse whoever works for a tenant.
-
-    Raises:
-        TenantScopeError: The code does.
-    """
-    scope = acting.get()
-    if scope is not None and scope.tenant is not None:
-        owner = "db.tenants"
-        problem = "what works for one tenant does not get at the others"
-        raise TenantScopeError(owner, problem)

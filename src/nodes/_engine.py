@@ -8,7 +8,11 @@ last, the bridge to the clients after them.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from functools import partial
 from itertools import count
 from typing import Any, Self, final
@@ -27,6 +31,7 @@ from ..actors import (
 from ..drivers import Bridge, DatabaseUrl, Driver, PoolStatistics, connect, open_bridge
 from ..errors import ClosedError
 from ..models import Model
+from ..row_security import reach_of_tenant
 from ._actor_pool import ActorPool
 from ._database import Database
 from ._function import FunctionActor, FunctionNode
@@ -292,7 +297,12 @@ class Engine(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def lease(
-        self, database: Database, models: Sequence[Model], *, write: bool = True
+        self,
+        database: Database,
+        models: Sequence[Model],
+        *,
+        write: bool = True,
+        tenant: str | None = None,
     ) -> AsyncGenerator[Lease]:
         """Return a block with one transaction, in which nodes of *models* work.
 
@@ -304,20 +314,36 @@ class Engine(AsyncContextManagerMixin):
             models: Whose tables are seen to first, outside of the transaction.
             write: False promises only to read; on PostgreSQL everything is as of one
                 moment then, as it is on SQLite.
+            tenant: Whose rows, where each tenant has tables of its own, or policies of
+                the database tell them apart; the sender has to act for it.
 
         Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
             DriverError: The database refused, or could not be reached.
         """
-        place = self._place(database)
-        for model in models:
-            await place.prepare(model)
-        async with (
-            place.driver.acquire(write=write) as connection,
-            connection.transaction() if write else connection.snapshot(),
-            self._team(place) as supervisor,
-        ):
+        async with AsyncExitStack() as stack:
+            place, at = self._place(database), None
+            if tenant is not None and database.apart is not None:
+                home = await stack.enter_async_context(self.using(database, tenant))
+                place, at = home.place, home
+            for model in models:
+                await place.prepare(model if at is None else at.model(model))
+            connection = await stack.enter_async_context(
+                place.driver.acquire(write=write)
+            )
+            wall = database.row_security
+            reach = None if wall is None or tenant is None else reach_of_tenant(tenant)
+            opening = None if reach is None else reach.opening
+            await stack.enter_async_context(
+                connection.transaction()
+                if write
+                else connection.snapshot(opening=opening)
+            )
+            if write and reach is not None:
+                await connection.run((reach.statement,))
+            supervisor = await stack.enter_async_context(self._team(place))
             driver = LeasedDriver(place.driver, connection)
-            yield Lease(driver, supervisor, database)
+            yield Lease(driver, supervisor, database, at)
 
     @asynccontextmanager
     async def _team(self, place: Place) -> AsyncGenerator[SupervisorRef]:

@@ -10,13 +10,12 @@ from ...messages import CrossTenant, Envelope, Operation, Request, Scope, acting
 from ...models import Model
 from ...sql import POSTGRESQL
 
-__all__ = ["envelopes_of", "guarded_drop", "pass_layers"]
+__all__ = ["guarded_drop", "pass_layers"]
 
 
 async def guarded_drop(
     layers: Sequence[Interceptor],
     models: Iterable[Model],
-    tenant: str,
     reason: str,
     drop: Callable[[], Awaitable[None]],
 ) -> None:
@@ -25,7 +24,7 @@ async def guarded_drop(
     Raises:
         BlockedError: One of them refused; nothing was dropped.
     """
-    scope = _scope(tenant, reason)
+    scope = _scope(reason)
     names = [POSTGRESQL.quote(model.table) for model in models]
     envelopes = [
         Envelope(
@@ -45,31 +44,6 @@ async def guarded_drop(
         await drop()
 
     await pass_layers(layers, envelopes, work)
-
-
-def envelopes_of(
-    models: Iterable[Model],
-    operation: Operation,
-    tenant: str,
-    reason: str,
-    **parameters: object,
-) -> list[Envelope]:
-    """Return a message about the rows of a tenant for each model."""
-    scope = _scope(tenant, reason, may_write=operation.is_write)
-    return [
-        Envelope(
-            message=Request(
-                node="tenants",
-                model=model.name,
-                operation=operation,
-                parameters=dict(parameters),
-            ),
-            principal=scope.principal,
-            tenant=tenant,
-            scope=scope,
-        )
-        for model in models
-    ]
 
 
 async def pass_layers(
@@ -102,12 +76,11 @@ async def pass_layers(
             raise DataFlowError(msg)
 
 
-def _scope(tenant: str, reason: str, *, may_write: bool = True) -> Scope:
-    del tenant
+def _scope(reason: str) -> Scope:
     outer = acting.get() or Scope()
     return Scope(
         principal=outer.principal,
         context=outer.context,
         waivers=outer.waivers,
-        cross_tenant=CrossTenant(reason=reason, may_write=may_write),
+        cross_tenant=CrossTenant(reason=reason, may_write=True),
     )

@@ -8,21 +8,20 @@ from typing import final
 import anyio
 import msgspec
 
-from ...audit import ensure_audit
 from ...errors import (
-    SchemaProtectedError,
     TenantConfirmationError,
     TenantExistsError,
     UnknownTenantError,
 )
 from ...nodes import Catalogue, Database, Engine
 from ...telemetry import get_log
-from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
+from ...tenancy import FRESH_S, Act, Register, State, Tenant
 from .._hosting import Hosting
 from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
 from ._guarded import guarded_drop
 from ._migrating import MigratedTenants
+from ._ported import PortedTenants
 from ._tenancy import Tenancy
 
 __all__ = ["Deletion", "Tenants"]
@@ -49,7 +48,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Tenants(MigratedTenants):
+class Tenants(MigratedTenants, PortedTenants):
     """Makes, suspends, exports and deletes tenants; ``db.tenants`` gives it.
 
     What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
@@ -238,44 +237,6 @@ class Tenants(MigratedTenants):
 
     # -- within -----------------------------------------------------------------
 
-    async def _make_register(self, engine: Engine) -> None:
-        """See to it that the register is there, and audited.
-
-        Raises:
-            SchemaProtectedError: It is not, and must not be made.
-        """
-        driver, prepare = engine.driver(self._database), self._database.prepare
-        if prepare is not None:
-            await prepare(driver, MODEL)
-        elif not await Register(driver).is_there():
-            reason = "existing_schema_mode=True or auto_migrate=False"
-            raise SchemaProtectedError(reason)
-        await ensure_audit(driver, MODEL, may_create=prepare is not None)
-
-    async def _make_place(self, engine: Engine, tenant: str, *, adopt: bool) -> None:
-        """Make the place of a tenant, and the tables in it."""
-        places, states = self._tenancy.places, self._tenancy.states
-        states.forget(tenant)
-        if places is None:
-            return
-        base = engine.driver(self._database)
-        await places.create(base, tenant, engine.connect_to, may_adopt=adopt)
-        models = [m for m in self._catalogue.models.values() if m.is_apart]
-        async with engine.using(self._database, tenant) as place:
-            for model in models:
-                await place.prepare(model)
-
-    async def _finish(
-        self, register: Register, act: Act, begun: Tenant, reason: str | None
-    ) -> Tenant:
-        """Write down that a tenant is made, unless somebody else did meanwhile."""
-        found = await register.get(begun.name)
-        is_done = found is not None and found.epoch == begun.epoch
-        if not (is_done and found is not None and found.state is State.ACTIVE):
-            found = await register.move(act, begun.name, reason)
-        self._tenancy.states.forget(begun.name)
-        return found
-
     async def _move(self, act: Act, name: str, reason: str | None) -> Tenant:
         tenant = self._tenancy.check_name(name)
 
@@ -286,31 +247,6 @@ class Tenants(MigratedTenants):
             return moved
 
         return await self._call(move)
-
-    async def _known(
-        self,
-        engine: Engine,
-        register: Register,
-        tenant: str,
-        *,
-        dry_run: bool = False,
-    ) -> Tenant | None:
-        """Return a tenant; one that nobody had to make is written down now.
-
-        Raises:
-            UnknownTenantError: There is none.
-        """
-        known = await register.get(tenant)
-        if known is not None and known.state is not State.DELETED:
-            return known
-        if known is not None or self._tenancy.is_strict:
-            raise UnknownTenantError(tenant)
-        if dry_run:
-            return None
-        await self._make_register(engine)
-        place = self._tenancy.place(tenant)
-        begun = await register.begin(Act.CREATE, tenant, place, None)
-        return await self._finish(register, Act.CREATED, begun, None)
 
     async def _take_all(
         self,
@@ -334,5 +270,5 @@ class Tenants(MigratedTenants):
                 base, tenant, engine.connect_to, [model.table for model in models]
             )
 
-        await guarded_drop(self._database.interceptors, models, tenant, reason, drop)
+        await guarded_drop(self._database.interceptors, models, reason, drop)
         return {}

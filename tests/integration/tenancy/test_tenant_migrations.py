@@ -18,6 +18,7 @@ from dataflow.errors import (
     TenantStateError,
     UnknownTenantError,
 )
+from dataflow.tenancy import DatabasePlaces
 
 NAMES = ("acme", "globex", "initech")
 
@@ -123,10 +124,12 @@ async def test_it_stops_at_the_first_that_fails_and_goes_on_when_that_is_mended(
     assert failed.value.left == ("initech",)
 
     told: list[tuple[str, int, int]] = []
+
+    def tell(name: str, n_done: int, total: int) -> None:
+        told.append((name, n_done, total))
+
     with pytest.raises(TenantMigrationError) as failed:
-        await db.tenants.migrate(
-            keep_going=True, on_tenant=lambda *facts: told.append(facts)
-        )
+        await db.tenants.migrate(keep_going=True, on_tenant=tell)
     assert failed.value.done == ("acme", "initech")
     assert failed.value.left == ()
     assert told == [("acme", 1, 3), ("initech", 2, 3)]
@@ -167,9 +170,10 @@ async def test_a_tenant_whose_deletion_was_stopped_is_left_out(
     async def stop(*_: object, **__: object) -> None:
         raise InterruptedError
 
-    with monkeypatch.context() as patched, pytest.raises(InterruptedError):
-        patched.setattr(type(db._tenancy.places), "drop", stop)  # noqa: SLF001
-        await db.tenants.delete("globex", confirmed=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(DatabasePlaces, "drop", stop)
+        with pytest.raises(InterruptedError):
+            await db.tenants.delete("globex", confirmed=True)
 
     assert [*await db.tenants.migration_plans()] == ["acme", "initech"]
     with pytest.raises(TenantStateError, match="cannot be migrated"):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, final
 
 from ..audit import Verification, checkpoint, verify
-from ..nodes import Database, Engine, Host
+from ..drivers import Driver
+from ..errors import TenantScopeError
+from ..nodes import Catalogue, Database, Engine, Host
+from ..tenancy import Register, State
 from ._hosting import Hosting
 
 __all__ = ["Audit"]
+
+T = TypeVar("T")
 
 
 @final
@@ -18,39 +24,86 @@ class Audit:
     Args:
         database: Where.
         hosting: Finds the engine that asks it.
+        catalogue: The models.
     """
 
-    def __init__(self, database: Database, hosting: Hosting) -> None:
+    def __init__(
+        self, database: Database, hosting: Hosting, catalogue: Catalogue
+    ) -> None:
         self._database = database
         self._hosting = hosting
+        self._catalogue = catalogue
 
-    async def verify(self, checkpoint: str | None = None) -> Verification:
+    async def verify(
+        self, checkpoint: str | None = None, *, tenant: str | None = None
+    ) -> Verification:
         """Look at every leaf and every event; needs a role that may read them.
 
         Args:
             checkpoint: What `checkpoint` returned once, to be held against it.
+            tenant: Look at what was recorded in the place of this tenant, where each has
+                one; without it at that of the database itself.
 
         Raises:
+            TenancyError: Tenants share tables, or there is none of this name.
             AuditBrokenError: Something was changed, left out, put in or cut off;
                 names the first place.
             DriverError: The database refused, or has no audit.
         """
-        return await self._hosting.call(_verify, self._database, checkpoint)
 
-    async def checkpoint(self) -> str:
+        async def look(driver: Driver) -> Verification:
+            return await verify(driver, self._database.audit_key, checkpoint)
+
+        return await self._hosting.call(_at, self._database, tenant, look)
+
+    async def checkpoint(self, *, tenant: str | None = None) -> str:
         """Return a text that says how far each chain is; keep it somewhere else.
 
         With an ``audit_key`` it is signed. `verify` finds what was cut off since.
+
+        Args:
+            tenant: See `verify`.
         """
-        return await self._hosting.call(_checkpoint, self._database)
+
+        async def look(driver: Driver) -> str:
+            return await checkpoint(driver, self._database.audit_key)
+
+        return await self._hosting.call(_at, self._database, tenant, look)
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Return the tenants that have an audit of their own, by name.
+
+        None where tenants share tables, or no model of theirs is audited.
+
+        Raises:
+            DriverError: The database could not be read.
+        """
+        models = self._catalogue.models.values()
+        if not any(each.is_apart and each.audit != "off" for each in models):
+            return ()
+        there = State.ACTIVE, State.SUSPENDED
+
+        async def look(driver: Driver) -> tuple[str, ...]:
+            return tuple(each.name for each in await Register(driver).find(*there))
+
+        return await self._hosting.call(_at, self._database, None, look)
 
 
-async def _verify(host: Host, database: Database, known: str | None) -> Verification:
-    return await verify(_engine(host).driver(database), database.audit_key, known)
-
-
-async def _checkpoint(host: Host, database: Database) -> str:
-    return await checkpoint(_engine(host).driver(database), database.audit_key)
+async def _at(
+    host: Host,
+    database: Database,
+    tenant: str | None,
+    look: Callable[[Driver], Awaitable[T]],
+) -> T:
+    """Call *look* with the connections to a place."""
+    engine = _engine(host)
+    if tenant is None:
+        return await look(engine.driver(database))
+    if database.apart is None:
+        owner, problem = "the audit", "tenants share one: verify that of the database"
+        raise TenantScopeError(owner, problem)
+    async with engine.using(database, tenant) as place:
+        return await look(place.driver)
 
 
 def _engine(host: Host) -> Engine:

@@ -180,7 +180,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             Rows(self._records),
             migrations=self._migrations,
         )
-        self.audit = Audit(self._database, self._hosting)
+        self.audit = Audit(self._database, self._hosting, self._catalogue)
         self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt

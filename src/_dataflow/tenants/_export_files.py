@@ -10,7 +10,8 @@ Rules of this file:
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from hashlib import sha256
 from typing import Any, Final, final
 
@@ -193,14 +194,15 @@ class Reader:
         """
         for each in manifest.models:
             digest, rows = sha256(), 0
-            async for lines in self.lines(each):
-                digest.update(b"".join(lines))
-                rows += len(lines)
+            async with aclosing(self.lines(each)) as some:
+                async for lines in some:
+                    digest.update(b"".join(lines))
+                    rows += len(lines)
             if (digest.hexdigest(), rows) != (each.sha256, each.rows):
                 problem = f"{each.file} is not what its manifest says: export it again"
                 raise self.error(problem)
 
-    async def lines(self, model: ExportedModel) -> AsyncIterator[list[bytes]]:
+    async def lines(self, model: ExportedModel) -> AsyncGenerator[list[bytes]]:
         """Yield the lines of a model, some at a time.
 
         Raises:

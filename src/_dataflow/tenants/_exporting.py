@@ -6,7 +6,8 @@ It is the tenant's own data, so fields that are masked for single readers are wh
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...models import Model
 from ...nodes import Lease
 from ...privacy import Nodes
 from ...sql import ALL
-from ._export_files import Exported, Writer
+from ._export_files import Exported, ExportedModel, Writer
 
 __all__ = ["OnRows", "write_export"]
 
@@ -46,9 +47,10 @@ async def write_export(
     await writer.begin()
     for model in models:
         await _check_sight(lease, nodes, model)
-    written = [
-        await writer.write(model, _pages(lease, model, on_rows)) for model in models
-    ]
+    written: list[ExportedModel] = []
+    for model in models:
+        async with aclosing(_pages(lease, model, on_rows)) as pages:
+            written.append(await writer.write(model, pages))
     manifest = Exported(
         tenant=tenant,
         tenancy=tenancy,
@@ -73,10 +75,11 @@ async def _check_sight(lease: Lease, nodes: Nodes, model: Model) -> None:
 
 async def _pages(
     lease: Lease, model: Model, on_rows: OnRows | None
-) -> AsyncIterator[list[dict[str, Any]]]:
+) -> AsyncGenerator[list[dict[str, Any]]]:
     n_done = 0
-    async for page in lease.rows(model, _PAGE):
-        yield page
-        n_done += len(page)
-        if on_rows is not None:
-            on_rows(model.name, n_done)
+    async with aclosing(lease.rows(model, _PAGE)) as pages:
+        async for page in pages:
+            yield page
+            n_done += len(page)
+            if on_rows is not None:
+                on_rows(model.name, n_done)

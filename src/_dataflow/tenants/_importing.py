@@ -9,7 +9,8 @@ right at the end.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -112,28 +113,29 @@ class Importer:
         late = self._late(model, circular)
         node, n_done = self._node(model, "BulkCreateNode"), 0
         is_anew = self._is_anew(model)
-        async for rows in self._rows(model, exported):
-            data = [
-                self._renamed(
-                    model,
-                    {
-                        name: None if name in late else value
-                        for name, value in row.items()
-                        if name not in model.owned
-                        and not (is_anew and name == model.generated_key)
-                    },
-                    circular,
+        async with aclosing(self._rows(model, exported)) as every:
+            async for rows in every:
+                data = [
+                    self._renamed(
+                        model,
+                        {
+                            name: None if name in late else value
+                            for name, value in row.items()
+                            if name not in model.owned
+                            and not (is_anew and name == model.generated_key)
+                        },
+                        circular,
+                    )
+                    for row in rows
+                ]
+                reply = await self._lease.ask(
+                    node, data=data, atomic=True, return_ids=is_anew
                 )
-                for row in rows
-            ]
-            reply = await self._lease.ask(
-                node, data=data, atomic=True, return_ids=is_anew
-            )
-            if is_anew:
-                self._note_keys(model, rows, reply["ids"])
-            n_done += len(rows)
-            if self._on_rows is not None:
-                self._on_rows(model.name, n_done)
+                if is_anew:
+                    self._note_keys(model, rows, reply["ids"])
+                n_done += len(rows)
+                if self._on_rows is not None:
+                    self._on_rows(model.name, n_done)
 
     def _is_anew(self, model: Model) -> bool:
         """Whether the database makes the keys of all tenants together."""
@@ -200,18 +202,20 @@ class Importer:
         node = self._node(model, "BulkUpdateNode")
         late = self._late(model, relations)
         kept = [model.updated_field] if model.updated_field is not None else []
-        async for rows in self._rows(model, exported):
-            data = [
-                self._renamed(model, dict(row))
-                for row in rows
-                if any(row[name] is not None for name in late)
-            ]
-            changes = [
-                self._keyed(model, row) | {name: row[name] for name in (*late, *kept)}
-                for row in data
-            ]
-            if changes:
-                await self._lease.ask(node, data=changes, atomic=True)
+        async with aclosing(self._rows(model, exported)) as every:
+            async for rows in every:
+                data = [
+                    self._renamed(model, dict(row))
+                    for row in rows
+                    if any(row[name] is not None for name in late)
+                ]
+                changes = [
+                    self._keyed(model, row)
+                    | {name: row[name] for name in (*late, *kept)}
+                    for row in data
+                ]
+                if changes:
+                    await self._lease.ask(node, data=changes, atomic=True)
 
     def _keyed(self, model: Model, row: Row) -> Row:
         """Return the key that a row has here."""
@@ -226,25 +230,28 @@ class Importer:
     ) -> None:
         """Put right what only nodes write; where rows were changed, in all of them."""
         names = [name for name in model.names if name in model.owned]
-        async for rows in self._rows(model, exported):
-            changed = [
-                (self._keyed(model, row), {name: row[name] for name in names})
-                for row in rows
-                if is_moved
-                or any(row[name] not in {None, _FIRST_VERSION} for name in names)
-            ]
-            await self._lease.restore(model, changed)
+        async with aclosing(self._rows(model, exported)) as every:
+            async for rows in every:
+                changed = [
+                    (self._keyed(model, row), {name: row[name] for name in names})
+                    for row in rows
+                    if is_moved
+                    or any(row[name] not in {None, _FIRST_VERSION} for name in names)
+                ]
+                await self._lease.restore(model, changed)
 
     async def _rows(
         self, model: Model, exported: ExportedModel
-    ) -> AsyncIterator[list[Row]]:
+    ) -> AsyncGenerator[list[Row]]:
         fields = {each.name: each for each in ported_fields(model)}
-        async for lines in self._reader.lines(exported):
-            try:
-                yield [row_of(fields, line) for line in lines]
-            except (ValueError, KeyError, msgspec.MsgspecError) as error:
-                problem = f"a line of {exported.file} is no row of {model.name}"
-                raise self._reader.error(problem) from error
+        async with aclosing(self._reader.lines(exported)) as some:
+            async for lines in some:
+                try:
+                    rows = [row_of(fields, line) for line in lines]
+                except (ValueError, KeyError, msgspec.MsgspecError) as error:
+                    problem = f"a line of {exported.file} is no row of {model.name}"
+                    raise self._reader.error(problem) from error
+                yield rows
 
     def _node(self, model: Model, suffix: str) -> ModelNode[Any]:
         return cast("ModelNode[Any]", self._catalogue.node(f"{model.name}{suffix}"))

@@ -11,13 +11,27 @@ import typer
 
 from ..._dataflow import DataFlow
 from ...audit import Verification
+from ...errors import AuditBrokenError
 from .._failure import failing_in_one_line
+from ..migrate import load
 
 __all__ = ["audit"]
 
 _INTERRUPTED = "interrupted: nothing was changed"
 
-Url = Annotated[str, typer.Option(help="Database, as postgresql://… or sqlite:///….")]
+Url = Annotated[
+    str | None, typer.Option(help="Database, as postgresql://… or sqlite:///….")
+]
+Models = Annotated[
+    str | None,
+    typer.Option(
+        help="In place of --url: where the DataFlow is, as module or module:name; all "
+        "tenants with tables of their own are looked at, too."
+    ),
+]
+Tenant = Annotated[
+    str | None, typer.Option(help="Look at this tenant alone; wants --models.")
+]
 
 audit = typer.Typer(no_args_is_help=True, help="Look at the audit of a database.")
 
@@ -25,7 +39,9 @@ audit = typer.Typer(no_args_is_help=True, help="Look at the audit of a database.
 @audit.command("verify")
 def verify(
     *,
-    url: Url,
+    url: Url = None,
+    models: Models = None,
+    tenant: Tenant = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file that `checkpoint` wrote once.")
     ] = None,
@@ -33,14 +49,50 @@ def verify(
 ) -> None:
     """Look at every record; name the first that is not as it was written.
 
-    The key is that of DATAFLOW_AUDIT_KEY.
+    With --url the key is that of DATAFLOW_AUDIT_KEY.
     """
     known = None if checkpoint is None else checkpoint.read_text(encoding="utf-8")
     with failing_in_one_line(_INTERRUPTED):
-        found = anyio.run(_verify, url, known)
+        db = _database(url, models, tenant)
+        found, tenants = anyio.run(_verify, db, tenant, known)
     if as_json:
-        typer.echo(msgspec.json.encode(found))
+        shown = {"shared": found, "tenants": tenants} if tenants else found
+        typer.echo(msgspec.json.encode(shown))
         return
+    _show(found)
+    for name, each in tenants.items():
+        typer.echo(f"tenant {name}")
+        _show(each)
+
+
+@audit.command("checkpoint")
+def checkpoint(
+    *, url: Url = None, models: Models = None, tenant: Tenant = None
+) -> None:
+    """Print how far each chain is, signed; keep it somewhere else."""
+    with failing_in_one_line(_INTERRUPTED):
+        db = _database(url, models, tenant)
+        typer.echo(anyio.run(_checkpoint, db, tenant))
+
+
+def _database(url: str | None, models: str | None, tenant: str | None) -> DataFlow:
+    """Return what a command is about.
+
+    Raises:
+        typer.BadParameter: That is not said, or said twice.
+    """
+    if (url is None) == (models is None):
+        message = "say either --url or --models"
+        raise typer.BadParameter(message)
+    if models is not None:
+        return load(models, None)
+    if tenant is not None:
+        message = "a tenant is found by --models, which says where tenants are"
+        raise typer.BadParameter(message)
+    return DataFlow(url, existing_schema_mode=True)
+
+
+def _show(found: Verification) -> None:
     for model, n_leaves in found.heads.items():
         typer.echo(f"{model}: {n_leaves} transactions")
     typer.echo(f"{found.n_events} changes, as they were written")
@@ -48,18 +100,22 @@ def verify(
         typer.echo(f"{found.n_outside} more did not come by nodes: nobody knows whose")
 
 
-@audit.command("checkpoint")
-def checkpoint(*, url: Url) -> None:
-    """Print how far each chain is, signed; keep it somewhere else."""
-    with failing_in_one_line(_INTERRUPTED):
-        typer.echo(anyio.run(_checkpoint, url))
+async def _verify(
+    db: DataFlow, tenant: str | None, known: str | None
+) -> tuple[Verification, dict[str, Verification]]:
+    async with db:
+        found = await db.audit.verify(known, tenant=tenant)
+        names = () if tenant is not None else await db.audit.tenants()
+        tenants: dict[str, Verification] = {}
+        for name in names:
+            try:
+                tenants[name] = await db.audit.verify(tenant=name)
+            except AuditBrokenError:
+                typer.echo(f"tenant {name}", err=True)
+                raise
+        return found, tenants
 
 
-async def _verify(url: str, known: str | None) -> Verification:
-    async with DataFlow(url, existing_schema_mode=True) as db:
-        return await db.audit.verify(known)
-
-
-async def _checkpoint(url: str) -> str:
-    async with DataFlow(url, existing_schema_mode=True) as db:
-        return await db.audit.checkpoint()
+async def _checkpoint(db: DataFlow, tenant: str | None) -> str:
+    async with db:
+        return await db.audit.checkpoint(tenant=tenant)

@@ -27,6 +27,10 @@ from dataflow.models import field
 from dataflow.protection import deny
 
 
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
 class Colour(enum.Enum):
     RED = "red"
     BLUE = "blue"
@@ -223,9 +227,9 @@ async def test_an_import_that_failed_stores_nothing_and_goes_on(
 
     def stop(model: str, n_done: int) -> None:
         if (model, n_done) == ("Thing", 1000):
-            raise InterruptedError
+            raise StoppedError
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(StoppedError):
         await db.tenants.import_("again", tmp_path / "out", on_rows=stop)
     assert (await db.tenants.get("again")).state == "importing"
     with pytest.raises(TenantStateError, match="import_"):
@@ -239,9 +243,9 @@ async def test_an_export_that_failed_leaves_nothing_of_its_name(
 ) -> None:
     def stop(model: str, n_done: int) -> None:
         del model, n_done
-        raise InterruptedError
+        raise StoppedError
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(StoppedError):
         await db.tenants.export("acme", tmp_path / "out", on_rows=stop)
     assert not (tmp_path / "out").exists()
     await db.tenants.export("acme", tmp_path / "out")

@@ -8,10 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import anyio
 from postgres import VARIABLE
 
 from dataflow.drivers import Driver
 from dataflow.models import Family, declare
+from dataflow.schema import read_schema
 from dataflow.schema.migration import Entry, Migrator, Permission, Risk, target_of
 from dataflow.sql import Statement
 
@@ -64,3 +66,20 @@ async def run(driver: Driver, text: str, *parameters: object) -> list[tuple[Any,
         statement = Statement(text, parameters, returns_rows=True)
         (result,) = await connection.run([statement])
     return [tuple(row) for row in result.rows]
+
+
+async def text_of(driver: Driver) -> Any:
+    """Return the schema as the database itself writes it down."""
+    if driver.dialect.name == "sqlite":
+        return sorted(await run(driver, "SELECT name, sql FROM sqlite_master"))
+    folder = programs()
+    if not folder:  # a server of its own, whose programs are elsewhere
+        return await read_schema(driver)
+    url = driver.url
+    command = [f"{folder[0]}/pg_dump", "--schema-only", f"--host={url.host}"]
+    done = await anyio.run_process(
+        [*command, f"--username={url.user}", f"--dbname={url.database}"]
+    )
+    # What keeps a script from being tampered with is another word each time.
+    lines = done.stdout.decode().splitlines()
+    return [each for each in lines if "restrict " not in each]

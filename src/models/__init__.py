@@ -29,6 +29,7 @@ from .types import (
     Native,
     encode_json,
     is_template,
+    plain_json,
 )
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "encode_json",
     "field",
     "is_template",
+    "plain_json",
     "seal",
     "snake_case",
     "written_in",

@@ -75,6 +75,7 @@ async def test_what_is_there_is_told_in_dicts(database_url: str) -> None:
             "users",
         ]
     is_sqlite = database_url.startswith("sqlite")
+    using = "" if is_sqlite else "USING btree "
     orders, users = told["orders"], told["users"]
     assert told["big_orders"]["kind"] == "view"
     assert [each["name"] for each in orders["columns"]] == [
@@ -112,7 +113,7 @@ async def test_what_is_there_is_told_in_dicts(database_url: str) -> None:
             "name": "by_user",
             "unique": False,
             "columns": ["user_id"],
-            "definition": "CREATE INDEX by_user ON orders USING btree (user_id)",
+            "definition": f"CREATE INDEX by_user ON orders {using}(user_id)",
         }
     ]
 
@@ -141,8 +142,22 @@ async def test_relationships_of_one_name_are_told_apart(database_url: str) -> No
     assert list(told["users"]["relationships"]) == ["friends", "friends_by_user_b_at"]
     assert told["users"]["relationships"]["friends"]["foreign_key"] == ["user_a", "at"]
     definition = told["friends"]["indexes"][0]["definition"]
-    assert definition.startswith("CREATE UNIQUE INDEX late ON friends USING btree")
+    assert definition.startswith("CREATE UNIQUE INDEX late ON friends ")
     assert "(size DESC) WHERE" in definition
+
+
+async def test_the_definition_of_an_index_makes_it(database_url: str) -> None:
+    async with DataFlow(database_url, existing_schema_mode=True) as db:
+        await run(
+            db,
+            'CREATE TABLE "Old Friends" (id integer PRIMARY KEY, "Größe" integer)',
+            'CREATE INDEX "by ""size""" ON "Old Friends" ("Größe" DESC, abs(id))',
+        )
+        told = await db.discover_schema_async()
+        (index,) = told["Old Friends"]["indexes"]
+        await run(db, 'DROP INDEX "by ""size"""', index["definition"])
+
+        assert await db.discover_schema_async() == told
 
 
 async def test_what_models_ask_for_is_told_without_a_database() -> None:
@@ -624,7 +639,7 @@ OTHERS = {
           id integer PRIMARY KEY, big bigint NOT NULL, small smallint, near real,
           name varchar(20) NOT NULL, note text, size numeric(8, 2), amount positive,
           at timestamp(3) DEFAULT now(), since timestamptz(0), tags varchar(9)[],
-          doc json, feels mood, kind varchar(5) REFERENCES kinds DEFERRABLE,
+          doc json, feels mood, felt mood[], kind varchar(5) REFERENCES kinds DEFERRABLE,
           other varchar(5) DEFAULT 'a' REFERENCES kinds ON DELETE SET DEFAULT,
           UNIQUE (name, big)
         )""",
@@ -648,6 +663,7 @@ OTHERS = {
         )""",
         "CREATE INDEX by_kind ON things (kind)",
         "CREATE INDEX by_thing ON made (thing, big)",
+        "CREATE TABLE given (id INT PRIMARY KEY, name TEXT)",
     ),
 }
 

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 
 from ..._dataflow import DataFlow, Migrations
-from ...errors import MigrationConfirmationError
-from ...schema.migration import Plan
+from ...errors import MigrationConfirmationError, RiskLevelError
+from ...schema.migration import Plan, Risk
 from .._failure import failing_in_one_line
 from .._logging import logging_to_stderr
 from ._models import load
@@ -58,6 +58,14 @@ _Tenant = Annotated[
     ),
 ]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def _known_risk(name: str) -> str:
+    """Return a level of risk by its name, before anything is looked at."""
+    try:
+        return Risk.named(name).name
+    except RiskLevelError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @migrate.command("plan")
@@ -107,7 +115,7 @@ def apply(
     url: _Url = None,
     drops: _Drops = None,
     max_risk: Annotated[
-        str, typer.Option(help="LOW, MEDIUM, HIGH or CRITICAL.")
+        str, typer.Option(help="LOW, MEDIUM, HIGH or CRITICAL.", callback=_known_risk)
     ] = "HIGH",
     has_backup: Annotated[
         bool, typer.Option("--backup", help="Copy first what is changed.")
@@ -224,8 +232,8 @@ def rollback(
     """Undo the last migration."""
     with _opened(models, url) as db:
         migrations = _of(db, tenant)
+        _say_what_is_lost(db, migrations, has_restore=has_restore)
         if not is_agreed:
-            _say_what_is_lost(db, migrations, has_restore=has_restore)
             _confirm("Undo the last migration?", f"rollback --models {models}")
         entry = _call(db, partial(migrations.roll_back, restore=has_restore))
         if as_json:
@@ -262,12 +270,14 @@ def _of(db: DataFlow, tenant: str | None) -> Migrations:
 def _say_what_is_lost(
     db: DataFlow, migrations: Migrations, *, has_restore: bool
 ) -> None:
-    done = [each for each in _call(db, migrations.history) if each.is_done]
+    history = _call(db, migrations.history)
+    done = [each for each in history if each.is_done and each.steps]
     steps = [step for entry in done[-1:] for step in entry.steps if step.is_lossy]
     for step in reversed(steps):
-        typer.echo(f"undoing this loses what was stored since: {step.description}")
+        text = f"undoing this loses what was stored since: {step.description}"
+        typer.echo(text, err=True)
     if has_restore:
-        typer.echo("restoring the backup loses what was changed since")
+        typer.echo("restoring the backup loses what was changed since", err=True)
 
 
 def _confirm(question: str, command: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._digits import Digits
-from ._json import encode_json
+from ._json import encode_json, plain_json
 from ._kind import SCALARS, Kind
 from ._mismatch import MismatchError, is_template
 from ._native import NaiveDatetime, Native, WithoutTimezone
@@ -20,4 +20,5 @@ __all__ = [
     "WithoutTimezone",
     "encode_json",
     "is_template",
+    "plain_json",
 ]

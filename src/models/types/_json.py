@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, cast
+from functools import cache
+from types import GenericAlias
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 
 from ._check import check_float, check_int, check_str
 from ._mismatch import MismatchError, mismatch
 
-__all__ = ["JSON", "document", "encode_json", "structure"]
+__all__ = ["JSON", "document", "encode_json", "plain_json", "structure"]
 
 JSON: Final = "JSON (str keys; None, bool, int, float, str, list and dict inside)"
 
@@ -29,6 +31,48 @@ _Json = Any  # one of six types, told apart at run time
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 _EXPONENT: Final = re.compile(rb"\de\d")  # msgspec writes floats from 1e16 so
 _WHOLE: Final = 1e16
+_BACKSLASH: Final = ord("\\")
+_MINUS: Final = ord("-")
+_PLAIN_DEPTH: Final = 6
+"""Levels that `plain_json` reads at once; its decoder doubles with each (6: 1.3 ms)."""
+
+
+def plain_json(value: _Json) -> tuple[bytes, _Json] | None:
+    """Return the stored text of *value* and a copy, or None unless both are plain.
+
+    What is plain is written and read back by C code, and it is plain if it comes
+    back equal. That takes half the time of looking at each value (19 against 44 µs
+    for 120 values); whatever it does not take, `document` converts or refuses.
+    """
+    try:
+        text = _encoder.encode(value)
+        # Neither NUL nor negative zero is stored; something else may look like them.
+        # One byte is found in a fifth of the time that several take.
+        if (_BACKSLASH in text and b"\\u0000" in text) or (
+            _MINUS in text and b"-0.0" in text
+        ):
+            return None
+        copy = _plain_decoder()(text)
+    except (
+        TypeError,  # no JSON
+        OverflowError,  # an int beyond 64 bits
+        RecursionError,
+        UnicodeEncodeError,  # a lone surrogate
+        msgspec.MsgspecError,  # too deep, or a number that is not written as it is
+    ):
+        return None
+    return (text, copy) if copy == value else None
+
+
+@cache
+def _plain_decoder() -> Callable[[bytes], _Json]:
+    whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    broken = Annotated[float, msgspec.Meta(gt=-_WHOLE, lt=_WHOLE)]
+    scalar: Any = None | bool | whole | broken | str
+    plain = scalar
+    for _ in range(_PLAIN_DEPTH):
+        plain = scalar | GenericAlias(list, plain) | GenericAlias(dict, (str, plain))
+    return msgspec.json.Decoder(plain).decode
 
 
 def encode_json(value: _Json) -> str:
@@ -56,7 +100,8 @@ def document(root: type) -> Callable[[Any], Any]:
     def check_document(value: _Json) -> _Json:
         if not isinstance(value, (list, tuple) if root is list else root):
             raise mismatch(value, f"{root.__name__} of {JSON}")
-        return _check(value, _MAX_DEPTH)
+        plain = plain_json(value)
+        return _check(value, _MAX_DEPTH) if plain is None else plain[1]
 
     return check_document
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .._shape import Column, ForeignKey, Schema, TableIndex, TableShape, View
+from .._shape import Column, ForeignKey, IndexPart, Schema, TableIndex, TableShape, View
 from ._name import singular
 
 __all__ = ["described"]
 
 _LENGTH: Final = re.compile(r"(?i)(?:var)?char(?:acter)?(?: varying)?\s*\((\d+)\)")
+_PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _ID: Final = re.compile(r"(?i)_?id$")
 
 
@@ -22,7 +23,7 @@ def described(schema: Schema) -> dict[str, dict[str, Any]]:
         for each in table.foreign_keys:
             children.setdefault(each.target, []).append((table, each))
     result = {
-        table.full_name: _table(table, children.get(table.name, ()))
+        table.full_name: _table(table, children.get(table.name, ()), schema.dialect)
         for table in schema.tables
     }
     result.update((view.full_name, _view(view)) for view in schema.views)
@@ -30,7 +31,9 @@ def described(schema: Schema) -> dict[str, dict[str, Any]]:
 
 
 def _table(
-    table: TableShape, children: Iterable[tuple[TableShape, ForeignKey]]
+    table: TableShape,
+    children: Iterable[tuple[TableShape, ForeignKey]],
+    dialect: str,
 ) -> dict[str, Any]:
     key = () if table.key is None else table.key.columns
     return {
@@ -44,7 +47,7 @@ def _table(
                 "name": each.name,
                 "unique": each.is_unique,
                 "columns": list(each.columns),
-                "definition": _definition(table, each),
+                "definition": _definition(table, each, dialect),
             }
             for each in table.indexes
         ],
@@ -136,13 +139,26 @@ def _tell(
     }
 
 
-def _definition(table: TableShape, index: TableIndex) -> str:
-    parts = ", ".join(
-        f"{each.text} DESC" if each.is_descending else each.text for each in index.parts
-    )
+def _definition(table: TableShape, index: TableIndex, dialect: str) -> str:
+    """Return the statement that would make an index."""
+    names = (each for each in (table.schema, table.name) if each is not None)
     unique = "UNIQUE " if index.is_unique else ""
-    text = f"CREATE {unique}INDEX {index.name} ON {table.full_name} "
-    text += f"USING {index.method} ({parts})"
+    method = "" if dialect == "sqlite" else f"USING {index.method} "
+    text = f"CREATE {unique}INDEX {_name(index.name)} ON {'.'.join(map(_name, names))} "
+    text += f"{method}({', '.join(map(_part, index.parts))})"
     if index.included:
-        text += f" INCLUDE ({', '.join(index.included)})"
+        text += f" INCLUDE ({', '.join(map(_name, index.included))})"
     return text if index.where is None else f"{text} WHERE {index.where}"
+
+
+def _part(part: IndexPart) -> str:
+    text = part.text if part.is_expression else _name(part.text)
+    return f"{text} DESC" if part.is_descending else text
+
+
+def _name(name: str) -> str:
+    """Return a name in quotes, if it needs them."""
+    if _PLAIN.fullmatch(name):
+        return name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

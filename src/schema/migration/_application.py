@@ -9,7 +9,7 @@ that a process that dies leaves nothing the next one does not find.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Final, final
 
 import msgspec
 
@@ -38,12 +38,18 @@ from .applying import (
     look,
     see_sound,
 )
-from .planning import Target, names_in
+from .planning import Target, default_names, names_in
 
 __all__ = ["Application", "OnStep", "digest_of", "planned"]
 
 OnStep = Callable[[Step, int, float], object]
 """Told of each step that was done: the step, its number from 0, its seconds."""
+
+_LEAVING_TRACES: Final = frozenset({"create_index_concurrently", "backfill"})
+"""What leaves an invalid index or some batches when it fails, rather than nothing."""
+
+_LEAVING_NAMES: Final = frozenset({"rename_table", "rename_column"})
+"""What leaves constraints with names that are made of those of before, on SQLite."""
 
 log = get_log("dataflow.migrations")
 
@@ -96,7 +102,12 @@ class Application:
         self._permission = permission
         self._on_step = on_step
         self._ledger = Ledger(connection, driver.dialect)
-        self._runner = Runner(connection, driver.dialect, target.fills)
+        self._runner = Runner(
+            connection,
+            driver.dialect,
+            target.fills,
+            is_noting=permission.is_rolled_back,
+        )
         self._durations: dict[int, float] = {}
 
     async def at_once(self) -> Entry | None:
@@ -141,6 +152,8 @@ class Application:
             await self._see_it_done(plan)
         except (BackupError, DriverError, MigrationCheckError) as error:
             raise await self._failed(plan, entry, error) from error
+        finally:
+            await self._runner.forget()
         return await self._finish(entry, backup)
 
     # -- the parts --------------------------------------------------------------
@@ -163,6 +176,9 @@ class Application:
 
     async def _enter(self, entries: Sequence[Entry], steps: Sequence[Step]) -> Entry:
         names = names_in(self._target.schema)
+        if any(step.operation in _LEAVING_NAMES for step in steps):
+            schema = await look(self._connection, self._driver.dialect)
+            names = names.union(*map(default_names, schema.tables))
         fingerprint = self._target.fingerprint
         return await self._ledger.begin(entries, fingerprint, steps, names)
 
@@ -262,8 +278,8 @@ class Application:
     async def _undo(self, done: Sequence[Step], failed: Step | None) -> str:
         """Undo steps in reverse order, and say what became of them."""
         works = [(step.undo, step.description) for step in done]
-        if failed is not None and failed.operation == "create_index_concurrently":
-            works.append((failed.undo, failed.description))  # it is left invalid
+        if failed is not None and failed.operation in _LEAVING_TRACES:
+            works.append((failed.undo, failed.description))
         try:
             for work, what in reversed(works):
                 await undo(self._runner, work, what)

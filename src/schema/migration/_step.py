@@ -56,7 +56,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         statements: SQL and proofs, in order.
         mode: How they run.
-        backfill: Which values are filled in, with mode ``backfill``.
+        backfill: Which values are filled in, with mode ``backfill``; with another one
+            those that are taken back, behind the statements.
         objects_of: A table of SQLite that is made anew, whose triggers and indexes are
             made again at the end, as they are written down when it begins.
     """
@@ -233,8 +234,13 @@ def _script(work: Work) -> str:
 def _lines(work: Work) -> list[str]:
     """Return what is run, a line for each statement."""
     lines = [f"{each};" for each in work.sql]
-    if work.backfill is not None:
-        fill = work.backfill
+    fill = work.backfill
+    if fill is not None and work.mode != "backfill":
+        lines.append(
+            f"-- values of {fill.column} that rows were given are taken back if the "
+            "migration fails; undone later, they stay"
+        )
+    elif fill is not None:
         value = fill.literal or "a value made for each row"
         lines.append(
             f"UPDATE {fill.table} SET {fill.column} = {value} "

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from ...models import Field, FieldType, Kind
+from ...models import Field, FieldType, Kind, plain_json
 from .._codec import codec
 from .._dialect import SQLITE
 from ._binary import (
@@ -26,7 +26,6 @@ from ._binary import (
     naive_datetime_number,
     time_number,
 )
-from ._json import plain_json
 
 __all__ = ["NULL", "WORDS", "Slot", "binary_slot", "is_fixed", "parameter_slot"]
 
@@ -162,7 +161,7 @@ def binary_slot(field: Field, at: int) -> Slot:
         of = _NUMBERS.get(kind, _same) if format_ else encode
         return Slot(field, make, of, names, format_)
     if kind is Kind.JSON:
-        make = (*_json(type_, at, names), "else: {x} = JSONB + x")
+        make = (*_json(type_, at, names), "else: {x} = JSONB + x[0]")
         return Slot(field, make, encode, names)
     make = (f"{{x}} = encode{at}(check{at}({{x}}))",)
     return Slot(field, make, encode, names)
@@ -177,7 +176,7 @@ def parameter_slot(field: Field, at: int) -> Slot:
         return Slot(field, _choice(type_, at, names), encode, names)
     kind = type_.kind
     if kind is Kind.JSON:
-        make = (*_json(type_, at, names), "else: {x} = x.decode()")
+        make = (*_json(type_, at, names), "else: {x} = x[0].decode()")
         return Slot(field, make, encode, names)
     if kind in _UNUSUAL_PARAMETER:
         expression = _PARAMETER.get(kind, f"encode{at}({{x}})")

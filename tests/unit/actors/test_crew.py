@@ -102,7 +102,7 @@ def ask(ref: ActorRef, replies: list[object], *messages: object) -> None:
 
 async def test_a_message_that_waits_for_a_busy_actor_gets_a_worker_of_its_own() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Worker(hall), "it")
             ask(ref, replies, *("slow", "quick"))
@@ -118,7 +118,7 @@ async def test_a_message_that_waits_for_a_busy_actor_gets_a_worker_of_its_own() 
 
 async def test_one_message_at_a_time_has_one_worker_and_no_timer() -> None:
     hall = Hall()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Worker(hall), "it")
             for message in range(5):
@@ -131,7 +131,7 @@ async def test_one_message_at_a_time_has_one_worker_and_no_timer() -> None:
 
 async def test_no_more_workers_come_than_the_actor_allows() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Worker(hall), "it")
             ask(ref, replies, *range(7))
@@ -148,7 +148,7 @@ async def test_no_more_workers_come_than_the_actor_allows() -> None:
 
 async def test_workers_that_are_needed_again_are_not_made_again() -> None:
     hall = Hall()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Impatient(hall), "it")
             for _ in range(3):
@@ -175,7 +175,7 @@ async def test_a_helper_leaves_what_the_leader_gets_through_in_time() -> None:
         slept.set()
         await awake.wait()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=sleep) as system:
             ref = system.spawn(lambda: Worker(hall), "it")
             ask(ref, replies, *range(3))
@@ -203,7 +203,7 @@ async def test_what_fills_a_turn_is_not_left_to_wait() -> None:
         seen += 2
         await hall.until(lambda: len(hall.turns) > seen // 2)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=sleep) as system:
             ref = system.spawn(lambda: Grouping(hall), "it")
             ask(ref, replies, *range(6))
@@ -217,7 +217,7 @@ async def test_what_fills_a_turn_is_not_left_to_wait() -> None:
 
 async def test_a_suspended_actor_has_no_helper_at_work() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with (
             ActorSystem(sleep=hall.sleep) as system,
             anyio.create_task_group() as tasks,
@@ -242,7 +242,7 @@ async def test_a_suspended_actor_has_no_helper_at_work() -> None:
 
 async def test_helpers_finish_what_they_have_when_the_actor_stops() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with (
             ActorSystem(sleep=hall.sleep) as system,
             anyio.create_task_group() as tasks,
@@ -262,7 +262,7 @@ async def test_helpers_finish_what_they_have_when_the_actor_stops() -> None:
 
 async def test_a_system_that_ends_at_once_takes_the_helpers_with_it() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         with pytest.raises(KeyError):  # noqa: PT012  # the end of the block counts
             async with ActorSystem(sleep=hall.sleep) as system:
                 ref = system.spawn(lambda: Impatient(hall), "it")
@@ -276,7 +276,7 @@ async def test_a_system_that_ends_at_once_takes_the_helpers_with_it() -> None:
 
 async def test_a_helper_that_comes_too_late_does_nothing() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         with pytest.raises(KeyError):  # noqa: PT012  # the end of the block counts
             async with ActorSystem(sleep=hall.sleep) as system:
                 ref = system.spawn(lambda: Impatient(hall), "it")
@@ -294,7 +294,7 @@ async def test_a_helper_that_comes_too_late_does_nothing() -> None:
 async def test_a_crash_of_one_worker_is_a_crash_of_all(crashing: str) -> None:
     hall, replies = Hall(), list[object]()
     messages = ["crash", "other"] if crashing == "first" else ["other", "crash"]
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN, sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Impatient(hall), "it")
             ask(ref, replies, *messages)
@@ -325,7 +325,7 @@ async def test_a_helper_whose_setup_fails_crashes_the_actor() -> None:
             if made == 2:
                 raise ActorCrash
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN, sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Fragile(hall), "it")
             ask(ref, replies, 1)
@@ -339,7 +339,7 @@ async def test_a_helper_whose_setup_fails_crashes_the_actor() -> None:
 
 async def test_giving_up_a_message_cancels_only_the_worker_that_has_it() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Impatient(hall), "it")
             ask(ref, replies, 1)
@@ -367,7 +367,7 @@ class Sharing(Grouping):
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_leader_leaves_half_of_what_waits_to_a_free_helper() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Sharing(hall), "it")
             for message in range(20):
@@ -390,7 +390,7 @@ async def test_a_leader_leaves_half_of_what_waits_to_a_free_helper() -> None:
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_leader_takes_all_it_can_while_the_helper_is_at_work() -> None:
     hall, replies = Hall(), list[object]()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=hall.sleep) as system:
             ref = system.spawn(lambda: Sharing(hall), "it")
             for message in (0, 1, 2, 3, 4, 6, 7, 8, 9):

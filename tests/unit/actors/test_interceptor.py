@@ -58,7 +58,7 @@ async def test_composing_nothing_gives_the_handler_itself() -> None:
 
 async def test_interceptors_of_the_system_surround_those_of_the_actor() -> None:
     seen: list[str] = []
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(interceptors=[Mark("system", seen)]) as system:
             ref = system.spawn(Echo, "echo", interceptors=[Mark("actor", seen)])
             await ref.ask("hello")
@@ -75,7 +75,7 @@ async def test_an_interceptor_refuses_one_message_and_passes_the_rest_on() -> No
             return message
 
     envelopes = [Envelope(message=each) for each in ("read", "write", "list")]
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(BatchEcho, "echo", interceptors=[NoWrites()])
             for envelope in envelopes:
@@ -91,7 +91,7 @@ async def test_an_interceptor_that_raises_fails_the_messages_not_the_actor() -> 
             raise RuntimeError("layer")
 
     layer: Interceptor = Broken()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(Echo, "echo", interceptors=[layer])
             with pytest.raises(RuntimeError, match="layer"):

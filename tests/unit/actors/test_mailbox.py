@@ -92,7 +92,7 @@ async def test_senders_that_wait_get_their_places_in_order() -> None:
     first, *others = envelopes(3)
     taken: list[object] = []
     mailbox.put_nowait(first)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for envelope in others:
                 tasks.start_soon(mailbox.put, envelope)
@@ -108,7 +108,7 @@ async def test_a_sender_that_waits_is_not_overtaken() -> None:
     mailbox = made("/a", 1, Overflow.BLOCK)
     first, second, third = envelopes(3)
     mailbox.put_nowait(first)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(mailbox.put, second)
             await anyio.wait_all_tasks_blocked()
@@ -123,7 +123,7 @@ async def test_a_cancelled_sender_leaves_nothing_behind() -> None:
     mailbox = made("/a", 1, Overflow.BLOCK)
     first, second = envelopes(2)
     mailbox.put_nowait(first)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(mailbox.put, second)
             await anyio.wait_all_tasks_blocked()
@@ -136,7 +136,7 @@ async def test_a_sender_cancelled_before_it_got_its_place_takes_it_back() -> Non
     mailbox = made("/a", 1, Overflow.BLOCK)
     first, second = envelopes(2)
     mailbox.put_nowait(first)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(mailbox.put, second)
             await anyio.wait_all_tasks_blocked()
@@ -160,7 +160,7 @@ async def test_closing_refuses_those_who_wait_and_keeps_what_is_in() -> None:
         with pytest.raises(MailboxClosedError):
             await mailbox.put(second)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(put)
             await anyio.wait_all_tasks_blocked()
@@ -179,7 +179,7 @@ async def test_a_message_wakes_the_reader_but_is_not_handed_over() -> None:
         await mailbox.arrival()
         is_awake.set()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
             await anyio.wait_all_tasks_blocked()
@@ -198,7 +198,7 @@ async def test_a_reader_cancelled_by_asyncio_itself_loses_nothing() -> None:
     async def read() -> None:
         await mailbox.arrival()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         reader = asyncio.create_task(read())
         await anyio.wait_all_tasks_blocked()
         mailbox.put_nowait(Envelope(message=0))
@@ -213,7 +213,7 @@ async def test_discarding_finds_a_message_wherever_it_is() -> None:
     mailbox = made("/a", 1, Overflow.BLOCK)
     queued, waiting, next_, stranger = envelopes(4)
     mailbox.put_nowait(queued)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for envelope in (waiting, next_):
                 tasks.start_soon(mailbox.put, envelope)

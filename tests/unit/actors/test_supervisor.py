@@ -118,7 +118,7 @@ def node(snapshot: Snapshot, path: str) -> Snapshot:
 
 
 async def test_one_for_one_restarts_only_the_child_that_crashed() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -129,7 +129,7 @@ async def test_one_for_one_restarts_only_the_child_that_crashed() -> None:
 
 
 async def test_one_for_all_halts_backwards_and_restarts_forwards() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -141,7 +141,7 @@ async def test_one_for_all_halts_backwards_and_restarts_forwards() -> None:
 
 
 async def test_rest_for_one_restarts_what_was_started_after_it_too() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.REST_FOR_ONE)
             await family.start()
@@ -152,7 +152,7 @@ async def test_rest_for_one_restarts_what_was_started_after_it_too() -> None:
 
 
 async def test_a_child_without_messages_is_not_started_by_a_restart() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.refs["b"].ask("hello")
@@ -165,7 +165,7 @@ async def test_a_child_without_messages_is_not_started_by_a_restart() -> None:
 async def test_the_message_in_hand_of_a_halted_child_fails_or_is_repeated() -> None:
     once = Envelope(message="hang")
     again = Envelope(message="hang", is_idempotent=True)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -186,7 +186,7 @@ async def test_the_message_in_hand_of_a_halted_child_fails_or_is_repeated() -> N
 
 async def test_halts_do_not_make_a_message_poison() -> None:
     again = Envelope(message="hang", is_idempotent=True)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(poison_after=2) as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -204,7 +204,7 @@ async def test_halts_do_not_make_a_message_poison() -> None:
 
 
 async def test_a_crash_while_others_restart_takes_its_victims_along() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.REST_FOR_ONE)
             await family.start()
@@ -223,7 +223,7 @@ async def test_a_crash_just_when_another_child_is_back_leaves_nobody_down(
     strategy: Strategy,
 ) -> None:
     """The old recovery is cancelled, but what it waited for has happened."""
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, strategy)
             await family.start()
@@ -247,7 +247,7 @@ async def test_a_newcomer_that_crashes_takes_over_those_who_are_down() -> None:
         delays.append(anyio.Event())
         await delays[-1].wait()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=sleep) as system:
             family = Family(system, Strategy.REST_FOR_ONE)
             await family.start()
@@ -264,7 +264,7 @@ async def test_a_newcomer_that_crashes_takes_over_those_who_are_down() -> None:
 
 
 async def test_a_crash_while_a_supervisor_comes_back_leaves_nobody_down() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             family = Family(system, Strategy.ONE_FOR_ALL, NEVER)
             await family.start()
@@ -282,7 +282,7 @@ async def test_a_crash_while_a_supervisor_comes_back_leaves_nobody_down() -> Non
 
 
 async def test_two_crashes_at_once_are_one_restart_of_a_group() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL, ONCE)
             await family.start()
@@ -298,7 +298,7 @@ async def test_two_crashes_at_once_are_one_restart_of_a_group() -> None:
 
 
 async def test_a_second_crash_of_one_child_takes_the_place_of_its_recovery() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -317,7 +317,7 @@ async def test_children_that_crash_apart_come_back_apart() -> None:
         await waiting[delay_s].wait()
 
     policy = RestartPolicy(first_delay_s=0.1)
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=sleep) as system:
             family = Family(system, Strategy.ONE_FOR_ONE, policy)
             await family.start()
@@ -336,7 +336,7 @@ async def test_children_that_crash_apart_come_back_apart() -> None:
 
 
 async def test_a_child_halted_before_its_task_ran_comes_back() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             ref = family.refs["a"]
@@ -355,7 +355,7 @@ async def test_a_child_halted_before_its_task_ran_comes_back() -> None:
 
 
 async def test_a_temporary_child_that_crashes_is_gone_for_good() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -376,7 +376,7 @@ async def test_a_temporary_child_that_crashes_is_gone_for_good() -> None:
 
 
 async def test_a_temporary_child_does_not_survive_the_restart_of_its_group() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -391,7 +391,7 @@ async def test_a_temporary_child_does_not_survive_the_restart_of_its_group() -> 
 
 
 async def test_a_transient_child_is_restarted_only_after_a_crash() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             ref = family.spawn("t", Restart.TRANSIENT)
@@ -408,7 +408,7 @@ async def test_a_transient_child_is_restarted_only_after_a_crash() -> None:
 
 
 async def test_a_permanent_child_that_finishes_is_restarted() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -421,7 +421,7 @@ async def test_a_permanent_child_that_finishes_is_restarted() -> None:
 async def test_a_supervisor_ends_with_its_significant_child(
     events: list[Event],
 ) -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -458,7 +458,7 @@ async def test_a_significant_child_that_is_stopped_has_not_finished() -> None:
             self.context.finish()
 
     go_on = anyio.Event()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = system.supervisor("family")
             ref = family.spawn(
@@ -476,7 +476,7 @@ async def test_a_significant_child_that_is_stopped_has_not_finished() -> None:
 
 
 async def test_what_cannot_be_significant_is_refused() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             with pytest.raises(ValueError, match="cannot be significant"):
@@ -491,7 +491,7 @@ async def test_what_cannot_be_significant_is_refused() -> None:
 async def test_a_supervisor_that_gives_up_is_restarted_by_its_parent(
     events: list[Event],
 ) -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             family = Family(system, Strategy.ONE_FOR_ONE, NEVER)
             await family.start()
@@ -509,7 +509,7 @@ async def test_a_supervisor_that_gives_up_is_restarted_by_its_parent(
 
 
 async def test_a_restarted_supervisor_counts_from_the_start_again() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             family = Family(system, Strategy.ONE_FOR_ONE, ONCE)
             await family.start()
@@ -521,7 +521,7 @@ async def test_a_restarted_supervisor_counts_from_the_start_again() -> None:
 
 
 async def test_giving_up_climbs_until_somebody_does_not() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             upper = system.supervisor("upper", policy=NEVER)
             family = Family(system, Strategy.ONE_FOR_ALL, NEVER, parent=upper)
@@ -539,7 +539,7 @@ async def test_giving_up_climbs_until_somebody_does_not() -> None:
 async def test_giving_up_at_the_root_ends_the_system() -> None:
     diary: list[str] = []
     hanging, queued = Envelope(message="hang"), Envelope(message="hello")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         with pytest.raises(RestartLimitError) as caught:  # noqa: PT012  one block
             async with ActorSystem(policy=NEVER) as system:
                 family = Family(system, Strategy.ONE_FOR_ONE, NEVER)
@@ -563,7 +563,7 @@ async def test_giving_up_at_the_root_ends_the_system() -> None:
 
 async def test_giving_up_at_the_root_fails_a_pending_ask_even_if_shielded() -> None:
     failed: list[BaseException] = []
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         with pytest.raises(RestartLimitError):  # noqa: PT012  one block
             async with ActorSystem(policy=NEVER) as system:
                 ref = system.spawn(lambda: Child([]), "a")
@@ -580,7 +580,7 @@ async def test_giving_up_at_the_root_fails_a_pending_ask_even_if_shielded() -> N
 
 
 async def test_a_temporary_supervisor_that_gives_up_is_gone_for_good() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=NEVER) as system:
             supervisor = system.supervisor(
                 "family", policy=NEVER, restart=Restart.TEMPORARY
@@ -600,7 +600,7 @@ async def test_a_temporary_supervisor_that_gives_up_is_gone_for_good() -> None:
 async def test_a_temporary_supervisor_does_not_survive_the_restart_of_its_group() -> (
     None
 ):
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             inner = family.supervisor.supervisor("inner", restart=Restart.TEMPORARY)
@@ -617,7 +617,7 @@ async def test_a_temporary_supervisor_does_not_survive_the_restart_of_its_group(
 
 
 async def test_a_supervisor_in_a_group_is_halted_and_revived_with_it() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             inner = family.supervisor.supervisor("inner")
@@ -635,7 +635,7 @@ async def test_a_supervisor_in_a_group_is_halted_and_revived_with_it() -> None:
 async def test_a_supervisor_that_gives_up_while_it_is_revived_is_revived_again() -> (
     None
 ):
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             family = Family(system, Strategy.ONE_FOR_ONE, NEVER)
             await family.start()
@@ -651,7 +651,7 @@ async def test_a_supervisor_that_gives_up_while_it_is_revived_is_revived_again()
 async def test_a_group_whose_first_child_fails_to_come_back_is_retried_in_order() -> (
     None
 ):
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             upper = system.supervisor("upper", strategy=Strategy.ONE_FOR_ALL)
             family = Family(system, Strategy.ONE_FOR_ALL, OFTEN, parent=upper)
@@ -679,7 +679,7 @@ async def test_a_group_whose_first_child_fails_to_come_back_is_retried_in_order(
 
 
 async def test_stopping_a_supervisor_stops_its_children_backwards() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -696,7 +696,7 @@ async def test_stopping_a_supervisor_stops_its_children_backwards() -> None:
 
 
 async def test_stopping_twice_is_stopping_once() -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -719,7 +719,7 @@ async def test_a_restart_of_a_group_does_not_wait_for_what_is_being_stopped() ->
 
     hangs, go_on = anyio.Event(), anyio.Event()
     envelope = Envelope(message="hello")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ALL)
             await family.start()
@@ -744,7 +744,7 @@ async def test_an_actor_that_waits_for_its_restart_can_be_stopped() -> None:
             waiting.set()
         await anyio.sleep_forever()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(sleep=sleep) as system:
             ref = system.spawn(lambda: Child([]), "a")
             ref.tell_nowait("crash")
@@ -759,7 +759,7 @@ async def test_an_actor_that_waits_for_its_restart_can_be_stopped() -> None:
 
 async def test_a_crash_during_the_stop_is_the_end() -> None:
     queued = Envelope(message="hello")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = Family(system, Strategy.ONE_FOR_ONE)
             await family.start()
@@ -785,7 +785,7 @@ async def test_nobody_can_wait_for_his_own_end() -> None:
         async def system(self) -> None:
             await system.aclose()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             family = system.supervisor("family")
             system.supervisor("fam")
@@ -805,7 +805,7 @@ async def test_a_task_left_over_from_a_turn_may_stop_its_actor() -> None:
             await system.stop(self.context.ref)
 
     replied = anyio.Event()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system, anyio.create_task_group() as tasks:
             await system.spawn(Starter, "starter").ask("start")
             replied.set()

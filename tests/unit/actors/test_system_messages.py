@@ -44,7 +44,7 @@ def same(actor: Actor) -> Callable[[], Actor]:
 async def test_a_suspended_actor_lets_messages_wait() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await ref.ask(1)
@@ -62,7 +62,7 @@ async def test_a_suspended_actor_lets_messages_wait() -> None:
 
 async def test_suspending_waits_for_what_is_in_hand() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             for n in range(3):
@@ -81,7 +81,7 @@ async def test_suspending_waits_for_what_is_in_hand() -> None:
 
 async def test_system_messages_are_not_held_up_by_a_full_mailbox() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate", mailbox_size=2)
             ref.tell_nowait(0)
@@ -97,7 +97,7 @@ async def test_system_messages_are_not_held_up_by_a_full_mailbox() -> None:
 async def test_a_system_message_wakes_an_idle_actor() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await ref.ask(1)
@@ -108,7 +108,7 @@ async def test_a_system_message_wakes_an_idle_actor() -> None:
 
 async def test_health_is_not_told_while_the_actor_is_stuck() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             ref.tell_nowait("stuck")
@@ -124,7 +124,7 @@ async def test_health_is_not_told_while_the_actor_is_stuck() -> None:
 async def test_a_suspended_actor_tells_its_health() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await ref.ask(1)
@@ -136,7 +136,7 @@ async def test_a_suspended_actor_tells_its_health() -> None:
 async def test_an_actor_can_be_suspended_before_its_first_message() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await system.suspend(ref)
@@ -153,7 +153,7 @@ async def test_an_actor_can_be_suspended_before_its_first_message() -> None:
 async def test_suspending_twice_and_resuming_twice_is_doing_it_once() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await ref.ask(1)
@@ -169,7 +169,7 @@ async def test_an_actor_stays_suspended_across_a_restart() -> None:
     gates = Gate(), Gate()
     for gate in gates:
         gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             group = system.supervisor(
                 "group", strategy=Strategy.ONE_FOR_ALL, policy=OFTEN
@@ -196,7 +196,7 @@ async def test_an_actor_stays_suspended_across_a_restart() -> None:
 async def test_stopping_a_suspended_actor_serves_what_it_has() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await ref.ask(1)
@@ -209,7 +209,7 @@ async def test_stopping_a_suspended_actor_serves_what_it_has() -> None:
 
 async def test_suspending_while_it_stops_changes_nothing() -> None:
     gate = Gate()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             for n in range(3):
@@ -228,7 +228,7 @@ async def test_suspending_while_it_stops_changes_nothing() -> None:
 async def test_system_messages_to_an_actor_that_has_stopped_do_nothing() -> None:
     gate = Gate()
     gate.opened.set()
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             await system.stop(ref)
@@ -241,7 +241,7 @@ async def test_system_messages_to_an_actor_that_has_stopped_do_nothing() -> None
 async def test_whoever_waits_for_a_system_message_is_released_by_the_end() -> None:
     gate = Gate()
     envelope = Envelope(message="stuck")
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             ref = system.spawn(same(gate), "gate")
             ref.send_nowait(envelope)
@@ -259,7 +259,7 @@ async def test_an_actor_cannot_wait_for_its_own_pause() -> None:
         async def receive(self, message: object) -> None:
             await system.suspend(self.context.ref)
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem() as system:
             with pytest.raises(DeadlockError):
                 await system.spawn(Tired, "tired").ask("sleep")
@@ -272,7 +272,7 @@ async def test_an_idle_permanent_actor_can_be_told_to_end_its_life() -> None:
             lives.append(self)
 
     lives: list[Finisher] = []
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             ref = system.spawn(Finisher, "finisher")
             await ref.ask(1)
@@ -292,7 +292,7 @@ async def test_an_order_given_while_an_actor_looks_for_work_is_not_overlooked() 
 
     lives: list[Finisher] = []
     late = Envelope(message="late", on_done=lambda _: lives[0].context.finish())
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         async with ActorSystem(policy=OFTEN) as system:
             ref = system.spawn(Finisher, "finisher")
             await ref.ask(1)

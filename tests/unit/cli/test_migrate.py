@@ -104,6 +104,25 @@ def test_what_is_too_risky_fails_and_tells_what_is_safer(shop: Path) -> None:
     assert "kept:" not in migrate("status").stdout
 
 
+def test_a_risk_that_is_none_is_told_before_anything_is_looked_at(shop: Path) -> None:
+    shop.write_text("raise AssertionError")
+    result = migrate("apply", "--yes", "--max-risk", "LOWW")
+
+    assert result.exit_code == 2
+    assert "did you mean 'LOW'" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_what_is_lost_is_told_whoever_asks(shop: Path) -> None:
+    migrate("apply", "--yes")
+    shop.write_text(shop.read_text() + CHANGED)
+    migrate("apply", "--yes")
+    shop.write_text(shop.read_text() + "\n")
+    result = migrate("rollback", "--yes", "--json")
+
+    assert json.loads(result.stdout)["number"] == 2
+    assert "loses what was stored since: add column email" in result.stderr
+
+
 def test_what_is_unclear_is_a_problem(shop: Path) -> None:
     migrate("apply", "--yes")
     shop.write_text(shop.read_text().replace("name: str", "label: str"))

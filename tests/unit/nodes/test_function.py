@@ -273,7 +273,7 @@ async def test_calls_one_after_the_other_need_one_actor(pool: Pool) -> None:
 
 async def test_a_slow_call_holds_up_no_other(pool: Pool) -> None:
     released = anyio.Event()
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(pool.call, released.wait)
             await anyio.wait_all_tasks_blocked()
@@ -289,7 +289,7 @@ async def test_when_all_are_busy_senders_wait_in_order(pool: Pool) -> None:
         order.append(number)
         await checkpoint()
 
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             for released in (first, second):
                 tasks.start_soon(pool.call, released.wait)
@@ -318,7 +318,7 @@ async def test_an_abandoned_call_is_cancelled_and_its_actor_is_free(
         finally:
             cancelled.append(number)
 
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         for number in range(6):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(functools.partial(pool.call, wait, number=number))
@@ -340,7 +340,7 @@ async def test_calls_that_wait_for_each_other_are_refused_when_none_is_free(
     async def nest(depth: int) -> object:
         return await pool.call(nest, depth=depth - 1) if depth else depth
 
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         assert await pool.call(nest, depth=1) == {"result": 0}
         with pytest.raises(DeadlockError):
             await pool.call(nest, depth=2)

@@ -183,7 +183,7 @@ def test_a_call_from_the_background_itself_is_refused_not_hung(echo: Workflow) -
 async def test_async_code_without_a_host_runs_on_the_background_host(
     echo: Workflow, background: list[str]
 ) -> None:
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         results, _ = await AsyncLocalRuntime().execute_workflow_async(echo, ONE)
 
     assert results == {"a": {"value": 1}}
@@ -194,7 +194,7 @@ async def test_async_code_runs_on_the_host_of_its_event_loop(
     echo: Workflow, background: list[str], host: Host, awaited: list[str]
 ) -> None:
     runtime = AsyncLocalRuntime()
-    with hosting(host), anyio.fail_after(2):
+    with hosting(host), anyio.fail_after(20):
         results, _ = await runtime.execute(echo, ONE, timeout_s=1)
 
     assert results == {"a": {"value": 1}}
@@ -208,7 +208,7 @@ async def test_a_node_in_the_background_runs_workflows_there(
     async def nest() -> object:
         return await AsyncLocalRuntime().execute(echo, {"a": {"value": 7}})
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         results, _ = await run_sync(LocalRuntime().execute, one(nest))
 
     assert results["a"]["result"][0] == {"a": {"value": 7}}
@@ -251,7 +251,7 @@ async def test_a_function_is_called_with_the_background_host() -> None:
     async def call(host: Host, number: int, *, more: int) -> tuple[str, int]:
         return type(host).__name__, number + more
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(20):
         assert await call_background(call, 1, more=2) == ("FunctionHost", 3)
     assert call_background_sync(call, 1, more=3) == ("FunctionHost", 4)
 

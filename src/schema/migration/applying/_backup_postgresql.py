@@ -15,7 +15,7 @@ import anyio
 
 from ....drivers import Connection, DatabaseUrl
 from ....errors import BackupError, QueryError
-from ....sql import Statement
+from ....sql import TENANTS, Statement
 from ....telemetry import get_log
 from ..._shape import Schema, TableShape
 from ..writing import names, quote
@@ -94,7 +94,7 @@ async def _dumped(
 _ROW_SECURITY: Final = (
     # A copy without the rows of others would be none: it is refused, but where policies
     # of ours let every row pass, which the server cannot tell from those that do not.
-    "SELECT set_config('row_security', CASE current_setting('dataflow.tenants', true) "
+    f"SELECT set_config('row_security', CASE current_setting('{TENANTS}', true) "
     "WHEN 'write' THEN 'on' ELSE 'off' END, true)"
 )
 

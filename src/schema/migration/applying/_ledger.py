@@ -192,26 +192,35 @@ class Ledger:
         Raises:
             HistoryEditedError: They are not as they were written.
         """
-        if not await self.is_there():
+        rows = await self._rows()
+        if not rows:
             return ()
-        query = f"SELECT {', '.join(_COLUMNS)} FROM {LEDGER} ORDER BY number"
-        rows = await ask(self._connection, query)
-        _verify(rows)
         query = f"SELECT migration, number, duration_s FROM {STEPS}"
         durations: dict[int, dict[int, float]] = {}
         for migration, number, seconds in await ask(self._connection, query):
             durations.setdefault(migration, {})[number] = seconds
         return tuple(_entry(row, durations.get(row[0], {})) for row in rows)
 
-    async def last_digest(self) -> tuple[str, str]:
-        """Return fingerprint and digest of the last migration, if it was applied."""
+    async def _rows(self) -> Sequence[Sequence[Any]]:
+        """Return all entries as they are stored, and see that nobody edited them."""
         if not await self.is_there():
-            return "", ""
-        query = f"SELECT state, fingerprint, digest FROM {LEDGER} ORDER BY number DESC LIMIT 1"
+            return ()
+        query = f"SELECT {', '.join(_COLUMNS)} FROM {LEDGER} ORDER BY number"
         rows = await ask(self._connection, query)
-        if not rows or rows[0][0] != "applied":
+        _verify(rows)
+        return rows
+
+    async def last_digest(self) -> tuple[str, str]:
+        """Return fingerprint and digest of the last migration, if it was applied.
+
+        Raises:
+            HistoryEditedError: The entries are not as they were written.
+        """
+        rows = await self._rows()
+        last = dict(zip(_COLUMNS, rows[-1], strict=True)) if rows else {}
+        if last.get("state") != "applied":
             return "", ""
-        return rows[0][1], rows[0][2]
+        return last["fingerprint"], last["digest"]
 
     async def begin(
         self,

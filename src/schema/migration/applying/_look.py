@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from ..._shape import Schema, TableShape
 from ...reading import OWN_TABLES
 from ...reading._postgresql import read_postgresql
 from ...reading._sqlite import read_sqlite
-from ..planning import LARGE, Facts, TableFacts
+from ..planning import LARGE, Counter, Facts, TableFacts
 from ..writing import quote
 
 __all__ = ["ask", "digest", "look", "weigh"]
@@ -46,8 +47,25 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid)
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-
-
+# From version 18 on NOT NULL is a constraint with a name; before, there is no such row.
+_NOT_NULLS: Final = """
+SELECT c.relname::text, a.attname::text, k.conname::text
+FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'n' AND c.relname = ANY($1::text[]) AND pg_table_is_visible(c.oid)
+"""
+_COUNTERS: Final = """
+SELECT c.relname::text, a.attname::text, n.nspname::text, q.relname::text, s.seqstart,
+  s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
+  CASE WHEN has_sequence_privilege(q.oid, 'USAGE, SELECT')
+    THEN pg_sequence_last_value(q.oid) END
+FROM pg_depend AS d JOIN pg_sequence AS s ON s.seqrelid = d.objid
+JOIN pg_class AS q ON q.oid = d.objid JOIN pg_namespace AS n ON n.oid = q.relnamespace
+JOIN pg_class AS c ON c.oid = d.refobjid
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+  AND d.deptype = 'i' AND c.relname = ANY($1::text[]) AND pg_table_is_visible(c.oid)
+"""
 _INVALID: Final = """
 SELECT t.relname::text, x.relname::text FROM pg_index AS i
 JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_class AS t ON t.oid = i.indrelid
@@ -112,6 +130,8 @@ async def weigh(
 async def _weigh_postgresql(connection: Connection, touched: Collection[str]) -> Facts:
     version = int(str((await ask(connection, "SHOW server_version_num"))[0][0]))
     found: dict[str, TableFacts] = {}
+    not_nulls = await _by_table(connection, _NOT_NULLS, touched)
+    counters = await _by_table(connection, _COUNTERS, touched)
     for name, about, invalid, unvalidated in await ask(connection, _SIZES):
         counted = await _count(connection, name) if name in touched else int(about)
         found[name] = TableFacts(
@@ -119,8 +139,34 @@ async def _weigh_postgresql(connection: Connection, touched: Collection[str]) ->
             is_empty=not counted,
             invalid=frozenset(invalid),
             unvalidated=frozenset(unvalidated),
+            not_nulls={row[0]: row[1] for row in not_nulls[name]},
+            counters={column: _counter(said) for column, *said in counters[name]},
         )
     return Facts(version=(version // 10_000,), tables=found)
+
+
+async def _by_table(
+    connection: Connection, query: str, tables: Iterable[str]
+) -> defaultdict[str, list[Sequence[Any]]]:
+    found: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
+    for table, *row in await ask(connection, query, sorted(tables)):
+        found[table].append(row)
+    return found
+
+
+def _counter(row: Sequence[Any]) -> Counter:
+    schema, name, start, increment, least, greatest, cache, is_cycling, last = row
+    return Counter(
+        schema=schema,
+        name=name,
+        start=start,
+        increment=increment,
+        least=least,
+        greatest=greatest,
+        cache=cache,
+        is_cycling=is_cycling,
+        last=last,
+    )
 
 
 async def _weigh_sqlite(connection: Connection, touched: Collection[str]) -> Facts:

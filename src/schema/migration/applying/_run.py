@@ -13,16 +13,14 @@ from ....errors import (
     MigrationCheckError,
     TransactionConflictError,
 )
-from ....sql import Dialect, Statement, codec
-from .._step import Backfill, Proof, Work
+from ....sql import Dialect, Statement
+from .._step import Proof, Work
 from ..planning import Fill
+from ._backfill import Backfills
 from ._lock import patiently
 from ._look import ask
 
 __all__ = ["Runner"]
-
-BATCH: Final = 5_000
-"""Rows that one transaction of a backfill gives a value."""
 
 _OBJECTS: Final = (
     "SELECT sql FROM sqlite_master WHERE tbl_name = ?1 AND sql IS NOT NULL "
@@ -40,6 +38,7 @@ class Runner:
         connection: Over which.
         dialect: What it speaks.
         fills: Where factories of values are found, by table and column.
+        is_noting: Whether values that rows are given may have to be taken back.
     """
 
     def __init__(
@@ -47,10 +46,12 @@ class Runner:
         connection: Connection,
         dialect: Dialect,
         fills: Mapping[tuple[str, str], Fill],
+        *,
+        is_noting: bool = False,
     ) -> None:
         self._connection = connection
         self._dialect = dialect
-        self._fills = fills
+        self._backfills = Backfills(connection, dialect, fills, is_noting=is_noting)
 
     async def prove(self, proof: Proof, what: str) -> None:
         """See that a question has no row for an answer.
@@ -73,6 +74,7 @@ class Runner:
 
         If cancelled, work in a transaction is undone; a backfill keeps its batches; an
         index that is made concurrently is left invalid, and the next plan finds it.
+        What takes a backfill back does so behind its statements, in batches too.
 
         Raises:
             MigrationCheckError: Something in the database does not allow it.
@@ -81,7 +83,9 @@ class Runner:
         if work.mode == "alone":
             await self._run_alone(work, what, record)
         elif work.mode == "backfill" and work.backfill is not None:
-            await self._fill(work.backfill, record)
+            start = perf_counter()
+            await self._backfills.fill(work.backfill)
+            await self._enter(record(perf_counter() - start))
         elif self._dialect.name == "sqlite":
             await self._run_inside(work, what, record)
         else:
@@ -90,6 +94,12 @@ class Runner:
                 await self._run_in_transaction(work, what, record, timeout_s)
 
             await patiently(what, attempt)
+            if work.backfill is not None:
+                await self._backfills.take_back(work.backfill)
+
+    async def forget(self) -> None:
+        """Let go of what would be needed to take values of rows back."""
+        await self._backfills.forget()
 
     async def _run_alone(self, work: Work, what: str, record: Record) -> None:
         start = perf_counter()
@@ -127,65 +137,3 @@ class Runner:
     async def _enter(self, statement: Statement | None) -> None:
         if statement is not None:
             await self._connection.run([statement])
-
-    # -- backfill ---------------------------------------------------------------
-
-    async def _fill(self, fill: Backfill, record: Record) -> None:
-        """Give rows a value in the order of their keys, a batch at a time.
-
-        What a batch committed is not done again: rows with a value are passed over.
-        """
-        start = perf_counter()
-        last: Sequence[Any] | None = None
-        while True:
-            keys = await self._next(fill, last)
-            if not keys:
-                break
-            await patiently(
-                "give rows a value",
-                lambda _: self._fill_some(fill, keys),  # noqa: B023  # awaited here
-            )
-            last = keys[-1]
-        await self._enter(record(perf_counter() - start))
-
-    async def _next(
-        self, fill: Backfill, last: Sequence[Any] | None
-    ) -> list[tuple[Any, ...]]:
-        key = ", ".join(fill.key)
-        behind = ""
-        if last is not None:
-            places = ", ".join(self._places(len(fill.key)))
-            behind = f"AND ({key}) > ({places}) "
-        query = (
-            f"SELECT {key} FROM {fill.table} WHERE {fill.column} IS NULL {behind}"
-            f"ORDER BY {key} LIMIT {BATCH}"
-        )
-        return [tuple(row) for row in await ask(self._connection, query, *(last or ()))]
-
-    async def _fill_some(self, fill: Backfill, keys: Sequence[tuple[Any, ...]]) -> None:
-        is_made = fill.literal is None
-        places = self._places(len(fill.key) + is_made)
-        where = " AND ".join(
-            f"{column} = {place}"
-            for column, place in zip(fill.key, places[is_made:], strict=True)
-        )
-        text = (
-            f"UPDATE {fill.table} SET {fill.column} = "
-            f"{places[0] if is_made else fill.literal} "
-            f"WHERE {where} AND {fill.column} IS NULL"
-        )
-        rows = keys
-        if is_made:
-            values = self._values(fill, len(keys))
-            rows = [(value, *key) for value, key in zip(values, keys, strict=True)]
-        await self._connection.run([Statement(text, rows, many=True)])
-
-    def _values(self, fill: Backfill, count: int) -> list[Any]:
-        found = self._fills[fill.place]
-        assert found.factory is not None, "the plan says so"  # noqa: S101
-        encode = codec(found.type, self._dialect).encode
-        values = [found.factory() for _ in range(count)]
-        return values if encode is None else [encode(value) for value in values]
-
-    def _places(self, count: int) -> list[str]:
-        return [self._dialect.place(number + 1) for number in range(count)]

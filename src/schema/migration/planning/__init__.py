@@ -28,8 +28,8 @@ from ._change import (
 )
 from ._diff import Difference, diff
 from ._evolve import evolved
-from ._facts import LARGE, Facts, TableFacts
-from ._names import names_in
+from ._facts import LARGE, Counter, Facts, TableFacts
+from ._names import default_names, names_in
 from ._quarantine import PREFIX, fitting_name, is_quarantined
 from ._target import Target, target_of
 
@@ -43,6 +43,7 @@ __all__ = [
     "AddUnique",
     "Change",
     "ChangeType",
+    "Counter",
     "CreateTable",
     "Difference",
     "DropColumn",
@@ -62,6 +63,7 @@ __all__ = [
     "SetNotNull",
     "TableFacts",
     "Target",
+    "default_names",
     "diff",
     "evolved",
     "fitting_name",

@@ -171,7 +171,10 @@ class RenameIndex(Change, frozen=True, kw_only=True, eq=False):
 
 
 class RenameConstraint(Change, frozen=True, kw_only=True, eq=False):
-    """A constraint that is right but for its name (PostgreSQL)."""
+    """A constraint that is right but for its name.
+
+    SQLite, where names of constraints mean nothing, does it if the table is made anew.
+    """
 
     old: str
     new: str

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from ....models import FieldType
 from ..._shape import (
     Column,
     ForeignKey,
@@ -215,6 +216,8 @@ class _Differ:
         for column in added:
             fill = self._target.fills.get((table, column.name))
             yield AddColumn(table=table, column=column, fill=fill)
+        columns = [each and each.columns for each in (actual.key, target.key)]
+        is_same_key = columns[0] == columns[1]
         for column in target.columns:
             found = actual.by_name.get(column.name)
             if found is not None:
@@ -223,7 +226,9 @@ class _Differ:
                     each is not None and column.name in each.columns
                     for each in (actual.key, target.key)
                 )
-                yield from self._of_column(table, found, column, is_key=is_key)
+                yield from self._of_column(
+                    table, found, column, is_key=is_key, is_same_key=is_same_key
+                )
 
     def _check_renames(
         self, table: str, added: list[Column], dropped: list[Column]
@@ -240,9 +245,16 @@ class _Differ:
                 )
 
     def _of_column(
-        self, table: str, actual: Column, target: Column, *, is_key: bool
+        self,
+        table: str,
+        actual: Column,
+        target: Column,
+        *,
+        is_key: bool,
+        is_same_key: bool,
     ) -> Iterator[Change]:
-        if bool(actual.identity) != bool(target.identity):
+        is_other = bool(actual.identity) != bool(target.identity)
+        if is_other and not (is_same_key and self._is_given(actual, target)):
             yield SetIdentity(table=table, old=actual, new=target)
         if not self._is_same_type(actual, target):
             yield ChangeType(table=table, old=actual, new=target)
@@ -252,9 +264,19 @@ class _Differ:
         if target.is_nullable and not actual.is_nullable:
             yield DropNotNull(table=table, column=target)
 
+    def _is_given(self, actual: Column, target: Column) -> bool:
+        """Whether both are keys whose values are given.
+
+        SQLite could make values of one of ours as well, for it says INTEGER, where
+        others say INT.
+        """
+        is_ours = target.identity == "rowid" and not target.is_autoincrement
+        return is_ours and not actual.identity and self._is_same_type(actual, target)
+
     def _is_same_type(self, actual: Column, target: Column) -> bool:
-        is_enum = bool(actual.field_type and actual.field_type.choices)
-        if is_enum and target.type == "text":  # it holds what a Literal does
+        if _is_enum(actual.field_type) and target.type == "text":
+            return True  # it holds what a Literal does
+        if _is_enum(_element(actual)) and target.type == "text[]":
             return True
         # No model asks for the collation of the database, so any is as good.
         if target.collation is not None and actual.collation != target.collation:
@@ -351,9 +373,9 @@ class _Differ:
                 yield DropForeignKey(table=target.name, foreign_key=each)
 
     def _renamed(self, table: str, found: Any, wanted: Any) -> Iterator[Change]:  # noqa: ANN401  # each kind of constraint has a name
-        """Give a constraint of ours the name of now; SQLite does not look at it."""
+        """Give a constraint of ours the name of now."""
         is_named = found.name and wanted.name and found.name != wanted.name
-        if is_named and self._dialect != "sqlite" and found.name in self._ours:
+        if is_named and found.name in self._ours:
             yield RenameConstraint(table=table, old=found.name, new=wanted.name)
 
     def _is_ours(
@@ -366,6 +388,14 @@ class _Differ:
         if is_about_kept:
             self._notes.append(f"{name} of {target.name} is {what} of others and stays")
         return False
+
+
+def _is_enum(type_: FieldType | None) -> bool:
+    return type_ is not None and bool(type_.choices)
+
+
+def _element(column: Column) -> FieldType | None:
+    return None if column.field_type is None else column.field_type.element
 
 
 def _say_the_same(one: TableIndex, other: TableIndex) -> bool:

@@ -23,6 +23,7 @@ from ._change import (
     DropNotNull,
     DropUnique,
     RenameColumn,
+    RenameConstraint,
     RenameIndex,
     SetIdentity,
     SetNotNull,
@@ -102,8 +103,22 @@ def _constrained(table: TableShape, change: Change) -> TableShape:  # noqa: PLR0
         case DropForeignKey():
             kept = _without(table.foreign_keys, change.foreign_key)
             return replace(table, foreign_keys=kept)
+        case RenameConstraint():
+            return _constraint_renamed(table, change.old, change.new)
         case _:
             return table
+
+
+def _constraint_renamed(table: TableShape, old: str, new: str) -> TableShape:
+    def named(each: Any) -> Any:  # noqa: ANN401  # each kind of constraint has a name
+        return replace(each, name=new) if each.name == old else each
+
+    return replace(
+        table,
+        key=table.key and named(table.key),
+        uniques=tuple(map(named, table.uniques)),
+        foreign_keys=tuple(map(named, table.foreign_keys)),
+    )
 
 
 def _without(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:

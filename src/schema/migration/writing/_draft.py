@@ -51,7 +51,11 @@ class Draft(ABC):
         """Return a step, with what the catalogue says of its operation."""
 
     def _fill_rows(
-        self, table: str, column: Column, literal: str | None = None
+        self,
+        table: str,
+        column: Column,
+        literal: str | None = None,
+        undo: Iterable[str] = (),
     ) -> None:
         """Give rows that are there a value, some at a time.
 
@@ -59,6 +63,7 @@ class Draft(ABC):
             table: Whose rows.
             column: For which column.
             literal: The value as SQL; None finds its factory when it runs.
+            undo: What goes before the values can be taken back.
         """
         key = self._tables[table].key
         if key is None:
@@ -66,16 +71,15 @@ class Draft(ABC):
                 f"{table} has no primary key: rows cannot get a value for {column.name}"
             )
             return
-        work = Work(
-            mode="backfill",
-            backfill=Backfill(
-                table=quote(table),
-                column=quote(column.name),
-                key=tuple(map(quote, key.columns)),
-                place=(table, column.name),
-                literal=literal,
-            ),
+        fill = Backfill(
+            table=quote(table),
+            column=quote(column.name),
+            key=tuple(map(quote, key.columns)),
+            place=(table, column.name),
+            literal=literal,
         )
         text = f"give rows of {table} without {column.name} a value"
         step = self._step("backfill", table, text, [], [])
-        self.steps.append(replace(step, work=work))
+        work = Work(mode="backfill", backfill=fill)
+        back = Work(statements=tuple(undo), backfill=fill)
+        self.steps.append(replace(step, work=work, undo=back))

@@ -159,3 +159,29 @@ async def test_defaults_of_every_type_reach_rows_that_are_there(
 
     assert {name: record[name] for name in values} == values
     assert isinstance(record["created_at"], datetime)
+
+
+async def test_values_that_are_made_for_rows_are_of_the_new_type(
+    database_url: str,
+) -> None:
+    old = model("Thing", n=int, size=SMALL | None, code=UUID | None)
+    new = model(
+        "Thing",
+        n=int,
+        size=(str, field(default_factory=lambda: "made")),
+        code=(str, field(default_factory=lambda: "none")),
+    )
+    code = UUID(int=7)
+    async with DataFlow(database_url) as db:
+        db.model(old)
+        await db["Thing"].create(n=1, size=Decimal("1.50"), code=code)
+        await db["Thing"].create(n=2)
+        db.model(new)
+        await db.auto_migrate(auto_confirm=True, max_risk_level="CRITICAL")
+        found = (await db["Thing"].list(order_by=["n"]))["records"]
+
+        assert [(row["size"], row["code"]) for row in found] == [
+            ("1.50", str(code)),
+            ("made", "none"),
+        ]
+        assert not await db.migrations.check()

@@ -323,7 +323,7 @@ async def test_a_backfill_locks_its_rows_only(driver: Driver) -> None:
         relations, pid = await oids(connection)
         file = await file_of(connection, relations[0])
         async with connection.transaction():
-            runner = _run.Runner(connection, POSTGRESQL, {})
+            runner = _run.Runner(connection, POSTGRESQL, {}, is_noting=True)
             work = Work(mode="backfill", backfill=fill)
             await runner.run(work, "fill", lambda _: None)
             seen.append(await held(connection, relations, pid))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import anyio
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from evolving import FREE, programs, run
+from evolving import FREE, run, text_of
 from generations import Generation, Slot, generations, is_same_value, rows
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
@@ -46,10 +44,10 @@ pytestmark = [
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 EXAMPLES = int(os.environ.get("DATAFLOW_TEST_EXAMPLES", "20"))
 """Histories that are tried; more of them find rarer mistakes."""
-PHASES = [each for each in Phase if each is not Phase.shrink]
-"""Many examples are to find something soon; then few of them make it small."""
 IS_SEARCH = EXAMPLES > 20
 """Whether to look for what is not known: the few of every day are always the same."""
+PHASES = [each for each in Phase if each is not Phase.shrink]
+"""What is found is shown as it was drawn: making it small takes longer than finding it."""
 
 
 # -- models -----------------------------------------------------------------------
@@ -273,13 +271,7 @@ async def advance(
         note(str(error))
         event(type(error).__name__)
         assert await read_schema(driver) == schema
-        left = await rows_of(driver, old)
-        assert left.keys() == stored.keys()
-        for key, row in stored.items():
-            # What got a value in batches keeps it: nobody noted that it had none.
-            changed = {name: new for name, new in left[key].items() if new != row[name]}
-            assert is_known or driver.dialect.name == "postgresql" or not changed
-            assert all(row[name] is None for name in changed)
+        assert await rows_of(driver, old) == stored
         return False
     event("applied")
     await check_shapes(driver, models)
@@ -358,36 +350,15 @@ async def test_a_migration_that_fails_anywhere_leaves_the_schema_to_the_byte(
     if n_steps:
         assert error is not None
         assert await text_of(driver) == schema
-        left = await rows_of(driver, models_of(before)[1])
-        assert left.keys() == rows_before.keys()
+        assert await rows_of(driver, models_of(before)[1]) == rows_before
 
 
-async def text_of(driver: Driver) -> Any:
-    """Return the schema as the database itself writes it down."""
-    if driver.dialect.name == "sqlite":
-        return sorted(await run(driver, "SELECT name, sql FROM sqlite_master"))
-    folder = programs()
-    if not folder:  # a server of its own, whose programs are elsewhere
-        return await read_schema(driver)
-    url = driver.url
-    command = [f"{folder[0]}/pg_dump", "--schema-only", f"--host={url.host}"]
-    done = await anyio.run_process(
-        [*command, f"--username={url.user}", f"--dbname={url.database}"]
-    )
-    # What keeps a script from being tampered with is another word each time.
-    lines = done.stdout.decode().splitlines()
-    return [_UNASKED.sub("", each) for each in lines if "restrict " not in each]
-
-
-_UNASKED = re.compile(
-    # From version 18 on NOT NULL has a name. Neither it nor that of a sequence is
-    # asked for by anybody; the server makes them of the names of the moment.
-    r"""CONSTRAINT\ ("[^"]*_not_null"|\w+_not_null)\ |"[^"]*_seq"|[^".\s]+_seq|Table\ .*_seq""",
-    re.VERBOSE,
+@settings(
+    max_examples=EXAMPLES * 2 // 5,
+    suppress_health_check=CHECKS,
+    phases=PHASES,
+    derandomize=not IS_SEARCH,
 )
-
-
-@settings(max_examples=8, suppress_health_check=CHECKS, derandomize=not IS_SEARCH)
 @given(drawn=generations(3))
 async def test_alembic_finds_no_difference_to_tables_that_were_never_migrated(
     driver: Driver, reference: Driver, drawn: list[Generation]
@@ -440,4 +411,24 @@ def _compared(connection: sa.Connection, wanted: sa.MetaData) -> list[Any]:
         connection, opts={"compare_type": True, "include_object": is_compared}
     )
     found: list[Any] = compare_metadata(context, wanted)
-    return found
+    return found if connection.dialect.name != "sqlite" else _but_for_names(found)
+
+
+def _but_for_names(found: Sequence[Any]) -> list[Any]:
+    """Leave out constraints that are taken away and added by another name.
+
+    In SQLite such a name is only a word in the text of the table: nothing asks for it,
+    and ``ALTER TABLE … RENAME`` leaves it as it is. To change it the table would have
+    to be made anew, with all its rows.
+    """
+
+    def facts(constraint: sa.Constraint) -> tuple[object, ...]:
+        names = tuple(each.name for each in getattr(constraint, "columns", ()))
+        return type(constraint), constraint.table.name, names
+
+    kinds = {"remove_constraint", "add_constraint"}
+    said = [(each[0], facts(each[1])) for each in found if each[0] in kinds]
+    pairs = {fact for _, fact in said if all((kind, fact) in said for kind in kinds)}
+    return [
+        each for each in found if not (each[0] in kinds and facts(each[1]) in pairs)
+    ]

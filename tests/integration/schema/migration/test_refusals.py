@@ -18,8 +18,8 @@ from dataflow.errors import (
     NothingToRollBackError,
     RiskLevelError,
 )
-from dataflow.models import field
-from dataflow.schema import Schema, read_schema
+from dataflow.models import Family, declare, field
+from dataflow.schema import Schema, ensure_table, read_schema
 from dataflow.schema.migration import Permission, Risk
 
 USER = model("User", name=str, nick=str | None)
@@ -121,12 +121,16 @@ async def test_a_plan_that_is_not_the_one_agreed_to_is_not_done(driver: Driver) 
 )
 async def test_a_history_that_was_edited_is_refused(driver: Driver, edit: str) -> None:
     await prepare(driver)
-    await migrate(driver, model("User", name=str, nick=str | None, age=(int, 0)))
+    changed = model("User", name=str, nick=str | None, age=(int, 0))
+    await migrate(driver, changed)
     await run(driver, edit)
     for call in (
         migrator(driver, USER).plan,
         migrator(driver, USER).entries,
         migrator(driver, USER).roll_back,
+        # Though there is nothing to do.
+        migrator(driver, changed).plan,
+        lambda: migrate(driver, changed),
     ):
         with pytest.raises(HistoryEditedError, match="edited"):
             await call()
@@ -217,3 +221,24 @@ async def test_drift_is_found_whatever_the_ledger_says(driver: Driver) -> None:
     assert [step.operation for step in plan.steps] == ["quarantine_column"]
     assert (await migrator(driver, USER).check()).checksum == plan.checksum
     assert await migrator(driver, USER).apply(FREE)
+
+
+async def test_a_constraint_is_ours_though_its_table_and_column_were_renamed(
+    driver: Driver,
+) -> None:
+    """SQLite keeps the name a constraint had before."""
+    family = Family()
+    old = declare(model("User", name=(str, field(unique=True)), age=int), family)
+    await ensure_table(driver, old)
+    options = {"table_name": "people", "renamed_from": "users"}
+    alias = str, field(unique=True, renamed_from="name")
+    await migrate(driver, model("User", alias=alias, age=int, __dataflow__=options))
+    free = model("User", alias=str, age=int, __dataflow__=options)
+    plan = await migrator(driver, free).plan()
+    await migrate(driver, free)
+
+    assert plan.notes == ()
+    (table,) = (
+        each for each in (await read_schema(driver)).tables if each.name == "people"
+    )
+    assert table.uniques == ()

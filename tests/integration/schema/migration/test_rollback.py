@@ -9,7 +9,8 @@ from uuid import UUID
 
 import anyio
 import pytest
-from evolving import FREE, migrate, migrator, model, run
+from evolving import FREE, migrate, migrator, model, run, text_of
+from structlog.testing import capture_logs
 
 from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
@@ -22,6 +23,7 @@ from dataflow.errors import (
 from dataflow.models import field
 from dataflow.schema import Schema, read_schema
 from dataflow.schema.migration import Permission, Risk
+from dataflow.sql import Statement
 
 OLD = model(
     "User", name=str, nick=str, age=float | None, __dataflow__={"indexes": ["age"]}
@@ -69,9 +71,11 @@ async def test_a_step_that_fails_undoes_those_before_it(
             problem = "for the test"
             raise MigrationCheckError("a step", problem)
 
-    with pytest.raises(MigrationCheckError, match="for the test"):
+    with pytest.raises(MigrationCheckError, match="for the test") as error:
         await migrator(driver, NEW).apply(FREE, fail)
 
+    if driver.dialect.name == "postgresql":
+        assert "all steps before it were undone" in str(error.value)
     assert await schema_of(driver) == before
     rows = await run(driver, "SELECT name, nick, age FROM users ORDER BY name")
     assert rows == [("a", "x", 1), ("b", "y", None)]
@@ -263,3 +267,113 @@ async def test_a_default_that_is_no_value_of_before_keeps_nothing_from_being_und
 
     assert await schema_of(driver) == before
     assert await run(driver, "SELECT name, code FROM users") == [("a", None)]
+
+
+async def test_names_and_bounds_come_back_with_what_was_dropped(driver: Driver) -> None:
+    """The server would make the names of NOT NULL and of sequences of those of now."""
+    await migrate(driver, model("User", name=str, age=int))
+    if driver.dialect.name == "postgresql":
+        sequence = "(SEQUENCE NAME counted START 40 MINVALUE 40 INCREMENT 2 CYCLE)"
+        for text in (
+            'ALTER TABLE users RENAME COLUMN age TO "a""ge"',
+            "ALTER TABLE users ALTER COLUMN id DROP IDENTITY",
+            f"ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY {sequence}",
+        ):
+            await run(driver, text)
+        await run(driver, 'INSERT INTO users (name, "a""ge") VALUES (\'a\', 1)')
+        await run(driver, "DELETE FROM users")
+    before = await text_of(driver)
+    options = {"table_name": "people", "renamed_from": "users"}
+    keyed = model(
+        "User",
+        title=(str, field(primary_key=True, renamed_from="name")),
+        __dataflow__=options,
+    )
+    failing = migrator(driver, keyed, drops=["people.name", "people.age"])
+    n_steps = len((await failing.plan()).steps)
+
+    def fail(_: object, number: int, __: float) -> None:
+        if number == n_steps - 1:
+            problem = "for the test"
+            raise MigrationCheckError("a step", problem)
+
+    with pytest.raises(MigrationCheckError, match="for the test"):
+        await failing.apply(FREE, fail)
+
+    assert await text_of(driver) == before
+    if driver.dialect.name == "postgresql":
+        query = 'INSERT INTO users (name, "a""ge") VALUES (\'b\', 1) RETURNING id'
+        assert await run(driver, query) == [(42,)]  # 40 was given, though it is gone
+
+
+async def test_a_counter_that_goes_down_goes_on(postgres_driver: Driver) -> None:
+    driver = postgres_driver
+    counted = "(MINVALUE -9 MAXVALUE 9 START 9 INCREMENT -1)"
+    await run(
+        driver,
+        f"CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY {counted} "
+        'PRIMARY KEY, name text COLLATE "C" NOT NULL)',
+    )
+    await run(driver, "INSERT INTO users (name) VALUES ('a'), ('b')")
+    before = await text_of(driver)
+    keyed = model("User", name=(str, field(primary_key=True)))
+    await migrate(driver, keyed)
+    await migrator(driver, keyed).roll_back()
+
+    ledger = ("dataflow_migration",)
+    after = [line for line in await text_of(driver) if not any(map(line.count, ledger))]
+    assert [line for line in before if line not in after] == []
+    query = "INSERT INTO users (name) VALUES ('c') RETURNING id"
+    assert await run(driver, query) == [(7,)]
+
+
+async def test_values_that_rows_were_given_are_taken_back(driver: Driver) -> None:
+    """The unique constraint of before comes back only if the rows do."""
+    old = model("User", k=int, code=(int | None, field(unique=True)), nick=str | None)
+    new = model(
+        "User",
+        k=int,
+        code=(int, 3),  # for both, so that it cannot be unique any more
+        nick=(str, field(default_factory=lambda: "none")),
+        __dataflow__={"soft_delete": True, "unique": [["code"]]},
+    )
+    await migrate(driver, old)
+    await run(driver, "INSERT INTO users (k, nick) VALUES (1, NULL), (2, 'none')")
+    before = await text_of(driver)
+    with pytest.raises((MigrationFailedError, MigrationCheckError), match="same code"):
+        await migrate(driver, new)
+    assert await text_of(driver) == before
+    rows = await run(driver, "SELECT k, code, nick FROM users ORDER BY k")
+    assert rows == [(1, None, None), (2, None, "none")]
+    leftover = "SELECT 1 FROM pg_class WHERE relname LIKE 'dataflow_filled%'"
+    if driver.dialect.name == "postgresql":
+        assert await run(driver, leftover) == []
+
+
+async def test_a_role_without_temporary_tables_migrates_without_notes(
+    postgres_driver: Driver, bridge: Bridge
+) -> None:
+    url = postgres_driver.url
+    role = f"plain_{url.database}"
+    for text in (
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT CREATE, USAGE ON SCHEMA public TO {role}",
+        f"REVOKE TEMPORARY ON DATABASE {url.database} FROM PUBLIC",
+    ):
+        await run(postgres_driver, text)
+    as_role = f"SET SESSION AUTHORIZATION {role}"
+    driver = connect(url, bridge, pool_size=1)
+    async with driver.acquire() as connection:
+        await connection.run([Statement(as_role)])
+    await migrate(driver, model("User", name=str, nick=str | None))
+    await run(driver, "INSERT INTO users (name) VALUES ('a')")
+    with capture_logs() as logs:
+        await migrate(driver, model("User", name=str, nick=(str, "none")))
+    rows = await run(driver, "SELECT nick FROM users")
+    await driver.aclose()
+    await run(postgres_driver, f"DROP OWNED BY {role} CASCADE")
+    await run(postgres_driver, f"DROP ROLE {role}")
+
+    assert rows == [("none",)]
+    told = [each for each in logs if each["event"] == "backfill_cannot_be_undone"]
+    assert [each["table"] for each in told] == ['"users"']

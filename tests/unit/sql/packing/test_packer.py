@@ -20,7 +20,6 @@ from dataflow.sql import (
     Result,
     packer_of,
 )
-from dataflow.sql.packing._json import plain_json
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 DIALECTS = pytest.mark.parametrize("dialect", [POSTGRESQL, SQLITE])
@@ -255,40 +254,6 @@ def test_an_error_of_a_default_reaches_the_check(model: Model) -> None:
     with pytest.raises(FieldValueError):
         packer_of(declare(Item), SQLITE).new({}).pack([{}], reached.append)
     assert not reached
-
-
-TEXTS: list[tuple[Any, bytes | None]] = [
-    ({}, b"{}"),
-    ({"b": 1, "a": [None, True, 0.5, "x", {"c": []}]}, None),
-    ({"a": -0.0}, b""),
-    ({"a": 1e16}, b""),
-    ({"a": float("nan")}, b""),
-    ({"a": 2**63}, b""),
-    ({"a": "\0"}, b""),
-    ({"a\0": 1}, b""),
-    ({"a": "\ud800"}, b""),
-    ({1: 1}, b""),
-    ({"a": (1,)}, b""),
-    (5, b""),
-]
-
-
-@pytest.mark.parametrize(("value", "text"), TEXTS)
-def test_plain_json_is_written_at_once_and_other_left_alone(
-    value: Any, text: bytes | None
-) -> None:
-    expected = b'{"a":[null,true,0.5,"x",{"c":[]}],"b":1}' if text is None else text
-
-    assert plain_json(value) == (expected or None)
-
-
-def test_json_too_deep_is_left_to_the_check() -> None:
-    deep: list[Any] = []
-    for _ in range(100):
-        deep = [deep]
-
-    assert plain_json(deep) is None
-    assert plain_json(deep[0]) is not None
 
 
 def test_a_table_that_is_not_there_has_no_standing(model: Model) -> None:

@@ -86,7 +86,7 @@ async def test_a_failure_cancels_what_is_in_flight_and_starts_nothing_more(
     builder.add_node(fail_later, "bad")
     builder.add_node(note, "after")
     builder.add_connection("slow", "value", "after", "value")
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         with pytest.raises(WorkflowError):
             await run(host, builder.build())
         await blocker.ended.wait()
@@ -195,7 +195,7 @@ async def test_an_actor_that_stops_before_it_has_a_place_fails_the_node(
         done, _ = await run(host, builder.build())
         results.update(done)
 
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(start)
             await anyio.wait_all_tasks_blocked()
@@ -230,7 +230,7 @@ async def test_a_deadline_ends_the_run_and_names_the_unfinished_nodes(
     builder.add_node(value, "skipped")
     builder.add_connection("slow", "value", "after", "value")
     builder.add_connection("done", "value", "skipped", "value", when=lambda _: False)
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         with pytest.raises(DeadlineExceededError) as caught:
             await run(
                 host, builder.build(), deadline=anyio.current_time() + 0.02, run_id="r"
@@ -288,7 +288,7 @@ async def test_a_cancelled_caller_cancels_what_is_in_flight(
 ) -> None:
     blocker = Blocker()
     builder.add_node(blocker, "slow")
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run, host, builder.build())
             await blocker.begun.wait()
@@ -306,7 +306,7 @@ async def test_a_caller_cancelled_while_it_waits_for_a_place_sends_nothing(
     for index, blocker in enumerate(blockers):
         builder.add_node(blocker, f"slow{index}")
     builder.add_node(late, "late")
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run, host, builder.build())
             for blocker in blockers:

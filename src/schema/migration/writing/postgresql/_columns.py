@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ from .._conversion import conversion, reversal
 from .._literal import literal, quoted
 from .._proofs import no_conversion, no_nulls, no_value, no_value_of
 from .._text import column_text, quote, type_text
-from ._draft import Draft, drop_constraint, identity
+from ._draft import Draft, drop_constraint
 
 __all__ = ["CHECK_PREFIX", "ColumnDraft"]
 
@@ -44,6 +45,7 @@ class ColumnDraft(Draft):
     def _rename_column(self, change: RenameColumn) -> None:
         table, old, new = quote(change.table), quote(change.old), quote(change.new)
         self._renamed.add(change.table)
+        self._old_columns[change.table, change.new] = change.old
         self._add(
             "rename_column",
             change.table,
@@ -115,9 +117,9 @@ class ColumnDraft(Draft):
             forth.append(f"{table} ALTER COLUMN {name} DROP IDENTITY")
         if not column.is_nullable and column.generated is None:
             forth.append(f"{table} ALTER COLUMN {name} DROP NOT NULL")
-            back.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
+            back.append(self._not_null_again(change.table, column.name))
         if column.identity in {"always", "by default"}:
-            back += identity(change.table, column)
+            back += self._identity_again(change.table, column)
         forth.append(f"{table} RENAME COLUMN {name} TO {kept}")
         self._add(
             "quarantine_column",
@@ -203,10 +205,13 @@ class ColumnDraft(Draft):
             self._not_null(table, column, "set_not_null_directly", [])
             return
         check = fitting_name(f"{CHECK_PREFIX}{column.name}")
-        if not self._has_check(table, check):
+        is_begun = self._has_check(table, check)
+        if not is_begun:
             self._check_not_null(table, column, check, fill)
         if fill is not None:
-            self._backfill(table, column, fill)
+            # It is in the way of values that are taken back.
+            drop = drop_constraint(table, check, is_certain=False)
+            self._backfill(table, column, fill, [] if is_begun else [drop])
         self._validate(table, check, "validate_constraint")
         self._not_null(table, column, "set_not_null", [drop_constraint(table, check)])
 
@@ -256,11 +261,13 @@ class ColumnDraft(Draft):
             None,
         )
 
-    def _backfill(self, table: str, column: Column, fill: Fill) -> None:
+    def _backfill(
+        self, table: str, column: Column, fill: Fill, undo: Iterable[str] = ()
+    ) -> None:
         value = None
         if fill.factory is None:
             value = literal(fill.value, fill.type, column.type, "postgresql")
-        self._fill_rows(table, column, value)
+        self._fill_rows(table, column, value, undo)
 
     def _drop_not_null(self, change: DropNotNull) -> None:
         alter = f"ALTER TABLE {quote(change.table)} ALTER COLUMN"
@@ -270,7 +277,7 @@ class ColumnDraft(Draft):
             change.table,
             f"let column {change.column.name} of {change.table} be NULL",
             [f"{alter} {name} DROP NOT NULL"],
-            [f"{alter} {name} SET NOT NULL"],
+            [self._not_null_again(change.table, change.column.name)],
         )
 
 

@@ -36,7 +36,7 @@ class ConstraintDraft(Draft):
             is_serial = change.old.identity == "serial"
             forth = f"{alter} DROP DEFAULT" if is_serial else drop
             text = f"no longer make values for {name} of {table}"
-            undo = identity(table, change.old)
+            undo = self._identity_again(table, change.old)
             self._add("drop_identity", table, text, [forth], undo)
             return
         text = f"make values for {name} of {table}"

@@ -21,6 +21,7 @@ from ...planning import (
     DropKey,
     DropNotNull,
     DropUnique,
+    RenameConstraint,
     RenameIndex,
     SetIdentity,
     SetNotNull,
@@ -115,7 +116,8 @@ class NewTableDraft(Draft):
         if conversions and what == "rebuild":
             is_narrow = any(each.how == "narrow" for each in conversions.values())
             what = "narrow_type" if is_narrow else "convert"
-        text = f"make table {table} anew: {', '.join(map(_said, changes))}"
+        said = [_said(each) for each in changes if not _is_by_the_way(each)]
+        text = f"make table {table} anew: {', '.join(said)}"
         step = self._step(what, table, text, [], [], is_lossy=True)
         inside = tuple(proofs) if table in self._renamed else ()
         self.steps.append(
@@ -198,6 +200,11 @@ class NewTableDraft(Draft):
                 no_value_of(f"{table}.{change.new.name}", change.new),
             )
         ]
+
+
+def _is_by_the_way(change: Change) -> bool:
+    """Whether no table is made anew for it, nor anybody told."""
+    return isinstance(change, RenameConstraint)
 
 
 def _said(change: Change) -> str:  # noqa: PLR0911  # a table

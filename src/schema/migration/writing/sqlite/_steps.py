@@ -17,6 +17,7 @@ from ...planning import (
     AddColumn,
     AddIndex,
     Change,
+    ChangeType,
     CreateTable,
     DropColumn,
     DropForeignKey,
@@ -27,7 +28,6 @@ from ...planning import (
     DropUnique,
     Facts,
     RenameColumn,
-    RenameConstraint,
     RenameIndex,
     RenameTable,
     SetIdentity,
@@ -53,7 +53,7 @@ def sqlite_steps(
         facts: What is known of them, by the names of before.
     """
     writer = _Writer(tables, facts)
-    changes = [each for each in changes if not isinstance(each, RenameConstraint)]
+    changes = list(changes)
     renames = [each for each in changes if isinstance(each, RenameTable | RenameColumn)]
     others = [each for each in changes if each not in renames]
     for rename in renames:
@@ -118,12 +118,33 @@ class _Writer(NewTableDraft):
                 return
         self._drop_indexes(table, changes)
         changes = self._quarantine(changes)
-        changes = self._fill_first(table, changes)
+        late = self._filled_when_converted(table, changes)
+        changes = self._fill_first(table, [c for c in changes if c not in late])
         if self._is_to_be_rebuilt(table, changes):
             self._rebuild(table, changes)
         else:
             self._add_columns(table, changes)
+        if late:
+            self._rebuild(table, self._fill_first(table, late))
         self._add_indexes(table, changes)
+
+    def _filled_when_converted(
+        self, table: str, changes: Sequence[Change]
+    ) -> list[Change]:
+        """Return what needs values of a type that their column does not have yet."""
+        converted = {each.new.name for each in changes if isinstance(each, ChangeType)}
+        return [
+            each
+            for each in changes
+            if isinstance(each, SetNotNull)
+            and each.column.name in converted
+            and self._is_filled_by_rows(table, each)
+        ]
+
+    def _is_filled_by_rows(self, table: str, change: AddColumn | SetNotNull) -> bool:
+        """Whether a value has to be made for each row that is there."""
+        has_factory = change.fill is not None and change.fill.factory is not None
+        return has_factory and not self._of(table).is_empty
 
     def _drop_table(self, change: DropTable) -> None:
         old, new = quote(change.table), quote(change.quarantine)
@@ -212,16 +233,11 @@ class _Writer(NewTableDraft):
         """Make values row by row where a factory makes them; return what is left."""
         left: list[Change] = []
         for change in changes:
-            has_factory = (
-                isinstance(change, AddColumn | SetNotNull)
-                and change.fill is not None
-                and change.fill.factory is not None
-                and not self._of(table).is_empty
-            )
-            if not has_factory or not isinstance(change, AddColumn | SetNotNull):
+            if not isinstance(
+                change, AddColumn | SetNotNull
+            ) or not self._is_filled_by_rows(table, change):
                 left.append(change)
                 continue
-            assert change.fill is not None, "it was looked at"  # noqa: S101
             column = change.column
             if isinstance(change, AddColumn):
                 free = replace(

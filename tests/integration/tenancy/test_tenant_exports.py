@@ -6,6 +6,7 @@ import enum
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
@@ -323,6 +324,82 @@ async def test_rows_of_other_models_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ExportError, match="'id'"):
             await other.tenants.import_("acme", tmp_path / "out")
     await other.aclose()
+
+
+async def test_rows_that_lead_in_a_circle_need_a_field_that_may_be_empty(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    db = DataFlow(sqlite_url)
+
+    @db.model
+    class Ring:
+        next_id: UUID
+        id: UUID = field(default_factory=uuid4, primary_key=True)
+
+        __dataflow__ = {  # noqa: RUF012  # as users write it
+            "multi_tenant": True,
+            "foreign_keys": [{"fields": ["next_id"], "references": "Ring"}],
+        }
+
+    del Ring
+    async with db:
+        key = uuid4()
+        await db["Ring"].create(id=key, next_id=key, tenant_id="acme")
+        await db.tenants.export("acme", tmp_path / "out")
+        with pytest.raises(ExportError, match="in a circle by next_id"):
+            await db.tenants.import_("again", tmp_path / "out")
+        assert await db["Ring"].count(tenant_id="acme") == 1
+    await db.aclose()
+
+
+async def test_an_export_whose_rows_lead_elsewhere_is_refused_as_a_whole(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    db = declared(sqlite_url)
+    async with db:
+        await fill(db, "acme")
+        path = tmp_path / "out"
+        await db.tenants.export("acme", path)
+        lines = (path / "House.jsonl").read_bytes()
+        row = msgspec.json.decode(lines)
+        for change, problem in (
+            ({"owner_id": 999}, "not in it"),
+            ({"owner_id": "x"}, "no row of House"),
+            ({"street": "x"}, "no row of House"),
+        ):
+            text = msgspec.json.encode(row | change) + b"\n"
+            (path / "House.jsonl").write_bytes(text)
+            manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
+            for each in manifest["models"]:
+                if each["model"] == "House":
+                    each["sha256"] = sha256(text).hexdigest()
+            (path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+            with pytest.raises(ExportError, match=problem):
+                await db.tenants.import_("again", path)
+        with db.cross_tenant(reason="looking"):
+            assert await db["House"].count(tenant_id="again") == 0
+            assert await db["Person"].count(tenant_id="again") == 0
+        for change in ({"version": 2}, {"models": [{**each, "file": "../x"}]}):
+            text = msgspec.json.encode(manifest | change)
+            (path / "manifest.json").write_bytes(text)
+            with pytest.raises(ExportError, match=r"version 1|no file of it"):
+                await db.tenants.import_("again", path)
+    await db.aclose()
+
+
+@pytest.mark.parametrize("what", ["delete", "schema"])
+async def test_rules_against_deleting_keep_the_database_of_a_tenant(
+    database_url: str, what: str
+) -> None:
+    db = declared(database_url, tenancy="database")
+    async with db:
+        await db.tenants.create("acme")
+        with db.tenant("acme"):
+            await db["Person"].create(name="ann")
+        with db.protect(deny(what, id="stays")), pytest.raises(BlockedError):
+            await db.tenants.delete("acme", confirmed=True)
+        assert (await db.tenants.delete("acme", confirmed=True)).is_done
+    await db.aclose()
 
 
 MODULE = """

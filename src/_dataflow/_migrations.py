@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar, final
 from anyio import to_thread
 from msgspec.structs import replace
 
-from ..actors import Turn, compose
 from ..drivers import Driver
 from ..errors import (
     MigrationBlockedError,
@@ -18,11 +17,10 @@ from ..errors import (
     SchemaProtectedError,
     TenantScopeError,
 )
-from ..messages import Envelope, Operation, Request, acting
 from ..models import Model
 from ..nodes import Catalogue, Database
 from ..row_security import ensure_policies
-from ..sql import POSTGRESQL
+from ._guarded import MIGRATE, guarded
 from ._hosting import Hosting
 from ._migration_place import MigrationPlace, SharedTables, TenantTables
 
@@ -284,51 +282,33 @@ class Migrations:
         Raises:
             WriteBlockedError: One of them refused.
         """
-        layers, envelopes = self._database.interceptors, self._envelopes(drops)
 
-        async def guarded(migrator: Migrator) -> T:
+        async def by_way_of_layers(migrator: Migrator) -> T:
             outcome: list[T] = []
 
-            async def handle(turn: Turn) -> None:
-                if len(turn) < len(envelopes):
-                    return  # what is refused for one table is not begun
+            async def work() -> None:
                 outcome.append(await call(migrator))
-                for envelope in turn:
-                    envelope.reply({})
 
-            await compose(layers, handle)(Turn("migration", envelopes))
-            for envelope in envelopes:
-                if envelope.error is not None:
-                    raise envelope.error
+            await guarded(
+                self._database.interceptors,
+                MIGRATE,
+                self._tables(drops),
+                work,
+                node="Migration",
+                reason="a migration",
+            )
             return outcome[0]
 
-        outcome = await self._run(guarded if layers else call, drops)
+        outcome = await self._run(by_way_of_layers, drops)
         if self._database.row_security is not None:
             await self._hosting.with_all_rows(self._raise_walls)
         return outcome
 
-    def _envelopes(self, drops: Collection[str]) -> list[Envelope]:
-        """Return a message for each table, which says that its schema changes."""
+    def _tables(self, drops: Collection[str]) -> list[str]:
+        """Return the tables whose schema may change."""
         names = {table.name for table in self._target().schema.tables}
         names |= {name.partition(".")[0] for name in drops}
-        scope = acting.get()
-        return [
-            Envelope(
-                message=Request(
-                    node="Migration",
-                    model="*",
-                    operation=Operation.SQL,
-                    parameters={
-                        "query": f"ALTER TABLE {POSTGRESQL.quote(name)} "
-                        "ADD COLUMN migrated integer"
-                    },
-                ),
-                principal=None if scope is None else scope.principal,
-                tenant=None if scope is None else scope.tenant,
-                scope=scope,
-            )
-            for name in sorted(names) or ["*"]
-        ]
+        return sorted(names) or ["*"]
 
     async def _confirm(self, plan: Plan) -> bool:
         """Show the plan and ask.

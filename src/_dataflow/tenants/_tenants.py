@@ -16,10 +16,10 @@ from ...errors import (
 from ...nodes import Catalogue, Database, Engine
 from ...telemetry import get_log
 from ...tenancy import FRESH_S, Act, Register, State, Tenant
+from .._guarded import DROP, guarded
 from .._hosting import Hosting
 from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
-from ._guarded import guarded_drop
 from ._migrating import MigratedTenants
 from ._ported import PortedTenants
 from ._tenancy import Tenancy
@@ -270,5 +270,12 @@ class Tenants(MigratedTenants, PortedTenants):
                 base, tenant, engine.connect_to, [model.table for model in models]
             )
 
-        await guarded_drop(self._database.interceptors, models, reason, drop)
+        await guarded(
+            self._database.interceptors,
+            DROP,
+            [model.table for model in models],
+            drop,
+            node="tenants",
+            reason=reason,
+        )
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from tenants import Place
@@ -41,6 +41,7 @@ def declare(db: DataFlow) -> None:
 async def holds(db: DataFlow, *, names_tenants: bool) -> None:
     """Erase a person and what is old of one tenant, and look at another one."""
     async with db:
+        member: dict[str, Any] = {}
         for name in ("a", "b"):
             await db.tenants.create(name)
             with db.tenant(name):

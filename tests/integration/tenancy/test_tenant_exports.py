@@ -362,6 +362,7 @@ async def test_an_export_whose_rows_lead_elsewhere_is_refused_as_a_whole(
         await db.tenants.export("acme", path)
         lines = (path / "House.jsonl").read_bytes()
         row = msgspec.json.decode(lines)
+        manifest: dict[str, Any] = {}
         for change, problem in (
             ({"owner_id": 999}, "not in it"),
             ({"owner_id": "x"}, "no row of House"),
@@ -379,8 +380,13 @@ async def test_an_export_whose_rows_lead_elsewhere_is_refused_as_a_whole(
         with db.cross_tenant(reason="looking"):
             assert await db["House"].count(tenant_id="again") == 0
             assert await db["Person"].count(tenant_id="again") == 0
-        for change in ({"version": 2}, {"models": [{**each, "file": "../x"}]}):
-            text = msgspec.json.encode(manifest | change)
+        first = manifest["models"][0]
+        wrong: list[dict[str, Any]] = [
+            {"version": 2},
+            {"models": [{**first, "file": "../x"}]},
+        ]
+        for each in wrong:
+            text = msgspec.json.encode(manifest | each)
             (path / "manifest.json").write_bytes(text)
             with pytest.raises(ExportError, match=r"version 1|no file of it"):
                 await db.tenants.import_("again", path)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from dataflow import DataFlow
+from dataflow import PII, DataFlow
 from dataflow.cli._app import app
 from dataflow.errors import (
+    BlockedError,
     MigrationConfirmationError,
     TenantMigrationError,
     TenantScopeError,
     TenantStateError,
     UnknownTenantError,
 )
+from dataflow.protection import deny
 from dataflow.tenancy import DatabasePlaces
 
 NAMES = ("acme", "globex", "initech")
@@ -230,3 +233,27 @@ def test_tenants_are_migrated_from_the_command_line(
     assert run("new", "migrate", "rollback", "--tenant", "globex", "--yes")[0] == 0
     assert run("new", "migrate", "check")[0] == 1
     assert run("new", "migrate", "purge", "--tenant", "globex", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize("what", ["delete", "schema", "write"])
+async def test_masked_fields_and_tenants_are_migrated_unless_a_rule_refuses(
+    database_url: str, what: str
+) -> None:
+    db = DataFlow(database_url, auto_migrate=False)
+
+    @db.model
+    class Person:
+        mail: Annotated[str, PII("email")]
+
+        __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  # as users write it
+
+    del Person
+    async with db:
+        with db.protect(deny(what, id="stays")), pytest.raises(BlockedError):
+            await db.auto_migrate(auto_confirm=True)
+        with db.tenant("acme"), pytest.raises(TenantScopeError):
+            await db.auto_migrate(auto_confirm=True)
+        assert (await db.auto_migrate(auto_confirm=True))[0]
+        with db.tenant("acme"):
+            assert (await db["Person"].create(mail="ann@x"))["id"]
+    await db.aclose()

@@ -18,6 +18,7 @@ import bulk
 import callers
 import claims
 import document
+import flooding
 import hop
 import keeping
 import lists
@@ -64,6 +65,7 @@ NAMES: Final = (
     *memory.NAMES,
     *migrating.NAMES,
     *migrations.NAMES,
+    *flooding.NAMES,
 )
 
 
@@ -115,10 +117,7 @@ def _jobs(
             yield from hop.jobs("asyncio", effort)
         if name in protection.NAMES:
             yield from protection.jobs(effort)
-        if name in memory.NAMES:
-            yield from memory.jobs(server, rows)
-        if name in migrating.NAMES:
-            yield from migrating.jobs(server, rows // TENTH)
+        yield from _large(server, name, effort, rows)
         if name in migrations.NAMES:
             yield from migrations.jobs(server, name, effort)
         for family in (single, callers, bulk, lists, pages, relations, keeping):
@@ -129,6 +128,16 @@ def _jobs(
             yield from hop.jobs("trio", effort)
         if name in on_trio.NAMES:
             yield from on_trio.jobs(server, name, effort)
+
+
+def _large(server: Server, name: str, effort: Effort, rows: int) -> Iterator[Job]:
+    """Yield what is measured with very many rows."""
+    if name in memory.NAMES:
+        yield from memory.jobs(server, rows)
+    if name in migrating.NAMES:
+        yield from migrating.jobs(server, rows // TENTH)
+    if name in flooding.NAMES:
+        yield from flooding.jobs(server, is_quick=effort.rounds < FULL.rounds)
 
 
 def _race(given: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from . import errors
 from ._dataflow import DataFlow
 from ._records import Records
 from .models import PII, Digits, References, field
+from .nodes import TenantLimits
 from .sql import Column, Condition
 from .workflow import (
     PARAMETER,
@@ -26,6 +27,7 @@ __all__ = [
     "LocalRuntime",
     "Records",
     "References",
+    "TenantLimits",
     "Workflow",
     "WorkflowBuilder",
     "errors",

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = [
     "Operation",
     "Request",
     "Scope",
+    "Ticket",
     "acting",
     "plain_context",
 ]
@@ -172,6 +173,18 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
+class Ticket(Protocol):
+    """What whoever let a message in wants to be told of it; both only once."""
+
+    def begin(self) -> None:
+        """Note that an actor begins with it."""
+        ...
+
+    def close(self) -> None:
+        """Note that it is resolved, or did not get in after all."""
+        ...
+
+
 class Judged(msgspec.Struct, frozen=True):
     """By what a message was let through.
 
@@ -212,6 +225,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
         sent_at: When it was sent, in seconds on the clock of `time.monotonic`; 0 when
             nobody waits.
         on_done: Told once when the envelope is resolved.
+        ticket: Of whoever let it into a mailbox, or None; told before `on_done`.
         is_done: Whether it is resolved.
         is_abandoned: The sender no longer waits; an actor skips it.
         result: What the actor replied.
@@ -233,6 +247,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
     attempt: int = 0
     sent_at: float = 0.0
     on_done: Callable[[Envelope], None] | None = None
+    ticket: Ticket | None = None
     is_done: bool = False
     is_abandoned: bool = False
     result: Any = None
@@ -249,6 +264,8 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
             return
         self.result = result
         self.is_done = True
+        if self.ticket is not None:
+            self.ticket.close()
         if self.on_done is not None:
             self.on_done(self)
 
@@ -258,5 +275,7 @@ class Envelope(msgspec.Struct, kw_only=True, eq=False):
             return
         self.error = error
         self.is_done = True
+        if self.ticket is not None:
+            self.ticket.close()
         if self.on_done is not None:
             self.on_done(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, final
 
 from ..audit import Verification, checkpoint, verify
@@ -35,12 +35,18 @@ class Audit:
         self._catalogue = catalogue
 
     async def verify(
-        self, checkpoint: str | None = None, *, tenant: str | None = None
+        self,
+        checkpoint: str | Sequence[str] | None = None,
+        *,
+        public_key: str | bytes | None = None,
+        tenant: str | None = None,
     ) -> Verification:
         """Look at every leaf and every event; needs a role that may read them.
 
         Args:
-            checkpoint: What `checkpoint` returned once, to be held against it.
+            checkpoint: What `checkpoint` returned once, to be held against it; several
+                as a list, or as lines of a text.
+            public_key: By whose private key these must be signed, as PEM.
             tenant: Look at what was recorded in the place of this tenant, where each has
                 one; without it at that of the database itself.
 
@@ -48,25 +54,42 @@ class Audit:
             TenancyError: Tenants share tables, or there is none of this name.
             AuditBrokenError: Something was changed, left out, put in or cut off;
                 names the first place.
+            SigningKeyError: The public key is none.
+            ValueError: There is a public key, and no checkpoint that it could be for.
             DriverError: The database refused, or has no audit.
         """
+        known = [checkpoint] if isinstance(checkpoint, str) else [*(checkpoint or ())]
+        if public_key is not None and not known:
+            msg = "a public key verifies checkpoints, and there is none: give one"
+            raise ValueError(msg)
 
         async def look(driver: Driver) -> Verification:
-            return await verify(driver, self._database.audit_key, checkpoint)
+            return await verify(
+                driver, self._database.audit_key, known, _pem(public_key)
+            )
 
         return await self._hosting.call(_at, self._database, tenant, look)
 
-    async def checkpoint(self, *, tenant: str | None = None) -> str:
-        """Return a text that says how far each chain is; keep it somewhere else.
+    async def checkpoint(
+        self, *, private_key: str | bytes | None = None, tenant: str | None = None
+    ) -> str:
+        """Return a line that says how far each chain is; keep it somewhere else.
 
-        With an ``audit_key`` it is signed. `verify` finds what was cut off since.
+        `verify` finds what was cut off since, or written anew.
 
         Args:
+            private_key: Signs it by Ed25519, as PEM; `dataflow audit keygen` makes one.
+                Without it the ``audit_key`` signs, if there is one.
             tenant: See `verify`.
+
+        Raises:
+            SigningKeyError: The private key is none.
+            MissingExtraError: The library for it is not installed.
+            DriverError: The database refused, or has no audit.
         """
 
         async def look(driver: Driver) -> str:
-            return await checkpoint(driver, self._database.audit_key)
+            return await checkpoint(driver, self._database.audit_key, _pem(private_key))
 
         return await self._hosting.call(_at, self._database, tenant, look)
 
@@ -104,6 +127,10 @@ async def _at(
         raise TenantScopeError(owner, problem)
     async with engine.using(database, tenant) as place:
         return await look(place.driver)
+
+
+def _pem(key: str | bytes | None) -> bytes | None:
+    return key.encode() if isinstance(key, str) else key
 
 
 def _engine(host: Host) -> Engine:

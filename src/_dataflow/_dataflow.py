@@ -14,10 +14,19 @@ import anyio
 
 from .._records import Records, ask
 from ..actors import Interceptor, Snapshot
+from ..audit import check_extra, seals
 from ..drivers import parse_url
 from ..errors import DataFlowError
 from ..models import Model, field
-from ..nodes import Catalogue, Database, Host, ModelNode, Node
+from ..nodes import (
+    Catalogue,
+    Database,
+    GivenLimits,
+    Host,
+    Limits,
+    ModelNode,
+    Node,
+)
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
@@ -26,6 +35,7 @@ from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
 from ._hosting import Hosting
+from ._master_keys import PrivacyKeys, master_keys
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
 from ._privacy import Privacy
@@ -77,6 +87,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: Signs what models with ``audit`` record, at least 16 bytes; without
             it ``DATAFLOW_AUDIT_KEY`` of the environment. Without that it is chained,
             and not signed.
+        privacy_keys: Wraps the keys by which the audit seals what is personal: a key of
+            at least 16 bytes, several of which the first is for new ones, or a
+            `KeyProvider`; without it ``DATAFLOW_PRIVACY_KEYS`` of the environment, and
+            without that the *audit_key*. Without any key personal values are not
+            recorded.
+        tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
+            only those of some tenants, as a mapping or a function by their names.
+            Without them tenants take turns, each as often as the others.
         tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
             database or SQLite file for each.
         tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
@@ -94,12 +112,13 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit: What models with ``audit`` have recorded: to verify it.
         privacy: The persons whose data it holds: to export and to erase them.
         protection: The rules in force: to change them, and to ask what they say.
-        tenants: To make tenants, suspend, export and delete them.
+        tenants: To make tenants, suspend, export and delete them; what each may have, to
+            change it, and who waits.
         row_security: The policies of models with tenants, as SQL.
 
     Raises:
         UrlError: The URL cannot be understood.
-        ValueError: The key is too short.
+        ValueError: The key is too short, or a limit makes no sense.
         PolicyError: A rule cannot be used.
         RowSecurityError: It is asked for, and the database has none.
     """
@@ -119,6 +138,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         protection: Policy | Rule | Sequence[Rule] | str | None = None,
         approve: Approve | None = None,
         audit_key: str | bytes | None = None,
+        privacy_keys: PrivacyKeys | None = None,
+        tenant_limits: GivenLimits | None = None,
         tenancy: Literal["row", "database"] = "row",
         tenant_url: str | Callable[[str], str] | None = None,
         max_open_tenants: int = 32,
@@ -149,6 +170,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         if row_security and tenancy != "row":
             msg = 'row_security is for tenancy="row": others share no tables'
             raise ValueError(msg)
+        signing = secret_key(audit_key, "audit_key")
         wall = row_security_of(url, is_on=row_security)
         self._database = Database(
             url,
@@ -156,8 +178,10 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             echo=echo,
             interceptors=(*interceptors, self.protection.layer, self._tenancy.raw_sql),
             cursor_key=secret_key(cursor_key, "cursor_key"),
-            audit_key=secret_key(audit_key, "audit_key"),
+            audit_key=signing,
+            masters=master_keys(privacy_keys, signing),
             prepare=ensure_table if may_create else None,
+            limits=Limits(tenant_limits),
             gate=self._tenancy.gate,
             apart=self._tenancy.places,
             row_security=wall,
@@ -220,6 +244,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             self._adopt(archive)
 
     def _accept(self, model: Model) -> None:
+        if self._database.masters is not None and seals(model):
+            check_extra(f"the audit of {model.name}, whose personal values it seals,")
         self.protection.declare(model)
         self._tenancy.declare(model)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, final
 
+from ..audit import SubjectKeys
 from ..errors import PrivacyError, nearest
 from ..models import Model
 from ..nodes import Catalogue, Database, Engine, Host, Lease, sender
@@ -212,6 +213,29 @@ class Privacy:
                 )
         return steps
 
+    # -- keys --------------------------------------------------------------------
+
+    async def rotate_keys(self) -> int:
+        """Wrap the keys of all persons by the first of ``privacy_keys``.
+
+        Behind it keys that were used before are needed no longer. Records stay as they
+        are. If it is interrupted, some keys are wrapped by the new one and some by an
+        old one, and the next run goes on.
+
+        Returns:
+            How many keys were wrapped anew.
+
+        Raises:
+            PrivacyError: No keys are given.
+            SubjectKeyError: A key is wrapped by one that is not among them.
+        """
+        if self._database.masters is None:
+            problem = "there are none: give DataFlow(privacy_keys=[new, old]), or set "
+            raise PrivacyError("privacy_keys", f"{problem}DATAFLOW_PRIVACY_KEYS")
+        n_wrapped: int = await self._hosting.call(_rotate, self._database)
+        _log.info("subject_keys_rotated", keys=n_wrapped)
+        return n_wrapped
+
     # -- on an engine ------------------------------------------------------------
 
     def _map(self, name: str | None) -> SubjectMap:
@@ -315,3 +339,15 @@ class Privacy:
             "in a block of db.tenant(...)"
         )
         raise PrivacyError(model.name, problem)
+
+
+async def _rotate(host: Host, database: Database) -> int:
+    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
+    driver, last, n_wrapped = host.driver(database), 0, 0
+    while True:
+        async with driver.acquire() as connection, connection.transaction():
+            keys = SubjectKeys(connection, driver.dialect, database.masters)
+            done = await keys.wrap_anew(last) if await keys.is_there() else None
+        if done is None:
+            return n_wrapped
+        last, n_wrapped = done[0], n_wrapped + done[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._actor import Actor, ActorContext, ActorCrash
 from ._dead_letters import DeadLetter, DeadLetters, Reason
 from ._interceptor import Handler, Interceptor, compose
+from ._lanes import Admission, Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, Strategy
@@ -20,10 +21,12 @@ __all__ = [
     "ActorCrash",
     "ActorRef",
     "ActorSystem",
+    "Admission",
     "DeadLetter",
     "DeadLetters",
     "Handler",
     "Interceptor",
+    "Lanes",
     "MessageAbandonedError",
     "NewSignal",
     "Overflow",

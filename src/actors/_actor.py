@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ..errors import DataFlowError
 from ._interceptor import Interceptor
+from ._lanes import Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef
 from ._restart import Restart
@@ -109,6 +110,7 @@ class System(Protocol):
         mailbox_size: int = ...,
         overflow: Overflow = ...,
         interceptors: Sequence[Interceptor] = ...,
+        lanes: Lanes | None = ...,
     ) -> ActorRef:
         """Make a place for an actor directly below the root."""
         ...

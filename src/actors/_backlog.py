@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Container, Hashable
 from typing import final
 
 import anyio
@@ -67,6 +68,10 @@ class Backlog:
     def __len__(self) -> int:
         return len(self.mailbox) + len(self._again)
 
+    def count(self, held_back: Container[Hashable]) -> int:
+        """Return how many messages wait, those of some lanes left out."""
+        return self.mailbox.count(held_back) + len(self._again)
+
     @property
     def is_drained(self) -> bool:
         """Whether nothing is left and nothing more can come."""
@@ -88,8 +93,12 @@ class Backlog:
 
     # -- on the way to the handler --------------------------------------------
 
-    def next_turn(self, size: int) -> Turn | None:
+    def next_turn(self, size: int, held_back: Container[Hashable] = ()) -> Turn | None:
         """Take what is worth delivering, *size* messages at most.
+
+        Args:
+            size: Messages in a turn.
+            held_back: Lanes whose messages are left where they are.
 
         Returns:
             A turn of at least one message, or None when nothing waits.
@@ -103,15 +112,17 @@ class Backlog:
                 self.turns += 1
                 return Turn(self._path, (envelope,), crashes)
         take = self.mailbox.take_nowait
-        if (arrived := take()) is None:
+        if (arrived := take(held_back)) is None:
             return None
         taken: list[Envelope] = []
         while arrived is not None:
             if self._is_wanted(arrived):
                 arrived.attempt += 1
                 arrived.terms = arrived.judged = None
+                if arrived.ticket is not None:
+                    arrived.ticket.begin()
                 taken.append(arrived)
-            arrived = take() if len(taken) < size else None
+            arrived = take(held_back) if len(taken) < size else None
         if not taken:
             return None
         self.turns += 1
@@ -185,7 +196,6 @@ class Backlog:
         self._again.clear()
         while (envelope := self.mailbox.take_nowait()) is not None:
             left.append(envelope)
-        self.mailbox.release()
         for envelope in left:
             if not envelope.is_done:
                 error = _caused(MailboxClosedError(self._path), cause)

@@ -9,11 +9,14 @@ Rules of this file
   the leader busy. So a message alone pays nothing, and what waits together stays
   together; or in two halves, if the actor wants that.
 * A crash of one is a crash of all.
+* Where messages have lanes, the last one that is free works only for lanes that nobody
+  works for: so one that fills the others with long work keeps nobody else waiting.
+  Once the mailbox is closed this is over, or what is held back would never be served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable, Container, Hashable, Sized
 from typing import Protocol, final
 
 import anyio
@@ -36,6 +39,7 @@ class Hire(Protocol):
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
         portion: Callable[[], int] | None = None,
+        held_back: Callable[[], Container[Hashable]] | None = None,
     ) -> Incarnation:
         """Return a new incarnation."""
         ...
@@ -71,7 +75,8 @@ class Crew:
         self._hire = hire
         self._halted = halted
         self._changed = changed
-        self._leader = hire(backlog.mailbox.arrival, orders, obey, self._portion)
+        arrival = backlog.mailbox.arrival
+        self._leader = hire(arrival, orders, obey, self._portion, self._held_back)
         self._helpers: list[Incarnation] = []
         self._n_hired = 0
         self._watch = anyio.Lock()
@@ -139,6 +144,14 @@ class Crew:
         self._parked.set()
         return min(actor.turn_size, (waiting + 1) // 2)
 
+    def _held_back(self) -> Container[Hashable]:
+        """Return the lanes that the next one to take messages leaves to the others."""
+        mailbox = self._backlog.mailbox
+        turns = [life.turn for life in self.lives if life.turn is not None]
+        if len(turns) + 1 < self._leader.actor.workers or mailbox.is_closed:
+            return ()
+        return {mailbox.lane_of(each) for turn in turns for each in turn.taken}
+
     # -- helpers ------------------------------------------------------------------
 
     def _call_helper(self) -> None:
@@ -150,7 +163,12 @@ class Crew:
         """Live as a helper, until the leader ends."""
         try:
             if self._over is None:
-                life = self._hire(self._need, self._halted, self._stand_by)
+                life = self._hire(
+                    self._need,
+                    self._halted,
+                    self._stand_by,
+                    held_back=self._held_back,
+                )
                 self._helpers.append(life)
                 try:
                     await life.live(_nothing, waits=True)
@@ -189,14 +207,21 @@ class Crew:
     async def _is_behind(self) -> bool:
         """Whether what waits would still wait for long; False once nothing waits."""
         backlog, actor = self._backlog, self._leader.actor
-        while len(backlog):
+        while self._n_waiting():
             seen = backlog.turns
             if actor.patience_s:
                 await self._runtime.sleep(actor.patience_s)
-            waiting = len(backlog)
+            waiting = self._n_waiting()
             if waiting and (backlog.turns == seen or waiting >= actor.turn_size):
                 return True
         return False
+
+    def _n_waiting(self) -> int:
+        """Return how many messages wait that a helper would take."""
+        backlog = self._backlog
+        if not backlog.mailbox.has_lanes:
+            return len(backlog)
+        return backlog.count(self._held_back())
 
     async def _stand_by(self) -> bool:
         """Wait while the actor is suspended; True, for a helper ends by dismissal."""

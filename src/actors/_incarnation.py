@@ -8,7 +8,15 @@ starts in it: so a cancellation can never hit a message that it is not meant for
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence, Sized
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Container,
+    Generator,
+    Hashable,
+    Sequence,
+    Sized,
+)
 from contextlib import contextmanager
 from typing import final
 
@@ -40,6 +48,7 @@ class Incarnation:
         interceptors: Around its handler, the first outermost.
         arrival: Waits until there may be a message, or an order.
         portion: Says how many messages to take; by default what fits into a turn.
+        held_back: Says whose messages to leave where they are; None if nobody's ever.
         orders: System messages, looked at before each turn.
         obey: Carries these out; False when this life is to end.
         teardown_s: Longest teardown, in seconds.
@@ -58,6 +67,7 @@ class Incarnation:
         interceptors: Sequence[Interceptor],
         arrival: Callable[[], Awaitable[object]],
         portion: Callable[[], int] | None = None,
+        held_back: Callable[[], Container[Hashable]] | None = None,
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
         teardown_s: float,
@@ -70,6 +80,7 @@ class Incarnation:
         self._arrival = arrival
         # Asked twice a turn, 0.3 µs: not where nothing is ever shared.
         self._portion = portion if actor.share_from else None
+        self._held_back = held_back if actor.workers > 1 else None
         self._orders = orders
         self._obey = obey
         self._teardown_s = teardown_s
@@ -156,11 +167,16 @@ class Incarnation:
         """Deliver turn after turn; True when there is no more to come."""
         backlog, orders, size = self._backlog, self._orders, self.actor.turn_size
         crash_on, portion = self.actor.crash_on, self._portion
+        mailbox, held_back = backlog.mailbox, self._held_back
         n_served, until = 0, time.monotonic() + _BURST_S
         while not (self._is_interrupted or self._is_leaving):
             if orders and not await self._obey():
                 return True
-            turn = backlog.next_turn(size if portion is None else portion())
+            most = size if portion is None else portion()
+            if held_back is None or not mailbox.has_lanes:
+                turn = backlog.next_turn(most)
+            else:
+                turn = backlog.next_turn(most, held_back())
             if turn is not None:
                 # Not a method: one coroutine less to resume, 1 µs a turn.
                 self.turn = turn

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence, Sized
+from collections.abc import Awaitable, Callable, Container, Hashable, Sequence, Sized
 from enum import StrEnum
 from typing import final
 
@@ -121,6 +121,7 @@ class Slot:
         self._context = ActorContext(self.ref, system, self._finish)
         self._mailbox = mailbox
         self._backlog = Backlog(mailbox, runtime)
+        self._admission = None if mailbox.lanes is None else mailbox.lanes.admission
         self._factory = factory
         self._runtime = runtime
         self._interceptors = interceptors
@@ -148,6 +149,19 @@ class Slot:
             self._check_open()
         if envelope.chain and self.path in envelope.chain:
             raise DeadlockError(self.path, envelope.chain)
+        admission = self._admission
+        if admission is None or not admission.is_limited:
+            return self._deliver(envelope)
+        if not admission.admit_nowait(envelope):
+            raise anyio.WouldBlock
+        try:
+            return self._deliver(envelope)
+        except BaseException:
+            admission.withdraw(envelope)
+            raise
+
+    def _deliver(self, envelope: Envelope) -> bool:
+        """Put a message into the mailbox; the first one starts the task."""
         dropped = self._mailbox.put_nowait(envelope)
         if self.state is State.IDLE:
             self._move(Signal.MESSAGE)
@@ -159,7 +173,23 @@ class Slot:
 
     async def put(self, envelope: Envelope) -> None:
         """Deliver a message as soon as there is a place for it."""
-        await self._mailbox.put(envelope)
+        admission = self._admission
+        if admission is None or not admission.is_limited:
+            await self._mailbox.put(envelope)
+            return
+        await admission.admit(envelope)
+        try:
+            if not self._is_open:
+                self._check_open()
+            try:
+                self._deliver(envelope)
+            except anyio.WouldBlock:
+                await self._mailbox.put(envelope)
+        except BaseException:
+            # Of what the actor took meanwhile, its outcome tells.
+            if not envelope.attempt:
+                admission.withdraw(envelope)
+            raise
 
     def abandon(self, envelope: Envelope) -> None:
         """Note that nobody waits for a message, see `ActorRef.abandon`."""
@@ -258,12 +288,14 @@ class Slot:
         backlog, error = self._backlog, self._last_error
         lives = [] if self._crew is None else self._crew.lives
         begun = [life.since for life in lives if life.turn is not None]
+        waiting = self._mailbox.waiting() if self._mailbox.has_lanes else {}
         return Snapshot(
             name=self.path.rpartition("/")[2],
             path=self.path,
             kind="actor",
             state=self.state,
             depth=len(backlog),
+            lanes={_name(lane): count for lane, count in waiting.items()},
             capacity=self._mailbox.capacity,
             processed=backlog.processed,
             failed=backlog.failed,
@@ -324,6 +356,7 @@ class Slot:
         orders: Sized,
         obey: Callable[[], Awaitable[bool]],
         portion: Callable[[], int] | None = None,
+        held_back: Callable[[], Container[Hashable]] | None = None,
     ) -> Incarnation:
         """Make an incarnation."""
         actor = self._factory()
@@ -334,6 +367,7 @@ class Slot:
             interceptors=self._interceptors,
             arrival=arrival,
             portion=portion,
+            held_back=held_back,
             orders=orders,
             obey=obey,
             teardown_s=self._runtime.teardown_s,
@@ -433,3 +467,8 @@ class Slot:
     def _is_in(self, *states: State) -> bool:
         """Whether it is in one of *states*; type checkers would remember the answer."""
         return self.state in states
+
+
+def _name(lane: Hashable) -> str:
+    """Return what a lane is called where it is shown."""
+    return "" if lane is None else str(lane)

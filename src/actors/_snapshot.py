@@ -85,6 +85,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         strategy: Of a supervisor; None for an actor.
         state: Where it is in its life.
         depth: Messages in the mailbox.
+        lanes: Messages that wait, for the actor or for a place, by lane, those of
+            none under an empty name; nothing where there are no lanes.
         capacity: Messages that fit in the mailbox; 0 for a supervisor.
         processed: Messages that the handler was given, the failed ones included.
         failed: Of these, the ones that failed.
@@ -104,6 +106,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     strategy: Strategy | None = None
     depth: int = 0
+    lanes: Mapping[str, int] = {}
     capacity: int = 0
     processed: int = 0
     failed: int = 0

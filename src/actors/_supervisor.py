@@ -21,6 +21,7 @@ import anyio
 from ..errors import ClosedError, RestartLimitError
 from ._actor import Factory, System
 from ._interceptor import Interceptor
+from ._lanes import Lanes
 from ._mailbox import Mailbox, Overflow
 from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, RestartWindow, Strategy
@@ -85,6 +86,7 @@ class Supervisor:
         overflow: Overflow = Overflow.BLOCK,
         interceptors: Sequence[Interceptor] = (),
         significant: bool = False,
+        lanes: Lanes | None = None,
     ) -> ActorRef:
         """Make a place for an actor, see `ActorSystem.spawn`."""
         if significant and (restart is Restart.PERMANENT or self._parent is None):
@@ -93,7 +95,7 @@ class Supervisor:
             raise ValueError(msg)
         path, new_signal = self._path_of(name), self._runtime.new_signal
         slot = Slot(
-            Mailbox(path, mailbox_size, overflow, new_signal),
+            Mailbox(path, mailbox_size, overflow, new_signal, lanes),
             factory,
             runtime=self._runtime,
             system=self._system,

@@ -7,6 +7,7 @@ from typing import final
 
 from ._actor import Factory
 from ._interceptor import Interceptor
+from ._lanes import Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef, refuse_own_turn
 from ._restart import Restart, RestartPolicy, Strategy
@@ -38,6 +39,7 @@ class SupervisorRef:
         overflow: Overflow = Overflow.BLOCK,
         interceptors: Sequence[Interceptor] = (),
         significant: bool = False,
+        lanes: Lanes | None = None,
     ) -> ActorRef:
         """Make a place for an actor below this one, see `ActorSystem.spawn`."""
         return self._supervisor.spawn(
@@ -48,6 +50,7 @@ class SupervisorRef:
             overflow=overflow,
             interceptors=interceptors,
             significant=significant,
+            lanes=lanes,
         )
 
     def supervisor(

@@ -16,6 +16,7 @@ from ..errors import ClosedError
 from ._actor import Factory
 from ._dead_letters import DeadLetters
 from ._interceptor import Interceptor
+from ._lanes import Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef, refuse_own_turn
 from ._restart import Restart, RestartPolicy, Strategy
@@ -161,6 +162,7 @@ class ActorSystem(AsyncContextManagerMixin):
         overflow: Overflow = Overflow.BLOCK,
         interceptors: Sequence[Interceptor] = (),
         significant: bool = False,
+        lanes: Lanes | None = None,
     ) -> ActorRef:
         """Make a place for an actor; its task starts with its first message.
 
@@ -173,6 +175,7 @@ class ActorSystem(AsyncContextManagerMixin):
             overflow: What becomes of a message when the mailbox is full.
             interceptors: Around its handler, within those of the system.
             significant: When it ends normally, its supervisor stops too.
+            lanes: Whose message each is, if senders are to take turns.
 
         Raises:
             ClosedError: The system or the supervisor has stopped, or stops.
@@ -190,6 +193,7 @@ class ActorSystem(AsyncContextManagerMixin):
             overflow=overflow,
             interceptors=interceptors,
             significant=significant,
+            lanes=lanes,
         )
 
     def supervisor(

@@ -5,19 +5,39 @@ from __future__ import annotations
 from ._connection import AuditedConnection
 from ._driver import AuditedDriver
 from ._facts import Facts
+from ._hidden import Hidden
 from ._history import Version, history_of, key_statement
-from .proving import Verification, checkpoint, verify
-from .recording import ensure_audit
+from .proving import Verification, checkpoint, new_signing_keys, verify
+from .recording import ensure_audit, seals
+from .sealing import (
+    KeyProvider,
+    KeyRing,
+    MasterKeys,
+    SubjectKeys,
+    check_extra,
+    subject_name,
+    unsealed,
+)
 
 __all__ = [
     "AuditedConnection",
     "AuditedDriver",
     "Facts",
+    "Hidden",
+    "KeyProvider",
+    "KeyRing",
+    "MasterKeys",
+    "SubjectKeys",
     "Verification",
     "Version",
+    "check_extra",
     "checkpoint",
     "ensure_audit",
     "history_of",
     "key_statement",
+    "new_signing_keys",
+    "seals",
+    "subject_name",
+    "unsealed",
     "verify",
 ]

@@ -11,19 +11,21 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, cast, final
 from uuid import uuid4
 
-from ..drivers import Connection, RowStream
+from ..drivers import Connection, Inside, RowStream, Workplace
 from ..errors import ConnectionLostError, DriverError
 from ..models import Model
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._facts import Facts
 from .proving import Leaf, digest_text, events_of
-from .recording import HEADS, LEAF_SETTING, LEAVES, RECORDS, audited_buffer
+from .recording import HEADS, LEAF_SETTING, LEAVES, RECORDS, audited_buffer, seals
+from .sealing import MasterKeys, seal
 
 __all__ = ["AuditedConnection"]
 
@@ -51,6 +53,7 @@ class AuditedConnection:
         model: What changes.
         facts: Who changes it.
         key: Makes the hashes of leaves HMACs; None for plain ones.
+        masters: With what personal values are sealed; None leaves them out.
     """
 
     def __init__(
@@ -60,12 +63,15 @@ class AuditedConnection:
         model: Model,
         facts: Facts,
         key: bytes | None,
+        *,
+        masters: MasterKeys | None = None,
     ) -> None:
         self._connection = connection
         self._dialect = dialect
         self._model = model
         self._facts = facts
         self._key = key
+        self._masters = masters
         self._is_open = False
         # SQLite has no triggers for statements: there the summary is counted.
         self._counts = model.audit == "summary" and dialect is not POSTGRESQL
@@ -74,11 +80,15 @@ class AuditedConnection:
         buffers = [audited_buffer(each, dialect) for each in model.connected]
         self._buffers = [each for each in buffers if each is not None]
         self._looks = [each.look() for each in self._buffers]
+        self._sealed = {each.name: each for each in model.connected if seals(each)}
 
     async def run(self, statements: Sequence[Statement]) -> list[Result]:
         """Run *statements* in order, all or nothing, and record what they change."""
         if self._is_open:
             return await self._connection.run(statements)
+        place = self._connection
+        if isinstance(place, Workplace) and place.takes_work:
+            return await place.run_work(partial(self._run_inside, statements))
         async with self._audited():
             return await self._connection.run(statements)
 
@@ -86,6 +96,9 @@ class AuditedConnection:
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError]:
         """Run groups of statements, each all or nothing, in one transaction."""
+        place = self._connection
+        if isinstance(place, Workplace) and place.takes_work:
+            return await place.run_work(partial(self._run_apart_inside, groups))
         outcomes: list[list[Result] | DriverError] = []
         async with self._audited():
             for group in groups:
@@ -97,6 +110,46 @@ class AuditedConnection:
                 except DriverError as error:
                     outcomes.append(error)
         return outcomes
+
+    async def _run_inside(
+        self, statements: Sequence[Statement], inside: Inside
+    ) -> list[Result]:
+        with self._moved(inside):
+            leaf, self._n_undone = uuid4().hex, 0
+            before = await self._open(leaf)
+            results = await inside.run(statements)
+            await self._chain(leaf, before)
+        return results
+
+    async def _run_apart_inside(
+        self, groups: Sequence[Sequence[Statement]], inside: Inside
+    ) -> list[list[Result] | DriverError]:
+        outcomes: list[list[Result] | DriverError] = []
+        with self._moved(inside):
+            leaf, self._n_undone = uuid4().hex, 0
+            before = await self._open(leaf)
+            for group in groups:
+                total = await self._total()
+                outcomes.append(await inside.run_apart(group))
+                if isinstance(outcomes[-1], DriverError):
+                    # What was undone counts as changes all the same.
+                    self._n_undone += await self._total() - total
+            await self._chain(leaf, before)
+        return outcomes
+
+    @contextmanager
+    def _moved(self, inside: Inside) -> Generator[None]:
+        """Work where the connection is: all of it takes one hop there and back.
+
+        Nobody else uses this meanwhile, and what is cancelled has ended there before.
+        """
+        place = self._connection
+        # What records and chains asks for nothing else than `run`.
+        self._connection = cast("Connection", inside)
+        try:
+            yield
+        finally:
+            self._connection = place
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a block that commits at its end; the leaf is written before."""
@@ -164,6 +217,7 @@ class AuditedConnection:
     async def _chain(self, leaf: str, before: int) -> None:
         """Write the leaf, unless nothing changed, and make it the head."""
         if self._dialect is POSTGRESQL:
+            await self._seal(leaf)
             n_events, events, head = await self._told(leaf)
         else:
             n_events, events, head = await self._gathered(leaf, before)
@@ -221,6 +275,7 @@ class AuditedConnection:
         is_folded |= await self._count(leaf, n_rows)
         if not is_folded:
             return 0, "", None
+        await self._seal(leaf)
         n_events, events = await events_of(self._connection, self._dialect, leaf)
         head = tuple(found.rows[0]) if found.rows else None
         return n_events, events, cast("tuple[int, str] | None", head)
@@ -233,11 +288,20 @@ class AuditedConnection:
         at = int(last.rows[0][0])
         for buffer, result in zip(self._buffers, looked, strict=True):
             if result.rows[0][0]:
-                statements += buffer.fold(result, leaf, at)
+                is_sealed = leaf is not None and self._masters is not None
+                statements += buffer.fold(result, leaf, at, is_sealed=is_sealed)
                 at += buffer.n_records(result)
         if statements:
             await self._connection.run(statements)
         return bool(statements)
+
+    async def _seal(self, leaf: str) -> None:
+        """Seal what is personal in the records; those of SQLite may have nothing."""
+        is_needed = self._dialect is POSTGRESQL or self._masters is not None
+        if self._sealed and is_needed:
+            await seal(
+                self._connection, self._dialect, self._sealed, leaf, self._masters
+            )
 
     async def _count(self, leaf: str, n_rows: int) -> bool:
         if not self._counts or n_rows <= 0:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, cast
-from uuid import UUID
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from ..drivers import Row
-from ..models import Field, Kind, Model
+from ..models import Model
 from ..sql import POSTGRESQL, SQLITE, Dialect, Statement, codec, column_type
 from ._facts import Facts
-from .recording import KEYS, LEAVES, RECORDS, audited_buffer, key_of, key_text
+from ._hidden import Hidden
+from ._values import revived
+from .recording import (
+    KEYS,
+    LEAVES,
+    RECORDS,
+    SEALED,
+    audited_buffer,
+    is_withheld,
+    key_of,
+    key_text,
+)
 
 __all__ = ["Version", "history_of", "key_statement"]
 
@@ -32,7 +41,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         at: When, in UTC; None for a write that did not come by a node.
         action: ``insert``, ``update`` or ``delete``.
         old: Values before, by name: those that changed, or all; None of a new row.
-        new: Values after, likewise; None of a row that went.
+        new: Values after, likewise; None of a row that went. On both sides there is a
+            `Hidden` for a personal value that cannot be told.
         facts: Who, why and by what; None if nobody knows.
     """
 
@@ -147,80 +157,14 @@ def _picked(side: Values | None, place: int) -> Values | None:
 def _values(model: Model, dialect: Dialect, given: Values | None) -> Values | None:
     if given is None:
         return None
-    return {
-        name: _revived(model.field(name), value, dialect)
-        for name, value in given.items()
-        if name in model.names  # another version of the model may have had others
-    }
-
-
-def _revived(field: Field, value: object, dialect: Dialect) -> object:
-    """Return a value of JSON as its field has it."""
-    if value is None:
-        return None
-    type_, kind = field.type, field.type.stored_kind
-    if kind is Kind.FLOAT:
-        return type_.check(float(cast("str", value)))
-    if dialect is not POSTGRESQL:
-        stored = bytes.fromhex(str(value)) if kind is Kind.BYTES else value
-        decode = codec(type_, dialect).decode
-        return type_.check(stored if decode is None else decode(stored))
-    if kind is Kind.LIST and type_.element is not None:
-        element = type_.element
-        plain = [_plain(element.stored_kind, each) for each in cast("list[Any]", value)]
-        return type_.check(plain)
-    return type_.check(_plain(kind, value))
-
-
-def _plain(kind: Kind, value: object) -> object:
-    make = _MAKERS.get(kind)
-    if kind is Kind.JSON or kind is Kind.STRUCT:
-        return _floats(value)
-    return value if make is None or value is None else make(str(value))
-
-
-def _floats(value: object) -> object:
-    """Return JSON with plain numbers."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, list):
-        return [_floats(each) for each in cast("list[object]", value)]
-    if isinstance(value, dict):
-        members = cast("dict[str, object]", value)
-        return {name: _floats(each) for name, each in members.items()}
-    return value
-
-
-_SPAN: Final = re.compile(
-    r"(?:(-?\d+) days? ?)?(?:([+-]?)(\d+):(\d+):(\d+(?:\.\d+)?))?$"
-)
-
-
-def _span(text: str) -> timedelta:
-    """Read an interval as PostgreSQL writes it: ``-1 days -02:03:04.5``."""
-    found = _SPAN.match(text)
-    if found is None:
-        msg = f"no length of time: {text!r}"
-        raise ValueError(msg)
-    days, sign, hours, minutes, seconds = found.groups()
-    part = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) + timedelta(
-        microseconds=round(Decimal(seconds or 0) * 1_000_000)
-    )
-    return timedelta(days=int(days or 0)) + (-part if sign == "-" else part)
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("\\x"))
-
-
-_MAKERS: Final[Mapping[Kind, Any]] = {
-    Kind.DECIMAL: Decimal,
-    Kind.BYTES: _bytes,
-    Kind.DATE: date.fromisoformat,
-    Kind.TIME: time.fromisoformat,
-    Kind.DATETIME: datetime.fromisoformat,
-    Kind.NAIVE_DATETIME: datetime.fromisoformat,
-    Kind.TIMEDELTA: _span,
-    Kind.UUID: UUID,
-    Kind.FLOAT: float,
-}
+    values: Values = {}
+    for name, value in given.items():
+        if name == SEALED:  # `unsealed` puts in its place what it holds
+            values[name] = value
+        elif name in model.names:  # another version of the model may have had others
+            is_left_out = is_withheld(value)
+            field = model.field(name)
+            values[name] = (
+                Hidden.WITHHELD if is_left_out else revived(field, value, dialect)
+            )
+    return values

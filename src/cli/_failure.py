@@ -10,7 +10,7 @@ import typer
 
 from ..errors import DataFlowError, DriverError, UrlError
 
-__all__ = ["failing_in_one_line"]
+__all__ = ["UNUSABLE", "failing_in_one_line"]
 
 FAILED: Final = 1
 UNUSABLE: Final = 2

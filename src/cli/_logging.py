@@ -52,11 +52,16 @@ def _stderr(*_: object) -> structlog.PrintLogger:
 
 
 def _renderers(*, as_json: bool) -> list[Any]:
+    # Both would show local variables, which are rows.
+    without_values = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    plainly = structlog.dev.plain_traceback
     if as_json:
         return [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(without_values),
             structlog.processors.JSONRenderer(),
         ]
     # Source: https://no-color.org
     is_coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return [structlog.dev.ConsoleRenderer(colors=is_coloured)]
+    return [
+        structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly)
+    ]

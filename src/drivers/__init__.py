@@ -5,9 +5,10 @@ from __future__ import annotations
 from ._bridge import GRACE_S, Bridge, open_bridge
 from ._driver import Connection, Driver, connect
 from ._lent import LentDriver
-from ._pool import PoolStatistics
+from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
+from ._workplace import Inside, Workplace
 
 __all__ = [
     "GRACE_S",
@@ -15,10 +16,13 @@ __all__ = [
     "Connection",
     "DatabaseUrl",
     "Driver",
+    "Inside",
     "LentDriver",
     "PoolStatistics",
     "Row",
     "RowStream",
+    "Sharing",
+    "Workplace",
     "connect",
     "open_bridge",
     "parse_url",

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Protocol
 from ..errors import DriverError
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
-from ._pool import PoolStatistics
+from ._pool import PoolStatistics, Sharing
 from ._session import RowStream
 from ._url import DatabaseUrl
 
@@ -121,7 +121,7 @@ class Driver(Protocol):
         ...
 
     def acquire(self, *, write: bool = True) -> AbstractAsyncContextManager[Connection]:
-        """Return one use of a connection; who waits is served in order.
+        """Return one use of a connection; who waits is served in order, or in turns.
 
         If cancelled while it waits or connects, nothing is kept. Leaving rolls back
         what was left open, for at most `GRACE_S`, then the connection is cut.
@@ -155,7 +155,12 @@ class Driver(Protocol):
 
 
 def connect(
-    url: DatabaseUrl, bridge: Bridge, *, pool_size: int = 20, echo: bool = False
+    url: DatabaseUrl,
+    bridge: Bridge,
+    *,
+    pool_size: int = 20,
+    echo: bool = False,
+    sharing: Sharing | None = None,
 ) -> Driver:
     """Return a driver for *url*, without connecting yet.
 
@@ -165,12 +170,16 @@ def connect(
         pool_size: Connections at most, at least one.
         echo: Whether to report each statement, without its parameters, as
             ``statement_run``.
+        sharing: How tasks that wait for a connection take turns; without it first
+            come, first served.
     """
     # Each client is imported with the first database of its kind.
     if url.dialect is POSTGRESQL:
         from ._postgres import PostgresDriver  # noqa: PLC0415
 
-        return PostgresDriver(url, bridge, pool_size=pool_size, echo=echo)
+        return PostgresDriver(
+            url, bridge, pool_size=pool_size, echo=echo, sharing=sharing
+        )
     from ._sqlite import SqliteDriver  # noqa: PLC0415
 
-    return SqliteDriver(url, bridge, pool_size=pool_size, echo=echo)
+    return SqliteDriver(url, bridge, pool_size=pool_size, echo=echo, sharing=sharing)

@@ -36,7 +36,7 @@ from ..errors import (
 )
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._bridge import Bridge
-from ._pool import Lease, Pool, PoolStatistics
+from ._pool import Lease, Pool, PoolStatistics, Sharing
 from ._refusals import ENDED, STALE_STATEMENT, postgres_errors, postgres_refusal
 from ._session import (
     FAILED_TRANSACTION,
@@ -132,18 +132,25 @@ class PostgresDriver:
         bridge: Runs asyncpg.
         pool_size: Connections there may be at most.
         echo: Whether to report each statement.
+        sharing: How tasks that wait for a connection take turns.
     """
 
     backends: ClassVar[frozenset[Literal["asyncio", "trio"]]] = frozenset({"asyncio"})
     dialect: Dialect = POSTGRESQL
 
     def __init__(
-        self, url: DatabaseUrl, bridge: Bridge, *, pool_size: int, echo: bool
+        self,
+        url: DatabaseUrl,
+        bridge: Bridge,
+        *,
+        pool_size: int,
+        echo: bool,
+        sharing: Sharing | None = None,
     ) -> None:
         self.url = url
         self._bridge = bridge
         self._echo = echo
-        self._pool = Pool(f"the pool of {url.safe}", pool_size, self._connect)
+        self._pool = Pool(f"the pool of {url.safe}", pool_size, self._connect, sharing)
 
     def acquire(self, *, write: bool = True) -> Lease[PostgresConnection]:
         """Lease a connection; *write* makes no difference here."""

@@ -28,11 +28,12 @@ import anyio
 from ..errors import DatabaseUnreachableError, DriverError
 from ..sql import SQLITE, Dialect, Result, Statement
 from ._bridge import GRACE_S, Bridge
-from ._pool import Lease, Pool, PoolStatistics
+from ._pool import Lease, Pool, PoolStatistics, Sharing
 from ._refusals import sqlite_refusal
 from ._session import Cursor, Decode, Row, Session
 from ._sqlite_thread import SqliteThread
 from ._url import DatabaseUrl
+from ._workplace import Work
 
 __all__ = ["SqliteDriver"]
 
@@ -81,6 +82,7 @@ class SqliteDriver:
         bridge: Runs aiosqlite.
         pool_size: Readers there may be, though never more than `READERS`.
         echo: Whether to report each statement.
+        sharing: How tasks that wait for a connection take turns.
 
     Raises:
         DriverError: The SQLite library is older than 3.35.
@@ -90,7 +92,13 @@ class SqliteDriver:
     dialect: Dialect = SQLITE
 
     def __init__(
-        self, url: DatabaseUrl, bridge: Bridge, *, pool_size: int, echo: bool
+        self,
+        url: DatabaseUrl,
+        bridge: Bridge,
+        *,
+        pool_size: int,
+        echo: bool,
+        sharing: Sharing | None = None,
     ) -> None:
         if sqlite3.sqlite_version_info < OLDEST:
             msg = f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed"
@@ -99,11 +107,11 @@ class SqliteDriver:
         self._bridge = bridge
         self._echo = echo
         name = f"the pool of {url.safe}"
-        self._writer = Pool(name, 1, self._connect_writer)
+        self._writer = Pool(name, 1, self._connect_writer, sharing)
         self._readers = (
             self._writer
             if url.is_memory
-            else Pool(name, min(pool_size, READERS), self._connect_reader)
+            else Pool(name, min(pool_size, READERS), self._connect_reader, sharing)
         )
 
     def acquire(self, *, write: bool = True) -> Lease[SqliteConnection]:
@@ -268,6 +276,22 @@ class SqliteConnection(Session):
         results = await self._hop(self._thread.run_joined, statements)
         self._report_run()
         return results
+
+    async def run_work(self, work: Work[T]) -> T:
+        """Do *work* in one transaction, in one hop; see `Workplace`.
+
+        Not inside a transaction.
+        """
+        if self._own_stream is not None:
+            await self._own_stream.supersede()
+        made = await self._hop(lambda: self._thread.run_work(work))
+        self._report_run()
+        return made
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether no transaction is open that the work would be part of."""
+        return not self._depth
 
     def _report_run(self) -> None:
         """Report what the thread has run since this was last called."""

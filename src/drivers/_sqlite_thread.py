@@ -36,6 +36,7 @@ from ..sql import (
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_authorizer import Authorizer
 from ._sqlite_shortcut import Shortcut
+from ._workplace import Work, finished
 
 __all__ = ["SqliteThread"]
 
@@ -318,6 +319,20 @@ class SqliteThread:
             msg = "interrupted"
             raise sqlite3.OperationalError(msg)
 
+    # -- work -------------------------------------------------------------------
+
+    def run_work(self, work: Work[T]) -> T:
+        """Do *work* in a transaction, all of it or nothing."""
+        self.begin()
+        try:
+            made = finished(work(_Inside(self)))
+            self._check_stop()
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+        return made
+
     # -- transactions -----------------------------------------------------------
 
     def begin(self) -> None:
@@ -421,6 +436,30 @@ class SqliteThread:
                 is_late = self.stop or time.monotonic() >= deadline
                 if is_late or not _is_busy(error):
                     raise
+
+
+@final
+class _Inside:
+    """A connection for work in its thread: nothing of it ever waits."""
+
+    def __init__(self, thread: SqliteThread) -> None:
+        self._thread = thread
+
+    async def run(self, statements: Sequence[Statement]) -> list[Result]:
+        return self._thread.run_joined(statements)
+
+    async def run_apart(self, group: Sequence[Statement]) -> list[Result] | DriverError:
+        thread = self._thread
+        thread.command("SAVEPOINT apart")
+        try:
+            results = thread.run_joined(group)
+        except DriverError as error:
+            if not thread.in_transaction:  # SQLite has undone all of it
+                raise
+            thread.roll_back_to("apart")
+            return error
+        thread.command("RELEASE apart")
+        return results
 
 
 def _is_busy(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._audit import AuditBrokenError, AuditError
+from ._audit import AuditBrokenError, AuditError, SigningKeyError, SubjectKeyError
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -93,6 +93,7 @@ from ._tenancy import (
     RowSecurityError,
     RowSecurityRoleError,
     TenancyError,
+    TenantLimitError,
     TenantMismatchError,
     TenantRequiredError,
     TenantScopeError,
@@ -179,13 +180,16 @@ __all__ = [
     "RowSecurityError",
     "RowSecurityRoleError",
     "SchemaProtectedError",
+    "SigningKeyError",
     "StoredValueError",
     "StreamIdleError",
+    "SubjectKeyError",
     "SubjectNotFoundError",
     "TenancyError",
     "TenantConfirmationError",
     "TenantDeletionError",
     "TenantExistsError",
+    "TenantLimitError",
     "TenantMigrationError",
     "TenantMismatchError",
     "TenantNameError",

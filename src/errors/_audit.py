@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._base import DataFlowError
 
-__all__ = ["AuditBrokenError", "AuditError"]
+__all__ = ["AuditBrokenError", "AuditError", "SigningKeyError", "SubjectKeyError"]
 
 
 class AuditError(DataFlowError):
@@ -46,3 +46,44 @@ class AuditBrokenError(DataFlowError):
     def __str__(self) -> str:
         place = f"leaf {self.seq} of {self.lane}" if self.seq else self.lane
         return f"the audit is broken: {place} {self.problem}"
+
+
+class SubjectKeyError(DataFlowError):
+    """The key of a person cannot be opened, so nothing of it can be sealed.
+
+    Nothing was changed.
+
+    Attributes:
+        master: Name of the key of the application that wraps it; it tells nothing of
+            that key.
+        problem: What is wrong.
+    """
+
+    def __init__(self, master: str, problem: str) -> None:
+        super().__init__(master, problem)
+        self.master = master
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"a person's key was wrapped by the key {self.master}, which {self.problem}"
+            ": give all keys that were used once as privacy_keys, the current one first"
+        )
+
+
+class SigningKeyError(DataFlowError, ValueError):
+    """What was given as a key for checkpoints is none.
+
+    Attributes:
+        kind: ``private`` or ``public``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.kind} key is no {self.kind} key of Ed25519 in PEM without a "
+            "password: make a pair with `dataflow audit keygen`"
+        )

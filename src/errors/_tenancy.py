@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ._base import DataFlowError
 
 __all__ = [
     "RowSecurityError",
     "RowSecurityRoleError",
     "TenancyError",
+    "TenantLimitError",
     "TenantMismatchError",
     "TenantRequiredError",
     "TenantScopeError",
@@ -34,6 +37,43 @@ class TenantRequiredError(TenancyError):
             f"{self.owner} works for one tenant and was told none: run it with "
             "tenant=..., inside db.tenant(...), or give the node a tenant_id"
         )
+
+
+class TenantLimitError(TenancyError):
+    """A tenant asked for more than it may have at once, or more often.
+
+    Attributes:
+        tenant: Which; the message does not say it.
+        limit: ``waiting``, ``running`` or ``per_second``.
+        most: What may be, by that limit.
+        retry_after: Seconds after which it may be asked again; None when that depends
+            on when calls that were made before are done.
+    """
+
+    def __init__(
+        self, tenant: str, limit: str, most: float, retry_after: float | None = None
+    ) -> None:
+        super().__init__(tenant, limit, most, retry_after)
+        self.tenant = tenant
+        self.limit = limit
+        self.most = most
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        after = "when others of its calls are done"
+        if self.retry_after is not None:
+            after = f"after {self.retry_after:.3g} s"
+        return (
+            f"the tenant has {_REACHED[self.limit].format(self.most)}, which is its "
+            f"limit: ask again {after}"
+        )
+
+
+_REACHED: Final = {
+    "waiting": "{} calls that wait",
+    "running": "{} calls at work",
+    "per_second": "made {} calls per second",
+}
 
 
 class TenantMismatchError(TenancyError):

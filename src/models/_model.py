@@ -111,6 +111,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
             behind it, the tenant.
         is_apart: Each tenant has a table of its own, in a schema or a database of its
             own.
+        schema: The schema its table is in, or None for where plain names lead.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     is_apart: bool = False
+    schema: str | None = None
     _by_name: Mapping[str, Field] = {}
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from ._lease import Lease
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
 from ._sender import sender
+from .limits import GivenLimits, Limits, TenantLimits
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
 from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
@@ -28,8 +29,10 @@ __all__ = [
     "Engine",
     "Engines",
     "FunctionNode",
+    "GivenLimits",
     "Host",
     "Lease",
+    "Limits",
     "ModelNode",
     "Node",
     "NodeRegistry",
@@ -37,6 +40,7 @@ __all__ = [
     "Prepare",
     "RecordStream",
     "SqlNode",
+    "TenantLimits",
     "databases",
     "registry",
     "sender",

@@ -9,10 +9,12 @@ from threading import Lock
 from typing import Final, final
 
 from ..actors import Interceptor
+from ..audit import MasterKeys
 from ..drivers import DatabaseUrl, Driver
 from ..errors import ClosedError, MemoryDatabaseError
 from ..models import Model
 from ..row_security import RowSecurity
+from .limits import Limits
 from .tenants import Apart, Gate
 
 __all__ = ["Database", "Prepare"]
@@ -42,11 +44,14 @@ class Database:
             leaves the schema alone.
         audit_key: With which the leaves of the audit are signed; None leaves them
             unsigned.
+        masters: With what the audit seals personal values; None leaves them out.
+        limits: What its tenants may have; without it as much as they want.
         gate: Which tenants may come in; None lets all of them.
         apart: Where each tenant has tables of its own; None if a column tells whose a
             row is.
         row_security: Holds statements to their tenant in the database as well; None
             leaves that out.
+        tenant: Whose it is; None if it is for all of them.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -63,9 +68,12 @@ class Database:
         cursor_key: bytes | None = None,
         prepare: Prepare | None = None,
         audit_key: bytes | None = None,
+        masters: MasterKeys | None = None,
+        limits: Limits | None = None,
         gate: Gate | None = None,
         apart: Apart | None = None,
         row_security: RowSecurity | None = None,
+        tenant: str | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -74,9 +82,12 @@ class Database:
         self.cursor_key = cursor_key or _PROCESS_KEY
         self.prepare = prepare
         self.audit_key = audit_key
+        self.masters = masters
+        self.limits = limits or Limits()
         self.gate = gate
         self.apart = apart
         self.row_security = row_security
+        self.tenant = tenant
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()
@@ -96,6 +107,9 @@ class Database:
             cursor_key=key,
             prepare=self.prepare,
             audit_key=self.audit_key,
+            masters=self.masters,
+            limits=self.limits,
+            tenant=tenant,
         )
 
     @property

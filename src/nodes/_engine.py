@@ -7,6 +7,7 @@ last, the bridge to the clients after them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -24,11 +25,21 @@ from ..actors import (
     ActorRef,
     ActorSystem,
     Interceptor,
+    Lanes,
     NewSignal,
     Snapshot,
     SupervisorRef,
+    current_turn,
 )
-from ..drivers import Bridge, DatabaseUrl, Driver, PoolStatistics, connect, open_bridge
+from ..drivers import (
+    Bridge,
+    DatabaseUrl,
+    Driver,
+    PoolStatistics,
+    Sharing,
+    connect,
+    open_bridge,
+)
 from ..errors import ClosedError
 from ..models import Model
 from ..row_security import reach_of_tenant
@@ -39,6 +50,7 @@ from ._lease import Lease, LeasedDriver
 from ._node import Node
 from ._place import Place
 from ._tenant_place import TenantOpener, TenantPlace
+from .limits import Desk, lane_of, tenant_of_turn
 from .model import ModelNode
 from .raw import SqlNode
 from .streams import Channels
@@ -106,6 +118,7 @@ class Engine(AsyncContextManagerMixin):
         try:
             await place.driver.aclose()
         finally:
+            place.desk.leave(place.supervisor.path)
             self._places.pop(place.database, None)
             place.database.let_go(self)
 
@@ -180,7 +193,7 @@ class Engine(AsyncContextManagerMixin):
         driver: Driver,
         on_idle: Callable[[], None],
     ) -> Place:
-        place = self._made(database, driver, base.layers, on_idle)
+        place = self._made(database, driver, base.layers, base.desk, on_idle)
         self._places[database] = place
         return place
 
@@ -240,22 +253,26 @@ class Engine(AsyncContextManagerMixin):
         return place
 
     def _open(self, database: Database) -> Place:
+        weight = database.limits.weight
         driver = connect(
             database.url,
             self._bridge,
             pool_size=database.pool_size,
             echo=database.echo,
+            sharing=Sharing(current_turn.get, tenant_of_turn, weight),
         )
         gate = database.gate
-        return self._made(
-            database, driver, () if gate is None else (gate.layer(driver),)
-        )
+        layers = () if gate is None else (gate.layer(driver),)
+        bridge = self._bridge
+        desk = Desk(database.limits, bridge.new_signal, bridge.poster())
+        return self._made(database, driver, layers, desk)
 
     def _made(
         self,
         database: Database,
         driver: Driver,
         layers: Sequence[Interceptor],
+        desk: Desk,
         on_idle: Callable[[], None] | None = None,
     ) -> Place:
         database.hold(self)
@@ -264,8 +281,9 @@ class Engine(AsyncContextManagerMixin):
         except BaseException:
             database.let_go(self)
             raise
+        desk.enter(supervisor.path)
         channels = Channels(self._bridge.poster(), on_idle)
-        return Place(database, driver, supervisor, channels, layers)
+        return Place(database, driver, supervisor, channels, desk=desk, layers=layers)
 
     async def prepare(self, database: Database, model: Model) -> None:
         """See to it now, not with the first message, that a table is there.
@@ -391,6 +409,22 @@ class Engine(AsyncContextManagerMixin):
         """Return what the actors look like now, from the root down."""
         return self._system.tree()
 
+    def waiting(self, database: Database) -> dict[str, int]:
+        """Return how many calls of each tenant wait, wherever; of others under ''."""
+        place = self._places.get(database)
+        if place is None:
+            return {}
+        found = Counter(place.desk.waiting())
+        # Those of the database, and those that its tenants have beside it.
+        its = [each for each in self._places.values() if each.desk is place.desk]
+        for each in its:
+            found.update(each.waiting())
+        paths = {each.supervisor.path for each in its}
+        for branch in self._system.tree().children:
+            for actor in branch.children if branch.path in paths else ():
+                found.update(actor.lanes)
+        return dict(found)
+
     def pool(self, database: Database) -> PoolStatistics | None:
         """Return the numbers of a database's pool, None before its first use."""
         place = self._places.get(database)
@@ -403,4 +437,9 @@ def _function_pool(system: ActorSystem, new_signal: NewSignal) -> ActorPool:
     def spawn(number: int) -> ActorRef:
         return supervisor.spawn(FunctionActor, f"function-{number}")
 
-    return ActorPool(spawn, path=supervisor.path, new_signal=new_signal)
+    return ActorPool(
+        spawn,
+        path=supervisor.path,
+        new_signal=new_signal,
+        lanes=Lanes(lane_of(has_tenants=False)),
+    )

@@ -138,7 +138,13 @@ class Lease:
                 tenant=self._tenant,
                 run=self.run_id,
             )
-            driver = AuditedDriver(driver, here, facts, self._database.audit_key)
+            driver = AuditedDriver(
+                driver,
+                here,
+                facts,
+                self._database.audit_key,
+                masters=self._database.masters,
+            )
         async with driver.acquire() as connection:
             await connection.run(
                 [table.update_key(key, values) for key, values in rows]

@@ -17,6 +17,7 @@ from ..row_security import check_off
 from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
+from .limits import Desk
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
@@ -41,6 +42,7 @@ class Place:
         driver: The engine's connections to it.
         supervisor: Under which its actors live.
         channels: The streams that are being read.
+        desk: Where calls of tenants are let in.
         layers: Layers around its actors, inside those of the database.
     """
 
@@ -50,17 +52,21 @@ class Place:
         driver: Driver,
         supervisor: SupervisorRef,
         channels: Channels,
+        *,
+        desk: Desk,
         layers: Sequence[Interceptor] = (),
     ) -> None:
         self.database = database
         self.driver = driver
         self.supervisor = supervisor
         self.channels = channels
+        self.desk = desk
         self.layers = tuple(layers)
         self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
         self._names: Counter[str] = Counter()
+        self._pools: list[ActorPool] = []
 
     async def prepare(self, model: Model) -> None:
         """See to it once that the table of *model* is there, and related ones.
@@ -111,12 +117,15 @@ class Place:
         if isinstance(node, SqlNode):
             return self._pool(name)
         prepare = partial(self.prepare, node.model)
+        tenant = self.database.tenant
+        lanes = self.desk.lanes(has_tenants=node.model.has_tenants, tenant=tenant)
         if isinstance(node, BulkNode):
             return self.supervisor.spawn(
                 partial(BulkActor, node, self.driver, prepare),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self._interceptors,
+                lanes=lanes,
             )
         if isinstance(node, StreamNode):
             return self.supervisor.spawn(
@@ -124,13 +133,23 @@ class Place:
                 name,
                 mailbox_size=STREAM_MAILBOX,
                 interceptors=self._interceptors,
+                lanes=lanes,
             )
         return self.supervisor.spawn(
             partial(NodeActor, node, self.driver, prepare),
             name,
             mailbox_size=_MAILBOX,
             interceptors=self._interceptors,
+            lanes=lanes,
         )
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many calls of each tenant wait for raw SQL."""
+        found = Counter[str]()
+        for pool in self._pools:
+            for tenant, count in pool.waiting().items():
+                found["" if tenant is None else str(tenant)] += count
+        return dict(found)
 
     def _pool(self, name: str) -> ActorRef:
         """Return the address of as many actors as there may be connections.
@@ -146,4 +165,12 @@ class Place:
             )
 
         path = f"{self.supervisor.path}/{name}"
-        return ActorPool(spawn, path=path, limit=self.database.pool_size).ref
+        pool = ActorPool(
+            spawn,
+            path=path,
+            limit=self.database.pool_size,
+            new_signal=self.desk.new_signal,
+            lanes=self.desk.lanes(has_tenants=False, tenant=self.database.tenant),
+        )
+        self._pools.append(pool)
+        return pool.ref

@@ -17,6 +17,7 @@ from typing import Any, Final, final
 from ..errors import ErasureBlockedError, LegalHoldError, PrivacyError
 from ..models import Action, Model, Relation
 from ..nodes import Lease
+from ._forget import forget
 from ._kinds import Nodes
 from ._map import SubjectMap, children_first
 from ._plan import Erasure, ErasureStep
@@ -84,6 +85,13 @@ class Eraser:
             rows = found[model.name]
             if rows:
                 steps.append(await self._step(model, rows, decisions[model.name]))
+        if not self._is_dry:
+            # Behind the changes: what these recorded is closed with the rest.
+            origin = self._map.origin
+            await forget(
+                self._lease,
+                [(origin(model), found[model.name]) for model in self._map.models],
+            )
         return Erasure(
             subject=self._map.subject.name,
             mode=self._mode,

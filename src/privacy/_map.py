@@ -71,6 +71,13 @@ class SubjectMap:
         found = [each for each in own if self._belongs(each)]
         self.models: tuple[Model, ...] = tuple(self._ordered(found))
 
+    def origin(self, model: Model) -> Model:
+        """Return the model whose old rows are in *model*; itself if it is no archive."""
+        for name, archive in self._archives.items():
+            if archive.name == model.name:
+                return next(each for each in self.models if each.name == name)
+        return model
+
     def _belongs(self, model: Model) -> bool:
         return model.name == self.subject.name or bool(self._ways_of(model))
 

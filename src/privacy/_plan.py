@@ -40,7 +40,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
         is_done: Whether it was done; a plan otherwise.
         run_id: Under which the audit has it; None of a plan.
         recorded: Names of the models whose audit has values of these rows, and keeps
-            them: nothing is taken out of an audit.
+            them: nothing is taken out of an audit. What is personal of them is sealed,
+            and nobody can read it once the erasure is done.
     """
 
     subject: str

@@ -23,6 +23,7 @@ from ..nodes import Lease
 from ..sql import ALL, POSTGRESQL, parse
 from ._archive import ARCHIVED
 from ._erase import anonymise, delete_rows
+from ._forget import forget
 from ._kinds import Nodes
 from ._reach import Row, keys_filter
 from ._stand_in import refuse_fixed, stand_in
@@ -193,10 +194,13 @@ class Keeper:
             left = [row for row in rows if not self._is_anonymous(lease, row)]
             if left:
                 await anonymise(lease, nodes, model, left)
+                await forget(lease, [(model, left)])
             return len(left)
         if self._archive is not None:
             await self._move(lease, rows, self._archive)
         await delete_rows(lease, nodes, model, rows)
+        if self._archive is None:
+            await forget(lease, [(model, rows)])
         return len(rows)
 
     def _is_anonymous(self, lease: Lease, row: Mapping[str, Any]) -> bool:

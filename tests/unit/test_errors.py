@@ -15,9 +15,11 @@ FACTS: dict[str, object] = {
     "idle_s": 60.0,
     "key": ("id",),
     "known": ("UserCreateNode", "UserReadNode"),
+    "limit": "waiting",
     "nodes": ("a", "b"),
     "problems": {"acme": "no room"},
     "restarts": 3,
+    "retry_after": 0.5,
     "window_s": 5.0,
 }
 CLASSES = [

@@ -20,6 +20,7 @@ from .._guarded import DROP, guarded
 from .._hosting import Hosting
 from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
+from ._limits import LimitedTenants
 from ._migrating import MigratedTenants
 from ._ported import PortedTenants
 from ._tenancy import Tenancy
@@ -48,8 +49,8 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Tenants(MigratedTenants, PortedTenants):
-    """Makes, suspends, exports and deletes tenants; ``db.tenants`` gives it.
+class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
+    """Makes, suspends, exports, deletes and limits tenants; ``db.tenants`` gives it.
 
     What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
     change of that is audited. It takes hold here at once, and in other processes within
@@ -74,8 +75,7 @@ class Tenants(MigratedTenants, PortedTenants):
         *,
         migrations: Migrations,
     ) -> None:
-        self._database = database
-        self._hosting = hosting
+        super().__init__(database, hosting)
         self._catalogue = catalogue
         self._tenancy = tenancy
         self._rows = rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ._chain import Leaf, digest_text, events_of
-from ._verify import Verification, checkpoint, verify
+from ._checkpoint import checkpoint
+from ._signing import new_signing_keys
+from ._verify import Verification, verify
 
 __all__ = [
     "Leaf",
@@ -11,5 +13,6 @@ __all__ = [
     "checkpoint",
     "digest_text",
     "events_of",
+    "new_signing_keys",
     "verify",
 ]

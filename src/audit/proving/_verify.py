@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -12,17 +11,15 @@ import msgspec
 from ...drivers import Connection, Driver
 from ...errors import AuditBrokenError
 from ...sql import POSTGRESQL, SQLITE, Statement
-from ..recording import BUFFER, HEADS, KEYS, LEAVES, RECORDS
+from ..recording import BUFFER, KEYS, LEAVES, RECORDS
 from ._chain import Leaf, events_of
+from ._checkpoint import HEAD_ROWS, Marks, latest, read_checkpoints
 
-__all__ = ["Verification", "checkpoint", "verify"]
+__all__ = ["Verification", "verify"]
 
 _PAGE: Final = 500
 """Leaves that are looked at at once."""
 
-_HEADS: Final = Statement(
-    f"SELECT lane, seq, hash FROM {HEADS} ORDER BY lane", returns_rows=True
-)
 _COUNTS: Final = Statement(
     f"SELECT lane, count(*), max(seq) FROM {LEAVES} GROUP BY lane ORDER BY lane",
     returns_rows=True,
@@ -64,41 +61,26 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     n_outside: int
 
 
-class _Checkpoint(msgspec.Struct, frozen=True):
-    heads: dict[str, tuple[int, str]]
-    seal: str = ""
-
-    def sealed(self, key: bytes | None) -> str:
-        told = msgspec.json.encode(self.heads, order="deterministic")
-        return "" if key is None else hmac.new(key, told, sha256).hexdigest()
-
-
-async def checkpoint(driver: Driver, key: bytes | None) -> str:
-    """Return a text that says how far each chain is; keep it somewhere else.
-
-    With a key it is signed. `verify` finds whatever was cut off behind it.
-    """
-    async with driver.acquire(write=False) as connection:
-        (result,) = await connection.run((_HEADS,))
-    made = _Checkpoint({lane: (seq, hash_) for lane, seq, hash_ in result.rows})
-    sealed = msgspec.structs.replace(made, seal=made.sealed(key))
-    return msgspec.json.encode(sealed).decode()
-
-
 async def verify(
-    driver: Driver, key: bytes | None, checkpoint: str | None = None
+    driver: Driver,
+    key: bytes | None,
+    checkpoints: Sequence[str] = (),
+    public_key: bytes | None = None,
 ) -> Verification:
     """Look at every leaf and every event, as of one moment.
 
     Args:
         driver: Where the audit is.
         key: That with which it was written, or None.
-        checkpoint: What `checkpoint` returned once, to be held against it.
+        checkpoints: What `checkpoint` returned once, to be held against it.
+        public_key: By whose private key these are signed, as PEM.
 
     Raises:
         AuditBrokenError: Something was changed, left out, put in or cut off; names
             the first place.
+        SigningKeyError: The public key is none.
     """
+    known = read_checkpoints(checkpoints, key, public_key)
     async with (
         driver.acquire(write=False) as connection,
         connection.transaction(),
@@ -106,27 +88,13 @@ async def verify(
         if driver.dialect is POSTGRESQL:
             text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
             await connection.run((Statement(text),))
-        return await _verify(connection, driver, key, _read(checkpoint, key))
-
-
-def _read(text: str | None, key: bytes | None) -> _Checkpoint | None:
-    if text is None:
-        return None
-    try:
-        found = msgspec.json.decode(text, type=_Checkpoint)
-    except msgspec.MsgspecError as error:
-        place, problem = "the checkpoint", "is none"
-        raise AuditBrokenError(place, 0, problem) from error
-    if not hmac.compare_digest(found.seal, found.sealed(key)):
-        place, problem = "the checkpoint", "was signed with another key, or changed"
-        raise AuditBrokenError(place, 0, problem)
-    return found
+        return await _verify(connection, driver, key, known)
 
 
 async def _verify(
-    connection: Connection, driver: Driver, key: bytes | None, known: _Checkpoint | None
+    connection: Connection, driver: Driver, key: bytes | None, known: Marks
 ) -> Verification:
-    heads, counts = await connection.run((_HEADS, _COUNTS))
+    heads, counts = await connection.run((HEAD_ROWS, _COUNTS))
     last = {lane: (seq, hash_) for lane, seq, hash_ in heads.rows}
     for lane, _, seq in counts.rows:
         if lane not in last:
@@ -134,10 +102,9 @@ async def _verify(
     n_events = 0
     for lane, (seq, hash_) in last.items():
         n_events += await _walk(connection, driver, key, lane, (seq, hash_), known)
-    if known is not None:
-        for lane, (seq, _) in known.heads.items():
-            if seq and lane not in last:
-                raise AuditBrokenError(lane, 1, "was there once, and is gone")
+    for lane, marks in known.items():
+        if latest(marks) and lane not in last:
+            raise AuditBrokenError(lane, 1, "was there once, and is gone")
     orphans, outside = await connection.run((_ORPHANS, _OUTSIDE))
     if orphans.rows:
         place = "an event"
@@ -171,7 +138,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
     key: bytes | None,
     lane: str,
     head: tuple[int, str],
-    known: _Checkpoint | None,
+    known: Marks,
 ) -> int:
     """Follow one chain from its first leaf to its head; return how many events it has."""
     dialect, previous, at, n_events = driver.dialect, "", 0, 0
@@ -181,7 +148,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
         f"SELECT {names}, hash FROM {LEAVES} WHERE lane = {one} AND seq > {two} "
         f"ORDER BY seq LIMIT {_PAGE}"
     )
-    mark = (0, "") if known is None else known.heads.get(lane, (0, ""))
+    marks = known.get(lane, {})
     while True:
         page = Statement(text, (lane, at), returns_rows=True)
         (leaves,) = await connection.run((page,))
@@ -201,8 +168,8 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
             if found != (leaf.n_events, leaf.events):
                 raise AuditBrokenError(lane, leaf.seq, "has other events than it had")
             at, previous, n_events = leaf.seq, hash_, n_events + leaf.n_events
-            if at == mark[0] and hash_ != mark[1]:
+            if marks.get(at, hash_) != hash_:
                 raise AuditBrokenError(lane, at, "is another one than once")
-    if (at, previous) != head or at < mark[0]:
+    if (at, previous) != head or at < latest(marks):
         raise AuditBrokenError(lane, at + 1, "was cut off")
     return n_events

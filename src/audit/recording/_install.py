@@ -93,7 +93,8 @@ async def _empty(connection: Connection, model: Model, found: set[str]) -> None:
         names = tuple(row[0].removeprefix("old_") for row in told.rows)
         if not names:  # of a form without buffers
             continue
-        buffer = Buffer(table, model.name, names, is_full=False)
+        personal = frozenset(each.name for each in model.personal)
+        buffer = Buffer(table, model.name, names, is_full=False, personal=personal)
         (looked,) = await connection.run((buffer.look(),))
         if looked.rows[0][0]:
             await connection.run(buffer.fold(looked, None, at.rows[0][0]))

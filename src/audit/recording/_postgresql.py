@@ -7,6 +7,8 @@ Rules of this file:
 2. An update is told by keys: what was there under one before and after. A row that
    changed its key is one that went, and one that came.
 3. What is recorded does not hang on the settings of whoever writes.
+4. Personal values are recorded under a leaf only: who named it seals them before the
+   transaction commits, see `sealing`. Of others it is recorded that there were some.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Final
 
 from ...models import Field, Kind, Model
 from ...sql import POSTGRESQL
+from ._personal import WITHHELD_JSON, anchors_of, seals
 from ._tables import LEAF_SETTING, RECORDS, ROWS_IN_RECORD
 from ._text import digest, literal, object_text
 
@@ -118,8 +121,8 @@ def _body(model: Model, action: str) -> str:
         return _update(model, head)
     columns = [_quote(name) for name in model.names]
     members = [
-        (name, f"json_agg({column})::text")
-        for name, column in zip(model.names, columns, strict=True)
+        (field.name, _unless_withheld(model, field, "json_agg({})", column))
+        for field, column in zip(model.fields, columns, strict=True)
     ]
     key = key_text(model, [_quote(name) for name in model.identity])
     side = "old" if action == "delete" else "new"
@@ -147,11 +150,11 @@ def _update(model: Model, head: str) -> str:
     names = {f.name: (old, new) for f, old, new in pairs}
     keys = [f"coalesce({', '.join(reversed(names[name]))})" for name in model.identity]
     old = object_text(
-        (f.name, _by_place(o, _told(model, "delete", differs[f.name])))
+        (f.name, _by_place(model, f, o, _told(model, f, "delete", differs[f.name])))
         for f, o, _ in pairs
     )
     new = object_text(
-        (f.name, _by_place(n, _told(model, "insert", differs[f.name])))
+        (f.name, _by_place(model, f, n, _told(model, f, "insert", differs[f.name])))
         for f, _, n in pairs
     )
     return (
@@ -169,16 +172,26 @@ def _facts(model: Model) -> str:
     return f"{_LEAF}, {literal(model.name)}"
 
 
-def _told(model: Model, alone: str, differs: str) -> str:
+def _told(model: Model, field: Field, alone: str, differs: str) -> str:
     """Return when a value is recorded; *alone* is what has it and no other side."""
-    changed = "true" if model.audit == "full" else differs
+    is_always = model.audit == "full" or field.name in anchors_of(model)
+    changed = "true" if is_always else differs
     return f"op = '{alone}' OR op = 'update' AND {changed}"
 
 
-def _by_place(column: str, condition: str) -> str:
+def _by_place(model: Model, field: Field, column: str, condition: str) -> str:
     place = f"place % {ROWS_IN_RECORD}"
-    made = f"json_object_agg({place}, {column}) FILTER (WHERE {condition})"
-    return f"coalesce({made}::text, '{{}}')"
+    made = f"json_object_agg({place}, {{}}) FILTER (WHERE {condition})"
+    return f"coalesce({_unless_withheld(model, field, made, column)}, '{{}}')"
+
+
+def _unless_withheld(model: Model, field: Field, made: str, column: str) -> str:
+    """Return the text of what is made of a column; see rule 4."""
+    plain = made.replace("{}", column, 1)
+    if field.marks.pii is None or not seals(model):
+        return f"{plain}::text"
+    left_out = made.replace("{}", f"{literal(WITHHELD_JSON)}::json", 1)
+    return f"CASE WHEN {_LEAF} IS NULL THEN {left_out} ELSE {plain} END::text"
 
 
 def _differs(field: Field, old: str, new: str) -> str:

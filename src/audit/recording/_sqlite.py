@@ -11,23 +11,29 @@ Rules of this file:
 3. Text of JSON is made here and not in the trigger: a value that nobody would store (a
    blob where text belongs) is no reason to refuse a write.
 4. An update that changes a key is a row that went, and one that came.
+5. Personal values are put into records only where they are sealed next, see `sealing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from ...models import Kind, Model
 from ...sql import SQLITE, Result, Statement
+from ._personal import WITHHELD_JSON, anchors_of, seals
 from ._tables import KEYS, RECORDS, ROWS_IN_RECORD
 from ._text import literal, object_text
 
 __all__ = ["BUFFER", "Buffer", "buffer_of", "key_of", "sqlite_trigger"]
 
 BUFFER: Final = "dataflow_audit_buffer_"
+
+_TEXTS: Final = 512
+"""Texts that are kept: they are long, and each write needs one."""
 
 _quote = SQLITE.quote
 
@@ -40,12 +46,16 @@ class Buffer(msgspec.Struct, frozen=True):
         model: Name of the model whose rows these are.
         names: Of their fields.
         is_full: Whether all values of a changed row are recorded, or those that differ.
+        anchors: Names of the fields that are recorded of each change in any case.
+        personal: Names of the fields that are personal.
     """
 
     table: str
     model: str
     names: tuple[str, ...]
     is_full: bool
+    anchors: frozenset[str] = frozenset()
+    personal: frozenset[str] = frozenset()
 
     def create(self) -> Statement:
         """Return what creates it."""
@@ -65,20 +75,24 @@ class Buffer(msgspec.Struct, frozen=True):
         )
         return Statement(text, returns_rows=True)
 
-    def fold(self, looked: Result, leaf: str | None, last: int) -> list[Statement]:
+    def fold(
+        self, looked: Result, leaf: str | None, last: int, *, is_sealed: bool = False
+    ) -> list[Statement]:
         """Return what makes records of it and empties it.
 
         Args:
             looked: What `look` gave; not nothing.
             leaf: That of the transaction; None for what came from outside.
             last: Id of the last record that is there.
+            is_sealed: Whether personal values are sealed next; else they are left out.
         """
         n_rows, n_new, n_gone = looked.rows[0]
-        sides = self._by_place()
+        hidden = frozenset[str]() if is_sealed else self.personal
+        sides = _by_place(self, "?3", hidden)
         if n_rows == n_new:
-            sides = "'insert'", "NULL", self._in_order("new")
+            sides = "'insert'", "NULL", _in_order(self.names, "new", hidden)
         elif n_rows == n_gone:
-            sides = "'delete'", self._in_order("old"), "NULL"
+            sides = "'delete'", _in_order(self.names, "old", hidden), "NULL"
         op, old, new = sides
         text = (
             f"INSERT INTO {RECORDS} (id, leaf, model, op, n, keys, old, new) SELECT ?1, "
@@ -108,39 +122,16 @@ class Buffer(msgspec.Struct, frozen=True):
 
     def waiting(self, key: str) -> str:
         """Select what is in it of one row, as records of one; see `key_statement`."""
-        op, old, new = self._by_place("id")
+        op, old, new = _by_place(self, "id", self.personal)
         return (
             f"SELECT id, NULL AS leaf, {op} AS op, NULL AS key, {old} AS old, {new} AS "
             f"new, json_group_array({_text('key')}) AS keys FROM {self.table} "
             f"WHERE key = {key} GROUP BY id"
         )
 
-    def _in_order(self, side: str) -> str:
-        return object_text(
-            (name, f"json_group_array({_text(_quote(f'{side}_{name}'))})")
-            for name in self.names
-        )
-
-    def _by_place(self, first: str = "?3") -> tuple[str, str, str]:
-        """Return operations and both sides of rows of all sorts."""
-        op = "CASE WHEN min(op) = max(op) THEN min(op) ELSE json_group_array(op) END"
-        old, new = (
-            object_text(
-                (
-                    name,
-                    (
-                        f"json_group_object(id - {first}, {_text(_quote(f'{side}_{name}'))})"
-                        f" FILTER (WHERE {self._is_told(name, alone)})"
-                    ),
-                )
-                for name in self.names
-            )
-            for side, alone in (("old", "delete"), ("new", "insert"))
-        )
-        return op, old, new
-
-    def _is_told(self, name: str, alone: str) -> str:
-        if self.is_full:
+    def is_told(self, name: str, alone: str) -> str:
+        """Return when a value is recorded; *alone* is what has it and no other side."""
+        if self.is_full or name in self.anchors:
             return f"op IN ('update', '{alone}')"
         differs = f"{_quote(f'old_{name}')} IS NOT {_quote(f'new_{name}')}"
         return f"op = '{alone}' OR op = 'update' AND {differs}"
@@ -199,8 +190,14 @@ def _key_part(kind: Kind, value: str) -> str:
 
 def buffer_of(model: Model, stamp: str) -> Buffer:
     """Return the buffer that the triggers with *stamp* in their names fill."""
-    is_full = model.audit == "full"
-    return Buffer(f"{BUFFER}{stamp}", model.name, model.names, is_full)
+    return Buffer(
+        f"{BUFFER}{stamp}",
+        model.name,
+        model.names,
+        is_full=model.audit == "full",
+        anchors=anchors_of(model),
+        personal=frozenset(each.name for each in model.personal if seals(model)),
+    )
 
 
 def _copy(
@@ -210,6 +207,41 @@ def _copy(
     columns = [_quote(f"{side}_{name}") for side in sides for name in buffer.names]
     into = f"INSERT INTO {buffer.table} (op, key, {', '.join(columns)})"
     return into, f"'{op}', {key}, {', '.join(values)}"
+
+
+@lru_cache(maxsize=_TEXTS)
+def _in_order(names: tuple[str, ...], side: str, hidden: frozenset[str]) -> str:
+    return object_text(
+        (name, f"json_group_array({_told(side, name, hidden)})") for name in names
+    )
+
+
+@lru_cache(maxsize=_TEXTS)
+def _by_place(
+    buffer: Buffer, first: str, hidden: frozenset[str]
+) -> tuple[str, str, str]:
+    """Return operations and both sides of rows of all sorts."""
+    op = "CASE WHEN min(op) = max(op) THEN min(op) ELSE json_group_array(op) END"
+    old, new = (
+        object_text(
+            (
+                name,
+                (
+                    f"json_group_object(id - {first}, {_told(side, name, hidden)})"
+                    f" FILTER (WHERE {buffer.is_told(name, alone)})"
+                ),
+            )
+            for name in buffer.names
+        )
+        for side, alone in (("old", "delete"), ("new", "insert"))
+    )
+    return op, old, new
+
+
+def _told(side: str, name: str, hidden: frozenset[str]) -> str:
+    if name in hidden:
+        return f"json({literal(WITHHELD_JSON)})"
+    return _text(_quote(f"{side}_{name}"))
 
 
 def _text(column: str) -> str:

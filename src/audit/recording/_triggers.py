@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from ...models import Model
 from ...sql import POSTGRESQL, Dialect, Statement
+from ._personal import anchors_of
 from ._postgresql import postgresql_trigger
 from ._sqlite import Buffer, buffer_of, sqlite_trigger
 from ._text import digest
@@ -26,7 +27,7 @@ __all__ = [
 
 PREFIX: Final = "dataflow_audit_"
 
-_FORM: Final = 2
+_FORM: Final = 3
 """Grows when triggers are written in another way."""
 
 _ACTIONS: Final = ("insert", "update", "delete")
@@ -76,4 +77,7 @@ def drop_statement(model: Model, name: str, dialect: Dialect) -> Statement:
 def _stamp(model: Model, dialect: Dialect) -> str:
     kinds = tuple(field.type.stored_kind for field in model.fields)
     facts = (_FORM, model.name, model.table, model.audit, model.names, kinds)
-    return digest((*facts, model.identity, dialect.name))
+    # What is personal, and leads to persons, is recorded in another way.
+    personal = [each.name for each in model.personal]
+    anchors = sorted(anchors_of(model))
+    return digest((*facts, model.identity, dialect.name, personal, anchors))

@@ -1,4 +1,4 @@
-"""`dataflow audit`: look whether the audit of a database is as it was written."""
+"""`dataflow audit`: look whether an audit is as it was written, and sign how far it is."""
 
 from __future__ import annotations
 

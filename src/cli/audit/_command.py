@@ -10,10 +10,11 @@ import msgspec
 import typer
 
 from ..._dataflow import DataFlow
-from ...audit import Verification
-from ...errors import AuditBrokenError
-from .._failure import failing_in_one_line
+from ...audit import Verification, new_signing_keys
+from ...errors import AuditBrokenError, DataFlowError
+from .._failure import UNUSABLE, failing_in_one_line
 from ..migrate import load
+from ._files import append, read, write_new
 
 __all__ = ["audit"]
 
@@ -43,7 +44,10 @@ def verify(
     models: Models = None,
     tenant: Tenant = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A file that `checkpoint` wrote once.")
+        Path | None, typer.Option(help="A file that `checkpoint` wrote.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="By whose private key that is signed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -51,10 +55,14 @@ def verify(
 
     With --url the key is that of DATAFLOW_AUDIT_KEY.
     """
-    known = None if checkpoint is None else checkpoint.read_text(encoding="utf-8")
+    if public_key is not None and checkpoint is None:
+        message = "verifies checkpoints: give their file as --checkpoint"
+        raise typer.BadParameter(message, param_hint="--public-key")
+    known = None if checkpoint is None else read(checkpoint)
+    key = None if public_key is None else read(public_key)
     with failing_in_one_line(_INTERRUPTED):
         db = _database(url, models, tenant)
-        found, tenants = anyio.run(_verify, db, tenant, known)
+        found, tenants = anyio.run(_verify, db, tenant, known, key)
     if as_json:
         shown = {"shared": found, "tenants": tenants} if tenants else found
         typer.echo(msgspec.json.encode(shown))
@@ -63,16 +71,6 @@ def verify(
     for name, each in tenants.items():
         typer.echo(f"tenant {name}")
         _show(each)
-
-
-@audit.command("checkpoint")
-def checkpoint(
-    *, url: Url = None, models: Models = None, tenant: Tenant = None
-) -> None:
-    """Print how far each chain is, signed; keep it somewhere else."""
-    with failing_in_one_line(_INTERRUPTED):
-        db = _database(url, models, tenant)
-        typer.echo(anyio.run(_checkpoint, db, tenant))
 
 
 def _database(url: str | None, models: str | None, tenant: str | None) -> DataFlow:
@@ -89,7 +87,7 @@ def _database(url: str | None, models: str | None, tenant: str | None) -> DataFl
     if tenant is not None:
         message = "a tenant is found by --models, which says where tenants are"
         raise typer.BadParameter(message)
-    return DataFlow(url, existing_schema_mode=True)
+    return _opened(url)
 
 
 def _show(found: Verification) -> None:
@@ -100,11 +98,51 @@ def _show(found: Verification) -> None:
         typer.echo(f"{found.n_outside} more did not come by nodes: nobody knows whose")
 
 
+@audit.command("checkpoint")
+def checkpoint(
+    *,
+    url: Url = None,
+    models: Models = None,
+    tenant: Tenant = None,
+    private_key: Annotated[
+        Path | None, typer.Option(help="Signs it; `keygen` makes one.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to add it to; else print it."),
+    ] = None,
+) -> None:
+    """Say how far each chain is, signed; keep it somewhere else."""
+    key = None if private_key is None else read(private_key)
+    with failing_in_one_line(_INTERRUPTED):
+        db = _database(url, models, tenant)
+        line = anyio.run(_checkpoint, db, tenant, key)
+    if output is None:
+        typer.echo(line)
+    else:
+        append(output, line)
+
+
+@audit.command("keygen")
+def keygen(
+    file: Annotated[Path, typer.Argument(help="File for the private key.")],
+) -> None:
+    """Make a key that signs checkpoints, and beside it, as .pub, one that verifies.
+
+    Keep the private key where the database cannot be written from.
+    """
+    public = file.with_name(f"{file.name}.pub")
+    with failing_in_one_line(_INTERRUPTED):
+        keys = new_signing_keys()
+    write_new({file: keys[0], public: keys[1]})
+    typer.echo(f"{file} signs, {public} verifies")
+
+
 async def _verify(
-    db: DataFlow, tenant: str | None, known: str | None
+    db: DataFlow, tenant: str | None, known: str | None, key: str | None
 ) -> tuple[Verification, dict[str, Verification]]:
     async with db:
-        found = await db.audit.verify(known, tenant=tenant)
+        found = await db.audit.verify(known, public_key=key, tenant=tenant)
         names = () if tenant is not None else await db.audit.tenants()
         tenants: dict[str, Verification] = {}
         for name in names:
@@ -116,6 +154,17 @@ async def _verify(
         return found, tenants
 
 
-async def _checkpoint(db: DataFlow, tenant: str | None) -> str:
+async def _checkpoint(db: DataFlow, tenant: str | None, key: str | None) -> str:
     async with db:
-        return await db.audit.checkpoint(tenant=tenant)
+        return await db.audit.checkpoint(private_key=key, tenant=tenant)
+
+
+def _opened(url: str | None) -> DataFlow:
+    try:
+        return DataFlow(url, existing_schema_mode=True)
+    except ValueError as error:
+        if isinstance(error, DataFlowError):
+            raise
+        # A key of the environment that is too short.
+        typer.echo(f"dataflow: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None

@@ -149,6 +149,17 @@ def retention(
             show_retention(steps, Console())
 
 
+@privacy.command("rotate-keys")
+def rotate_keys(*, models: _Models) -> None:
+    """Wrap the keys of all persons by the first of the privacy keys.
+
+    Old ones are needed until it is through. What was interrupted goes on.
+    """
+    with _opened(models, None, None, None) as db:
+        n_keys = _call(db, db.privacy.rotate_keys)
+    typer.echo(f"{n_keys:,} keys were wrapped anew")
+
+
 def _key(db: DataFlow, of: str | None, text: str) -> object:
     """Return the key that *text* tells, as its field has it.
 

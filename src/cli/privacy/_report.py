@@ -21,7 +21,10 @@ def show_erasure(erasure: Erasure, console: Console) -> None:
     console.print(table)
     if erasure.recorded:
         listed = ", ".join(erasure.recorded)
-        console.print(f"The audit of {listed} keeps what it recorded of these rows.")
+        console.print(
+            f"The audit of {listed} keeps what it recorded of these rows; what is "
+            "personal of it can be read by nobody once this is done."
+        )
     end = "done" if erasure.is_done else "nothing was done; --yes does it"
     console.print(f"{erasure.n_rows:,} rows of a {erasure.subject}: {end}")
 

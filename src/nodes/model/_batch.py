@@ -97,8 +97,15 @@ class Batch:
     def _audited(self, connection: Connection, table: Table) -> Connection:
         """Return a connection that records what is changed."""
         node = self._node
-        facts, key = Facts.of(self.jobs[0][0]), node.database.audit_key
-        return AuditedConnection(connection, table.dialect, node.model, facts, key)
+        facts, database = Facts.of(self.jobs[0][0]), node.database
+        return AuditedConnection(
+            connection,
+            table.dialect,
+            node.model,
+            facts,
+            database.audit_key,
+            masters=database.masters,
+        )
 
     async def _run_under(
         self, terms: Terms, connection: Connection, table: Table

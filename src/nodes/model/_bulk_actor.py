@@ -52,7 +52,8 @@ class BulkActor(Actor):
         self._table = table_of(node.model, driver.dialect)
         # Also where only one can write: each takes the writer for a batch at a time, so
         # that an endless source keeps nobody waiting.
-        self.workers = driver.capacity(write=False)
+        # At least two, so that one lane alone cannot have all of them.
+        self.workers = max(2, driver.capacity(write=False))
 
     async def handle(self, turn: Turn) -> None:
         """Plan each request and carry it out."""
@@ -89,8 +90,9 @@ class BulkActor(Actor):
             driver = node.database.row_security.driver(driver, node.model, envelope)
         if node.model.audit == "off":
             return driver
-        key = node.database.audit_key
-        return AuditedDriver(driver, node.model, Facts.of(envelope), key)
+        key, masters = node.database.audit_key, node.database.masters
+        facts = Facts.of(envelope)
+        return AuditedDriver(driver, node.model, facts, key, masters=masters)
 
     async def _work_under(
         self,

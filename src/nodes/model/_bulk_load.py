@@ -10,11 +10,12 @@ transaction that takes a savepoint.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, TypeVar, cast, final
 
+from anyio.lowlevel import checkpoint
 from msgspec.structs import replace
 
 from ...drivers import Connection
@@ -42,6 +43,8 @@ from ._store import Manner, Store
 from ._tally import Tally
 
 __all__ = ["Batch", "Loader", "loader_of"]
+
+T = TypeVar("T")
 
 _SMALL: Final = 50
 """Rows up to which a batch is stored row by row on PostgreSQL.
@@ -146,14 +149,17 @@ class Loader(ABC):
 
     # -- batches ----------------------------------------------------------------
 
-    def prepare(self, batch: Batch) -> None:
+    async def prepare(self, batch: Batch) -> None:
         """Check and pack a batch, unless that has to wait for a connection.
+
+        Others go on between its rows. If cancelled, it is not packed.
 
         Raises:
             ParameterError: A row cannot be stored (not when keeping going).
         """
         if self._packing is not None and not (self._reserves or self._feeds(batch)):
-            self._pack(batch, ())
+            steps = self._start(batch).pack_by_steps(batch.rows, self._checker(batch))
+            batch.packed = await _taken(steps)
 
     async def put(
         self, connection: Connection, batch: Batch, *, is_inside: bool = False
@@ -173,7 +179,7 @@ class Loader(ABC):
             await self._put_slowly(connection, batch)
             return
         if not batch.is_packed:
-            self.prepare(batch)
+            await self.prepare(batch)
         try:
             await self._put_packed(connection, batch, is_inside=is_inside)
         except _GoSlowly:
@@ -365,6 +371,16 @@ def loader_of(
     """Return what stores batches in the database of *table*, see `Loader`."""
     kind = _CopyLoader if table.dialect is POSTGRESQL else _RunLoader
     return kind(table, manner, reader, everywhere)
+
+
+async def _taken(steps: Generator[None, None, T]) -> T:
+    """Return what steps lead to, with others going on in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("T", end.value)
+        await checkpoint()
 
 
 def _with(row: Row, values: dict[str, Any]) -> Row:

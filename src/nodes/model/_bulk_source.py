@@ -19,6 +19,8 @@ from collections.abc import (
 from itertools import islice
 from typing import Any, Final, cast, final
 
+from anyio.lowlevel import checkpoint
+
 from ...errors import FieldValueError, MissingFieldError
 from ...models import Model
 from ._options import as_list, came
@@ -26,6 +28,8 @@ from ._options import as_list, came
 __all__ = ["Rows", "Source", "rows_of"]
 
 _EXPECTED: Final = "rows: a list, an iterable, an asynchronous iterable or Arrow data"
+_AT_ONCE: Final = 1_000
+"""Rows that are read of an iterator before others go on: it is somebody's code."""
 _ARROW_ROWS: Final = 1_000
 """Rows of a record batch that become dicts at once."""
 
@@ -84,12 +88,12 @@ class Source:
     async def take(self, count: int) -> Sequence[Any]:
         """Return the next *count* rows; fewer only at the end.
 
-        If cancelled, rows that an asynchronous source has given may be lost.
+        If cancelled, rows that the source has given may be lost.
         """
         if self._coming is not None:
             await self._receive(self._coming, count)
         elif self._rows is not None:
-            self._waiting += islice(self._rows, count - len(self._waiting))
+            await self._draw(self._rows, count)
         else:
             start, self._at = self._at, self._at + count
             return self._list[start : start + count]
@@ -101,10 +105,20 @@ class Source:
         if self._coming is not None:
             await self._receive(self._coming, 1)
         elif self._rows is not None:
-            self._waiting += islice(self._rows, 1 - len(self._waiting))
+            await self._draw(self._rows, 1)
         else:
             return self._at >= len(self._list)
         return not self._waiting
+
+    async def _draw(self, rows: Iterator[Any], count: int) -> None:
+        """Do the same with rows that nobody waits for; others go on in between."""
+        while (n := min(count - len(self._waiting), _AT_ONCE)) > 0:
+            before = len(self._waiting)
+            self._waiting += islice(rows, n)
+            if len(self._waiting) - before < n:
+                return
+            if n == _AT_ONCE:
+                await checkpoint()
 
     async def _receive(self, coming: AsyncIterator[Any], count: int) -> None:
         """See to it that *count* rows wait, or all that are left."""

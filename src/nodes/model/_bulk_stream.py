@@ -152,7 +152,7 @@ class Stream:
                 return
             try:
                 if self._loader.is_known:
-                    self._loader.prepare(batch)
+                    await self._loader.prepare(batch)
                 if before is not None:
                     await before.wait()
                 if self._error is not None and self._error[0] < batch.start:

@@ -22,6 +22,7 @@ OWN_TABLES: Final = frozenset(
         "dataflow_migration_steps",
         "dataflow_migrations",
         "dataflow_models",
+        "dataflow_subject_keys",
     }
 )
 """Tables this package keeps for itself; nobody is shown them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from operator import itemgetter
@@ -290,6 +290,24 @@ class Packing:
                     work.take(check)
             packed, work.packed = work.packed, []
             yield from packed
+
+    def pack_by_steps(
+        self, rows: Sequence[object], check: Check
+    ) -> Generator[None, None, list[Packed]]:
+        """Do what `pack` does, and stop between some rows, for others to go on.
+
+        Raises:
+            ParameterError: What *check* raised.
+        """
+        work = _Work(self, rows, ())
+        while not work.is_over:
+            work.stop = min(work.place + FEED_STRIDE, len(rows))
+            while work.place < work.stop:
+                if not work.go_on():
+                    work.take(check)
+            if not work.is_over:
+                yield
+        return work.packed
 
     def form(self, row: Mapping[Any, Any]) -> _Form | None:
         """Return how rows with the names of *row* are packed; None if they are not."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Annotated
 
 import anyio
 import pytest
 
-from dataflow import DataFlow
+from dataflow import PII, DataFlow
+from dataflow.protection import allow
 
 SCRIPT = """
 import sys
+from typing import Annotated
 import anyio
-from dataflow import DataFlow
+from dataflow import PII, DataFlow
 
-db = DataFlow(sys.argv[1])
+db = DataFlow(sys.argv[1], privacy_keys="the key that wraps others")
 
 @db.model
 class Thing:
     n: int
-    __dataflow__ = {"audit": "changes"}
+    of: Annotated[str, PII("name")] = "somebody"
+    __dataflow__ = {"audit": "changes", "subject": True}
 
 async def write(start):
     for n in range(start, 1_000_000, 4):
@@ -50,19 +54,26 @@ def test_neither_is_there_without_the_other(database_url: str, n_lines: int) -> 
         process.kill()
 
     async def look() -> tuple[int, int]:
-        db = DataFlow(database_url)
+        allowed = [allow("unmask")]
+        db = DataFlow(
+            database_url, protection=allowed, privacy_keys="the key that wraps others"
+        )
 
         @db.model
         class Thing:
             n: int
+            of: Annotated[str, PII("name")] = "somebody"
 
-            __dataflow__ = {"audit": "changes"}  # noqa: RUF012  as users write it
+            __dataflow__ = {"audit": "changes", "subject": True}  # noqa: RUF012
 
         async with db:
             found = await db.audit.verify()
-            count = await db["Thing"].count()
+            rows = (await db["Thing"].list(limit=None))["records"]
+            for row in rows:  # each of them has the key that sealed its record
+                (made,) = await db["Thing"].history(row["id"])
+                assert made.new == row
         await db.aclose()
-        return count, found.n_events
+        return len(rows), found.n_events
 
     count, n_events = anyio.run(look)
     assert count == n_events >= n_lines

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+import warnings
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
 
 import pytest
+import structlog
+from canaries import CANARY
 from persons import declare_shop
 
 from dataflow import DataFlow
@@ -19,3 +24,23 @@ async def shop(database_url: str) -> AsyncIterator[DataFlow]:
     async with db:
         yield db
     await db.aclose()
+
+
+@pytest.fixture
+def sinks(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """Collect whatever is logged or warned of, by the package and by the clients."""
+    told: list[str] = []
+
+    def keep(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+        told.append(repr(event))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[structlog.processors.format_exc_info, keep])
+    caplog.set_level(logging.DEBUG)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield told
+        told += [str(each.message) for each in caught]
+    structlog.reset_defaults()
+    told += [repr(each.__dict__) for each in caplog.records]
+    assert CANARY not in "\n".join(told)

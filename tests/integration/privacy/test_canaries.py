@@ -2,76 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
-import warnings
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
-from typing import Annotated, Any
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
-import structlog
+from canaries import CANARY, declare, person, said
+from typer.testing import CliRunner
 
-from dataflow import PII, DataFlow, field
-from dataflow.actors import DeadLetters
+from dataflow import DataFlow
+from dataflow.actors import Actor, ActorSystem, DeadLetters, Turn
+from dataflow.cli._app import app
 from dataflow.errors import DataFlowError
 from dataflow.messages import Envelope, Operation, Request
 from dataflow.protection import allow, deny, warn
 from dataflow.sql import Result, Statement
-
-CANARY = "CANARY"
-
-
-@pytest.fixture
-def sinks(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """Collect whatever is logged or warned of, by the package and by the clients."""
-    told: list[str] = []
-
-    def keep(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-        told.append(repr(event))
-        raise structlog.DropEvent
-
-    structlog.configure(processors=[structlog.processors.format_exc_info, keep])
-    caplog.set_level(logging.DEBUG)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield told
-        told += [str(each.message) for each in caught]
-    structlog.reset_defaults()
-    told += [repr(each.__dict__) for each in caplog.records]
-    assert CANARY not in "\n".join(told)
-
-
-def declare(db: DataFlow) -> None:
-    @db.model
-    class Person:
-        code: int = field(primary_key=True)
-        mail: Annotated[str, PII("email")] = field(unique=True)
-        name: Annotated[str, PII("name")]
-        age: Annotated[int | None, PII("age")]
-        tags: Annotated[list[str], PII("tags")] = field(default_factory=list)
-        more: Annotated[dict[str, Any], PII("more")] = field(default_factory=dict)
-
-        __dataflow__ = {  # noqa: RUF012  as users write it
-            "subject": True,
-            "audit": "changes",
-            "versioned": True,
-        }
-
-    @db.model
-    class Order:
-        person_id: int = field(references="Person")
-        address: Annotated[str, PII("address")]
-
-
-def person(**other: Any) -> dict[str, Any]:
-    return {
-        "code": 1,
-        "mail": f"{CANARY}@example.org",
-        "name": CANARY,
-        "tags": [CANARY],
-        "more": {CANARY: CANARY},
-    } | other
-
 
 Call = Callable[[DataFlow], Awaitable[object]]
 
@@ -101,6 +49,18 @@ WRONG: Sequence[Call] = [
     lambda db: db["Person"].aggregate(
         {"n": {"$count": "*"}}, having={"n": {"$gt": CANARY}}
     ),
+    lambda db: db["Person"].aggregate({"n": {"$sum": "name"}}, filter={"name": CANARY}),
+    lambda db: db["Person"].aggregate(
+        {"n": {"$count": "*"}}, filter={"age": CANARY}, group_by=["mail"]
+    ),
+    lambda db: db["Person"].aggregate(
+        {"n": {"$max": "name"}}, group_by=["mail"], having={"mail": {"$in": CANARY}}
+    ),
+    lambda db: drained(db, filter={"age": CANARY}),
+    lambda db: drained(db, filter={"name": {"$regex": f"({CANARY}"}}),
+    lambda db: drained(db, filter={"mail": {"$in": [CANARY, {}]}}),
+    lambda db: drained(db, filter={"mail": CANARY}, include=["nobody"]),
+    lambda db: drained(db, filter={"more.x": {"$size": CANARY}}),
     lambda db: db["Person"].update(1, mail="taken", version=7),
     lambda db: db["Person"].update(1, mail=None),
     lambda db: db["Person"].update(1, age=CANARY),
@@ -130,6 +90,17 @@ WRONG: Sequence[Call] = [
     lambda db: db["Person"].bulk_delete(ids=[CANARY]),
     lambda db: db["Person"].bulk_delete(filter={"code": 1}),
     lambda db: db["Person"].bulk_upsert([person(code=CANARY)]),
+    lambda db: db["Person"].bulk_upsert(
+        [person(code=7), person(code=7, age=CANARY)], conflict_on=["mail"]
+    ),
+    lambda db: db["Person"].bulk_upsert([person(code=2)], conflict_on=["code"]),
+    lambda db: db["Person"].bulk_update(
+        data=[{"code": 2, "mail": f"{CANARY}@example.org"}]
+    ),
+    lambda db: db["Person"].bulk_create(row for row in [person(), {"mail": CANARY}]),
+    lambda db: db["Person"].bulk_create(
+        [person(code=9, mail=CANARY), person(code=9, mail=f"{CANARY}9")], atomic=True
+    ),
     lambda db: db["Person"].explain(filter={"age": CANARY}),
     lambda db: db["Person"].history(CANARY),
     lambda db: db["Order"].create(person_id=99, address=CANARY),
@@ -141,21 +112,8 @@ WRONG: Sequence[Call] = [
 ]
 
 
-def said(error: BaseException) -> str:
-    """Return all that may be told of an error: of it, and of what led to it."""
-    texts = [str(error), repr(error), "".join(traceback.format_exception(error))]
-    chain: list[BaseException] = [error]
-    for each in chain:
-        texts += [
-            str(each),
-            repr(each),
-            repr(each.args),
-            *getattr(each, "__notes__", ()),
-        ]
-        texts += [repr(value) for value in vars(each).values()]
-        led = (each.__cause__, each.__context__)
-        chain += [other for other in led if other is not None and other not in chain]
-    return "\n".join(texts)
+async def drained(db: DataFlow, **asked: Any) -> list[dict[str, Any]]:
+    return [row async for row in db["Person"].stream(**asked)]
 
 
 async def refusal(call: Call, db: DataFlow) -> Exception | None:
@@ -243,3 +201,130 @@ def test_no_repr_on_the_message_path_holds_a_value() -> None:
     assert repr(request) == "<Request PersonCreateNode(mail)>"
     assert waiting == "<Envelope of <Request PersonCreateNode(mail)>, waiting>"
     assert repr(statement) == "<Statement 'SELECT $1', 1 parameters>"
+
+
+async def test_no_report_of_a_bulk_node_tells_one(
+    database_url: str, sinks: list[str]
+) -> None:
+    db = DataFlow(database_url, echo=True)
+    declare(db)
+    async with db:
+        await db["Person"].create(**person())
+        rows = [person(code=n) for n in range(5)] + [person(code=9, age=CANARY)]
+        made = await db["Person"].bulk_create(rows, error_strategy="continue")
+        changed = await db["Person"].bulk_update(
+            data=[{"code": 1, "age": 7}, {"code": 77, "name": CANARY}]
+        )
+        stored = await db["Person"].bulk_upsert(
+            [person(code=3, age=CANARY)], error_strategy="continue"
+        )
+        tree = db.tree()
+    await db.aclose()
+
+    assert made["failed"] == 6
+    assert CANARY not in repr([made, changed, stored, tree])
+    assert sinks
+
+
+async def test_what_cannot_be_sealed_or_opened_tells_nothing(
+    database_url: str, sinks: list[str]
+) -> None:
+    told: list[str] = []
+    for key in ("the key that came first", "the key that came behind"):
+        db = DataFlow(database_url, echo=True, privacy_keys=key)
+        declare(db)
+        async with db:
+            calls: Sequence[Call] = (
+                lambda db: db["Person"].create(**person(age=1)),
+                lambda db: db["Person"].update(1, age=5, name=f"{CANARY}2"),
+                lambda db: db["Person"].bulk_update(
+                    filter={"code": 1}, update={"age": {"$inc": 1}}
+                ),
+                lambda db: db.privacy.rotate_keys(),
+            )
+            for call in calls:
+                error = await refusal(call, db)
+                told += [] if error is None else [said(error)]
+        await db.aclose()
+
+    assert len(told) == 4
+    assert CANARY not in "".join(told)
+    assert sinks
+
+
+async def test_no_dead_letter_tells_one(sinks: list[str]) -> None:
+    class Failing(Actor):
+        async def handle(self, turn: Turn) -> None:
+            del turn
+            failure = "of the handler"
+            raise ValueError(failure)
+
+    request = Request(
+        node="PersonCreateNode",
+        model="Person",
+        operation=Operation.CREATE,
+        parameters=person(),
+    )
+    arrived = anyio.Event()
+    async with ActorSystem() as system:
+        system.dead_letters.subscribe(lambda _: arrived.set())
+        ref = system.spawn(Failing, "failing")
+        await ref.tell(request)
+        with anyio.fail_after(10):
+            await arrived.wait()
+        letters = [*system.dead_letters]
+        seen = f"{letters!r} {system.tree()!r}"
+
+    assert len(letters) == 1
+    assert CANARY not in seen
+    assert any("dead_letter" in event for event in sinks)
+
+
+MODULE = """
+from canaries import declare
+from dataflow import DataFlow
+
+db = DataFlow({url!r}, privacy_keys="sixteen bytes or more of them")
+declare(db)
+"""
+
+
+@pytest.mark.usefixtures("sinks")
+def test_no_command_tells_one(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "canary_shop.py").write_text(MODULE.format(url=database_url))
+
+    async def fill() -> None:
+        db = DataFlow(database_url, privacy_keys="sixteen bytes or more of them")
+        declare(db)
+        async with db:
+            await db["Person"].create(**person())
+            await db["Order"].create(person_id=1, address=CANARY)
+        await db.aclose()
+
+    anyio.run(fill)
+    told: list[str] = []
+    of = ["--models", "canary_shop"]
+    try:
+        for command in (
+            ["privacy", "export", "1", *of],
+            ["privacy", "export", CANARY, *of],
+            ["privacy", "erase", "1", *of],
+            ["privacy", "erase", "1", "--mode", "anonymise", "--json", *of],
+            ["privacy", "retention", *of],
+            ["privacy", "rotate-keys", *of],
+            ["audit", "verify", "--url", database_url, "--json"],
+            ["audit", "checkpoint", "--url", database_url],
+            ["privacy", "erase", "1", "--yes", *of],
+            ["privacy", "erase", "1", "--yes", *of],
+        ):
+            sys.modules.pop("canary_shop", None)
+            result = CliRunner().invoke(app, command)
+            told.append(json.dumps([command[1], result.exit_code, result.output]))
+            assert isinstance(result.exception, SystemExit | None), told
+    finally:
+        sys.modules.pop("canary_shop", None)
+
+    assert CANARY not in "".join(told)

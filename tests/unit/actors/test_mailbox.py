@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -14,22 +13,6 @@ from dataflow.actors import Overflow
 from dataflow.actors._mailbox import Mailbox
 from dataflow.errors import MailboxClosedError, MailboxFullError
 from dataflow.messages import Envelope
-
-_made: list[Mailbox] = []
-
-
-def made(path: str, capacity: int, overflow: Overflow) -> Mailbox:
-    """Return a mailbox whose stream is given back after the test."""
-    mailbox = Mailbox(path, capacity, overflow)
-    _made.append(mailbox)
-    return mailbox
-
-
-@pytest.fixture(autouse=True)
-def give_back() -> Iterator[None]:
-    yield
-    while _made:
-        _made.pop().release()
 
 
 def envelopes(n: int) -> list[Envelope]:
@@ -51,7 +34,7 @@ def drain(mailbox: Mailbox) -> list[object]:
 def test_a_mailbox_is_a_bounded_queue(
     overflow: Overflow, capacity: int, puts: list[bool]
 ) -> None:
-    mailbox = made("/a", capacity, overflow)
+    mailbox = Mailbox("/a", capacity, overflow)
     model: deque[Envelope] = deque()
     for is_put in puts:
         if not is_put:
@@ -72,12 +55,12 @@ def test_a_mailbox_is_a_bounded_queue(
 
 def test_a_mailbox_must_hold_something() -> None:
     with pytest.raises(ValueError, match="at least 1 message, not 0"):
-        made("/a", 0, Overflow.BLOCK)
+        Mailbox("/a", 0, Overflow.BLOCK)
 
 
 def test_a_full_mailbox_tells_the_sender_to_wait_or_rejects_it() -> None:
-    blocking = made("/a", 1, Overflow.BLOCK)
-    rejecting = made("/a", 1, Overflow.REJECT)
+    blocking = Mailbox("/a", 1, Overflow.BLOCK)
+    rejecting = Mailbox("/a", 1, Overflow.REJECT)
     for mailbox in (blocking, rejecting):
         mailbox.put_nowait(Envelope(message=0))
 
@@ -88,7 +71,7 @@ def test_a_full_mailbox_tells_the_sender_to_wait_or_rejects_it() -> None:
 
 
 async def test_senders_that_wait_get_their_places_in_order() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     first, *others = envelopes(3)
     taken: list[object] = []
     mailbox.put_nowait(first)
@@ -105,7 +88,7 @@ async def test_senders_that_wait_get_their_places_in_order() -> None:
 
 
 async def test_a_sender_that_waits_is_not_overtaken() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     first, second, third = envelopes(3)
     mailbox.put_nowait(first)
     with anyio.fail_after(20):
@@ -120,7 +103,7 @@ async def test_a_sender_that_waits_is_not_overtaken() -> None:
 
 
 async def test_a_cancelled_sender_leaves_nothing_behind() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     first, second = envelopes(2)
     mailbox.put_nowait(first)
     with anyio.fail_after(20):
@@ -133,7 +116,7 @@ async def test_a_cancelled_sender_leaves_nothing_behind() -> None:
 
 
 async def test_a_sender_cancelled_before_it_got_its_place_takes_it_back() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     first, second = envelopes(2)
     mailbox.put_nowait(first)
     with anyio.fail_after(20):
@@ -152,7 +135,7 @@ async def checkpoint_shielded() -> None:
 
 
 async def test_closing_refuses_those_who_wait_and_keeps_what_is_in() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     first, second = envelopes(2)
     mailbox.put_nowait(first)
 
@@ -172,7 +155,7 @@ async def test_closing_refuses_those_who_wait_and_keeps_what_is_in() -> None:
 
 
 async def test_a_message_wakes_the_reader_but_is_not_handed_over() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     is_awake = anyio.Event()
 
     async def read() -> None:
@@ -193,7 +176,7 @@ async def test_a_message_wakes_the_reader_but_is_not_handed_over() -> None:
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_reader_cancelled_by_asyncio_itself_loses_nothing() -> None:
     """A memory object stream loses the item that it has just handed over."""
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
 
     async def read() -> None:
         await mailbox.arrival()
@@ -210,7 +193,7 @@ async def test_a_reader_cancelled_by_asyncio_itself_loses_nothing() -> None:
 
 
 async def test_discarding_finds_a_message_wherever_it_is() -> None:
-    mailbox = made("/a", 1, Overflow.BLOCK)
+    mailbox = Mailbox("/a", 1, Overflow.BLOCK)
     queued, waiting, next_, stranger = envelopes(4)
     mailbox.put_nowait(queued)
     with anyio.fail_after(20):

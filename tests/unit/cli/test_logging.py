@@ -56,6 +56,28 @@ def test_quiet_leaves_warnings(
     assert "actor_restarting" in err
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_traceback_shows_no_local_variables(
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    def fail(row: str) -> None:
+        del row
+        local = f"a {'secret'.lower()}"
+        raise ValueError(len(local))
+
+    with logging_to_stderr(as_json=as_json, is_quiet=False):
+        try:
+            fail("another secret of somebody")
+        except ValueError:
+            get_log("dataflow.test").error("batch_failed", exc_info=True)
+
+    err = capsys.readouterr().err
+    assert "ValueError" in err
+    assert "a secret" not in err
+    assert "of somebody" not in err.replace('fail("another secret of somebody")', "")
+
+
 def test_what_was_configured_before_is_back_after_it() -> None:
     def mine(*_: object) -> str:
         raise structlog.DropEvent

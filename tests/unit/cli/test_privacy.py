@@ -113,3 +113,14 @@ def test_what_cannot_be_used_is_said_without_the_key(
 
     assert refused.exit_code == 2
     assert "secret" not in refused.output
+
+
+def test_keys_are_rotated_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = privacy("rotate-keys")
+    monkeypatch.setenv("DATAFLOW_PRIVACY_KEYS", "sixteen bytes or more of them")
+    done = privacy("rotate-keys")
+
+    assert refused.exit_code == 1
+    assert "give DataFlow(privacy_keys=[new, old])" in refused.stderr
+    assert (done.stderr, done.exception) == ("", None)
+    assert (done.exit_code, done.stdout) == (0, "0 keys were wrapped anew\n")

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 import msgspec
 
-from ....audit import Version, history_of, key_statement
+from ....audit import Version, history_of, key_statement, unsealed
 from ....drivers import Connection
 from ....errors import FieldValueError
 from ....messages import Operation
@@ -88,6 +88,9 @@ class HistoryNode(ModelNode[Plan]):
         async with aclosing(connection.stream(statement, batch=_RECORDS)) as records:
             async for rows in records:
                 versions += history_of(self.model, table.dialect, rows)
+        versions = await unsealed(
+            connection, table.dialect, self.model, versions, self.database.masters
+        )
         return {"versions": versions, "record": _as_of(versions, plan.until)}
 
 

@@ -229,6 +229,23 @@ def test_a_feed_packs_no_further_than_it_is_asked(model: Model) -> None:
     assert [each.places for each in feed] == [[2], [4]]
 
 
+@pytest.mark.parametrize("n_rows", [0, 1, 3, 4, 7])
+def test_packing_by_steps_stops_between_rows_and_gives_the_same(
+    n_rows: int, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow.sql.packing._packer.FEED_STRIDE", 3)
+    rows: list[Any] = [{"code": str(n)} for n in range(n_rows)]
+    packing = packer_of(model, SQLITE).new({})
+    steps = packing.pack_by_steps(rows, refuse)
+    for _ in range(max(0, (n_rows - 1) // 3)):
+        next(steps)
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    packed: list[Packed] = end.value.value
+
+    assert [each.places for each in packed] == ([[*range(n_rows)]] if rows else [])
+
+
 def test_rows_over_eight_mebibytes_are_several_payloads() -> None:
     class File:
         data: bytes

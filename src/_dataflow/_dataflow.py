@@ -190,14 +190,21 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         self.row_security = RowSecurityView(wall, self._catalogue)
         self._records: dict[str, Records] = {}
         self._hosting = Hosting(self._database)
+        self._migrations = Migrations(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            is_fixed=existing_schema_mode,
+        )
         self.tenants = Tenants(
             self._database,
             self._hosting,
             self._catalogue,
             self._tenancy,
             Rows(self._records),
+            migrations=self._migrations,
         )
-        self.audit = Audit(self._database, self._hosting)
+        self.audit = Audit(self._database, self._hosting, self._catalogue)
         self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
@@ -206,12 +213,6 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         if not may_create:
             off = "existing_schema_mode=True or auto_migrate=False"
         self._registry = Registry(self._hosting, self._catalogue, self._adopt, off)
-        self._migrations = Migrations(
-            self._database,
-            self._hosting,
-            self._catalogue,
-            is_fixed=existing_schema_mode,
-        )
 
     def __repr__(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar, final
 
@@ -152,7 +153,9 @@ async def _with_all_rows(
     engine = _engine(host)
     if database.row_security is None:
         return await function(engine.driver(database))
-    driver = engine.connect(database, options_for_all_rows(database.url.options))
+    database.check_open()
+    url = replace(database.url, options=options_for_all_rows(database.url.options))
+    driver = engine.connect_to(url, pool_size=database.pool_size, echo=database.echo)
     try:
         return await function(driver)
     finally:

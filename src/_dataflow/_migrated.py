@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._migrations import Migrations
+from .tenants import OnTenant, Tenants
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ..schema.migration import Plan
@@ -18,6 +19,7 @@ class MigratedDatabase:
     """The part of a DataFlow that migrates; none is made by itself."""
 
     _migrations: Migrations
+    tenants: Tenants
 
     @property
     def migrations(self) -> Migrations:
@@ -33,6 +35,9 @@ class MigratedDatabase:
         backup_before_migration: bool | str | Path = False,
         rollback_on_error: bool = True,
         drops: Collection[str] = (),
+        tenant: str | None = None,
+        keep_going: bool = False,
+        on_tenant: OnTenant | None = None,
     ) -> tuple[bool, list[Plan]]:
         """Make the tables what the models ask: show how, ask, and do it.
 
@@ -54,10 +59,17 @@ class MigratedDatabase:
                 so whatever is said.
             drops: Tables to drop, and columns, as ``table.column``, that are dropped
                 rather than renamed.
+            tenant: Migrate only the tables of this tenant, where each has tables of its
+                own; without it those that are no tenant's alone, and then all tenants,
+                one after the other.
+            keep_going: Go on with the next tenant where one fails.
+            on_tenant: Called with each tenant that is done, how many that makes, and of
+                how many.
 
         Returns:
             Whether it was done (with *dry_run*, whether it would be), and what there
-            was to do: one plan, or none if nothing is to be done.
+            was to do: one plan, or none if nothing is to be done; and one for tenants
+            with the same to do.
 
         Raises:
             RiskLevelError: No level of risk has this name.
@@ -71,8 +83,14 @@ class MigratedDatabase:
             BackupError: No backup could be made.
             HistoryEditedError: The ledger of migrations was edited.
             DriverError: The database could not be reached.
+            TenantMigrationError: Some tenants were not migrated; says which. Calling it
+                again goes on.
+            UnknownTenantError: There is no such tenant.
         """
-        return await self._migrations.ask_and_apply(
+        migrations = self._migrations
+        if tenant is not None:
+            migrations = migrations.of_tenant(tenant)
+        is_done, plans = await migrations.ask_and_apply(
             dry_run=dry_run,
             auto_confirm=auto_confirm,
             max_risk_level=max_risk_level,
@@ -80,3 +98,16 @@ class MigratedDatabase:
             rollback_on_error=rollback_on_error,
             drops=drops,
         )
+        if tenant is not None or not self.tenants.are_apart or not (is_done or dry_run):
+            return is_done, plans
+        are_done, more = await self.tenants.ask_and_migrate(
+            dry_run=dry_run,
+            auto_confirm=auto_confirm,
+            max_risk_level=max_risk_level,
+            backup=backup_before_migration,
+            rollback_on_error=rollback_on_error,
+            drops=drops,
+            keep_going=keep_going,
+            on_tenant=on_tenant,
+        )
+        return is_done and are_done, [*plans, *more]

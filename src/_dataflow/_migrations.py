@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, TypeVar, final
 from anyio import to_thread
 from msgspec.structs import replace
 
-from ..actors import Turn, compose
 from ..drivers import Driver
 from ..errors import (
     MigrationBlockedError,
     MigrationConfirmationError,
     SchemaProtectedError,
+    TenantScopeError,
 )
-from ..messages import Envelope, Operation, Request, acting
 from ..models import Model
 from ..nodes import Catalogue, Database
 from ..row_security import ensure_policies
-from ..sql import POSTGRESQL
+from ._guarded import MIGRATE, guarded
 from ._hosting import Hosting
+from ._migration_place import MigrationPlace, SharedTables, TenantTables
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ..schema.migration import Entry, Migrator, OnStep, Permission, Plan, Target
@@ -31,6 +31,7 @@ __all__ = ["Migrations"]
 
 T = TypeVar("T")
 
+_WHO = "a migration"
 _YES = frozenset({"y", "yes"})
 
 
@@ -43,6 +44,7 @@ class Migrations:
         hosting: Where calls about it run.
         catalogue: The models.
         is_fixed: Whether the schema is never to be changed.
+        place: Which of its tables; those that are no tenant's alone by default.
     """
 
     def __init__(
@@ -52,12 +54,34 @@ class Migrations:
         catalogue: Catalogue,
         *,
         is_fixed: bool,
+        place: MigrationPlace | None = None,
     ) -> None:
         self._database = database
         self._hosting = hosting
         self._catalogue = catalogue
         self._is_fixed = is_fixed
+        self._place = place or SharedTables(hosting, catalogue)
         self._known: tuple[tuple[Model, ...], Target] | None = None
+
+    def of_tenant(self, tenant: str) -> Migrations:
+        """Return the same for the tables of one tenant, where each has tables.
+
+        Raises:
+            TenancyError: Tenants share tables, or there can be none of this name.
+        """
+        apart = self._database.apart
+        if apart is None:
+            problem = "tenants share the tables of the database: migrate that"
+            raise TenantScopeError(_WHO, problem)
+        apart.url(tenant)  # checks the name
+        place = TenantTables(self._database, self._hosting, self._catalogue, tenant)
+        return Migrations(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            is_fixed=self._is_fixed,
+            place=place,
+        )
 
     # -- looking ----------------------------------------------------------------
 
@@ -226,8 +250,7 @@ class Migrations:
         """
         from ..schema.migration import target_of  # noqa: PLC0415  # see above
 
-        # The tables of tenants that are kept apart are in places of their own.
-        models = tuple(m for m in self._catalogue.models.values() if not m.is_apart)
+        models = self._place.models
         if self._known is None or self._known[0] != models:
             self._known = models, target_of(models, self._database.url.dialect)
         return self._known[1]
@@ -244,7 +267,7 @@ class Migrations:
         async def work(driver: Driver) -> T:
             return await call(Migrator(driver, wanted, drops=drops))
 
-        return await self._hosting.with_all_rows(work)
+        return await self._place.run(work)
 
     async def _raise_walls(self, driver: Driver) -> None:
         """Make the policies of tables that came, or came anew."""
@@ -259,51 +282,33 @@ class Migrations:
         Raises:
             WriteBlockedError: One of them refused.
         """
-        layers, envelopes = self._database.interceptors, self._envelopes(drops)
 
-        async def guarded(migrator: Migrator) -> T:
+        async def by_way_of_layers(migrator: Migrator) -> T:
             outcome: list[T] = []
 
-            async def handle(turn: Turn) -> None:
-                if len(turn) < len(envelopes):
-                    return  # what is refused for one table is not begun
+            async def work() -> None:
                 outcome.append(await call(migrator))
-                for envelope in turn:
-                    envelope.reply({})
 
-            await compose(layers, handle)(Turn("migration", envelopes))
-            for envelope in envelopes:
-                if envelope.error is not None:
-                    raise envelope.error
+            await guarded(
+                self._database.interceptors,
+                MIGRATE,
+                self._tables(drops),
+                work,
+                node="Migration",
+                reason="a migration",
+            )
             return outcome[0]
 
-        outcome = await self._run(guarded if layers else call, drops)
+        outcome = await self._run(by_way_of_layers, drops)
         if self._database.row_security is not None:
             await self._hosting.with_all_rows(self._raise_walls)
         return outcome
 
-    def _envelopes(self, drops: Collection[str]) -> list[Envelope]:
-        """Return a message for each table, which says that its schema changes."""
+    def _tables(self, drops: Collection[str]) -> list[str]:
+        """Return the tables whose schema may change."""
         names = {table.name for table in self._target().schema.tables}
         names |= {name.partition(".")[0] for name in drops}
-        scope = acting.get()
-        return [
-            Envelope(
-                message=Request(
-                    node="Migration",
-                    model="*",
-                    operation=Operation.SQL,
-                    parameters={
-                        "query": f"ALTER TABLE {POSTGRESQL.quote(name)} "
-                        "ADD COLUMN migrated integer"
-                    },
-                ),
-                principal=None if scope is None else scope.principal,
-                tenant=None if scope is None else scope.tenant,
-                scope=scope,
-            )
-            for name in sorted(names) or ["*"]
-        ]
+        return sorted(names) or ["*"]
 
     async def _confirm(self, plan: Plan) -> bool:
         """Show the plan and ask.
@@ -312,14 +317,15 @@ class Migrations:
             MigrationConfirmationError: There is no terminal to ask on.
         """
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise MigrationConfirmationError(self._command())
+            raise MigrationConfirmationError(self.command())
         sys.stdout.write(f"{plan.describe()}\n")
         answer = await to_thread.run_sync(
             input, "Apply this migration? [y/N] ", abandon_on_cancel=True
         )
         return answer.strip().lower() in _YES
 
-    def _command(self) -> str:
+    def command(self) -> str:
+        """Return the command that does it, for whoever has no terminal to be asked on."""
         models = tuple(self._catalogue.models.values())
         module = models[-1].python_type.__module__ if models else "your.module"
         url = self._database.url.safe

@@ -11,7 +11,7 @@ from typing import Final, final
 from ..audit import SubjectKeys
 from ..errors import PrivacyError, nearest
 from ..models import Model
-from ..nodes import Catalogue, Database, Engine, Host, Lease
+from ..nodes import Catalogue, Database, Engine, Host, Lease, sender
 from ..privacy import (
     MODES,
     Eraser,
@@ -256,7 +256,10 @@ class Privacy:
     ) -> Erasure:
         map_ = self._map(model)
         whose = key_of(map_.subject, key)
-        models = [*self._catalogue.models.values()]
+        # Where tenants have places, models are in these or in the database itself.
+        is_apart = map_.subject.is_apart
+        every = self._catalogue.models.values()
+        models = [each for each in every if each.is_apart == is_apart]
         async with self._begin(host, models, write=not is_dry) as lease:
             eraser = Eraser(lease, self._nodes, map_, models, mode=mode, is_dry=is_dry)
             return await eraser.erase(whose)
@@ -293,9 +296,12 @@ class Privacy:
                 problem = "it has no retention: declare one in __dataflow__"
                 raise PrivacyError(name, problem)
         found = [each for each in models.values() if each.privacy.retention is not None]
-        return [
+        aging = [
             each for each in children_first(found) if not names or each.name in names
         ]
+        for each in aging:
+            self._tenant(each)  # before anything is done
+        return aging
 
     @asynccontextmanager
     async def _begin(
@@ -306,29 +312,33 @@ class Privacy:
         write: bool,
     ) -> AsyncGenerator[Lease]:
         assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-        for model in models:
-            self._refuse_unreached(model)
-        async with host.lease(self._database, models, write=write) as lease:
+        tenants = [self._tenant(model) for model in models]
+        tenant = next((each for each in tenants if each is not None), None)
+        async with host.lease(
+            self._database, models, write=write, tenant=tenant
+        ) as lease:
             yield lease
 
-    def _refuse_unreached(self, model: Model) -> None:
-        """Refuse a model of whose rows only a part would be found.
+    def _tenant(self, model: Model) -> str | None:
+        """Return for whom its rows are looked at, where it matters to find them.
 
         What is not seen would stay, and pass for erased; or go, and not be archived.
+
+        Raises:
+            PrivacyError: Nobody said, so only a part would be found.
         """
-        problem = None
-        if model.is_apart:
-            problem = (
-                "each tenant has a database of its own, and these operations look at "
-                "one: run them with a DataFlow of the tenant's URL"
-            )
-        elif model.has_tenants and self._database.row_security is not None:
-            problem = (
-                "its rows are behind row_security, which these operations do not see "
-                "past: delete or change the rows by their nodes"
-            )
-        if problem is not None:
-            raise PrivacyError(model.name, problem)
+        is_behind = model.has_tenants and self._database.row_security is not None
+        if not (model.is_apart or is_behind):
+            return None
+        tenant = sender().tenant
+        if tenant is not None:
+            return tenant
+        where = "in places of their own" if model.is_apart else "behind row_security"
+        problem = (
+            f"the rows of its tenants are {where}: work for one tenant after the other, "
+            "in a block of db.tenant(...)"
+        )
+        raise PrivacyError(model.name, problem)
 
 
 async def _rotate(host: Host, database: Database) -> int:

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from ..actors import current_turn
 from ..drivers import DatabaseUrl
 from ..errors import TenantMismatchError
 from ..messages import CrossTenant, Scope, acting, plain_context
+from ..nodes import sender
 from ..protection import Override
 from ..sql import SQLITE
 
@@ -44,7 +44,7 @@ def act(
         TypeError: The context holds more than plain values.
         TenantMismatchError: It acts for another tenant already.
     """
-    outer = _outer()
+    outer = sender()
     if tenant is not None and outer.tenant not in (None, tenant):
         owner, place = "a block", "tenant"
         raise TenantMismatchError(owner, place)
@@ -61,25 +61,6 @@ def act(
         yield
     finally:
         acting.reset(token)
-
-
-def _outer() -> Scope:
-    """Return for whom the running code acts already."""
-    scope = acting.get()
-    if scope is not None:
-        return scope
-    turn = current_turn.get()
-    if turn is None or turn.is_over:
-        return Scope()
-    inherited: Scope = turn.agreed("scope") or Scope()
-    return Scope(
-        principal=turn.agreed("principal"),
-        tenant=turn.agreed("tenant"),
-        context=inherited.context,
-        waivers=inherited.waivers,
-        pins=inherited.pins,
-        cross_tenant=inherited.cross_tenant,
-    )
 
 
 @asynccontextmanager

@@ -214,7 +214,8 @@ class TenantMigrationError(DataFlowError):
         left = f", {len(self.left)} not tried" if self.left else ""
         return (
             f"{len(self.problems)} tenants were not migrated ({len(self.done)} were"
-            f"{left}): {failed}"
+            f"{left}): {failed}; mend that and migrate again, which goes on with those "
+            "that are left"
         )
 
 

@@ -10,15 +10,18 @@ from ._function import FunctionNode
 from ._lease import Lease
 from ._node import Host, Node, Port
 from ._registry import NodeRegistry, registry
+from ._sender import sender
 from .limits import GivenLimits, Limits, TenantLimits
 from .model import KINDS, ModelNode
 from .raw import SqlNode, databases
 from .streams import BATCH_SIZE, IDLE_S, Call, Channel, RecordStream
+from .tenants import Apart
 
 __all__ = [
     "BATCH_SIZE",
     "IDLE_S",
     "KINDS",
+    "Apart",
     "Call",
     "Catalogue",
     "Channel",
@@ -40,4 +43,5 @@ __all__ = [
     "TenantLimits",
     "databases",
     "registry",
+    "sender",
 ]

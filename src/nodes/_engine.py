@@ -8,9 +8,12 @@ last, the bridge to the clients after them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from functools import partial
 from itertools import count
 from typing import Any, Self, final
@@ -25,6 +28,7 @@ from ..actors import (
     Lanes,
     NewSignal,
     Snapshot,
+    SupervisorRef,
     current_turn,
 )
 from ..drivers import (
@@ -38,7 +42,7 @@ from ..drivers import (
 )
 from ..errors import ClosedError
 from ..models import Model
-from ..sql import POSTGRESQL, Statement
+from ..row_security import reach_of_tenant
 from ._actor_pool import ActorPool
 from ._database import Database
 from ._function import FunctionActor, FunctionNode
@@ -56,8 +60,6 @@ __all__ = ["Engine"]
 
 _ALONE = 2
 """Connections for a single job: one that writes, and one that reads."""
-_SNAPSHOT = Statement("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
 _SHUTDOWN_GRACE_S = 4.0
 """Longest orderly shutdown, in seconds; the background host allows 5."""
 
@@ -206,6 +208,25 @@ class Engine(AsyncContextManagerMixin):
         """
         return self._tenants(database).using(tenant)
 
+    @asynccontextmanager
+    async def alone(self, database: Database, tenant: str) -> AsyncGenerator[Driver]:
+        """Give connections of the caller's own to the place of a tenant.
+
+        Plain names mean the tenant's tables there. The place is not closed meanwhile.
+
+        Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
+            DriverError: It could not be reached.
+        """
+        async with self.using(database, tenant):
+            assert database.apart is not None, "it has places"  # noqa: S101
+            driver = database.apart.alone(tenant, self.connect_to)
+            try:
+                yield driver
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await driver.aclose()
+
     async def close_tenant(self, database: Database, tenant: str) -> None:
         """Close the place of a tenant when it is no longer used; idempotent."""
         if database in self._tenant_places:
@@ -218,10 +239,13 @@ class Engine(AsyncContextManagerMixin):
 
     # -- databases ---------------------------------------------------------------
 
-    def _place(self, database: Database) -> Place:
+    def _check_open(self) -> None:
         if not self._is_open:
             name = "the engine"
             raise ClosedError(name)
+
+    def _place(self, database: Database) -> Place:
+        self._check_open()
         database.check_open()
         place = self._places.get(database)
         if place is None:
@@ -278,13 +302,25 @@ class Engine(AsyncContextManagerMixin):
         """
         return self._place(database).driver
 
-    def connect_to(self, url: DatabaseUrl) -> Driver:
-        """Return connections of the caller's own, who closes them; none is made yet."""
-        return connect(url, self._bridge, pool_size=_ALONE)
+    def connect_to(
+        self, url: DatabaseUrl, *, pool_size: int = _ALONE, echo: bool = False
+    ) -> Driver:
+        """Return connections of the caller's own, who closes them; none is made yet.
+
+        Raises:
+            ClosedError: The engine has stopped.
+        """
+        self._check_open()
+        return connect(url, self._bridge, pool_size=pool_size, echo=echo)
 
     @asynccontextmanager
     async def lease(
-        self, database: Database, models: Sequence[Model], *, write: bool = True
+        self,
+        database: Database,
+        models: Sequence[Model],
+        *,
+        write: bool = True,
+        tenant: str | None = None,
     ) -> AsyncGenerator[Lease]:
         """Return a block with one transaction, in which nodes of *models* work.
 
@@ -296,47 +332,49 @@ class Engine(AsyncContextManagerMixin):
             models: Whose tables are seen to first, outside of the transaction.
             write: False promises only to read; on PostgreSQL everything is as of one
                 moment then, as it is on SQLite.
+            tenant: Whose rows, where each tenant has tables of its own, or policies of
+                the database tell them apart; the sender has to act for it.
 
         Raises:
+            TenancyError: There is no such tenant, or its place is not its own.
             DriverError: The database refused, or could not be reached.
         """
-        place = self._place(database)
-        for model in models:
-            await place.prepare(model)
+        async with AsyncExitStack() as stack:
+            place, at = self._place(database), None
+            if tenant is not None and database.apart is not None:
+                home = await stack.enter_async_context(self.using(database, tenant))
+                place, at = home.place, home
+            for model in models:
+                await place.prepare(model if at is None else at.model(model))
+            connection = await stack.enter_async_context(
+                place.driver.acquire(write=write)
+            )
+            wall = database.row_security
+            reach = None if wall is None or tenant is None else reach_of_tenant(tenant)
+            opening = None if reach is None else reach.opening
+            await stack.enter_async_context(
+                connection.transaction()
+                if write
+                else connection.snapshot(opening=opening)
+            )
+            if write and reach is not None:
+                await connection.run((reach.statement,))
+            supervisor = await stack.enter_async_context(self._team(place))
+            driver = LeasedDriver(place.driver, connection)
+            yield Lease(driver, supervisor, database, at)
+
+    @asynccontextmanager
+    async def _team(self, place: Place) -> AsyncGenerator[SupervisorRef]:
+        """Give a supervisor for the actors of one transaction.
+
+        They have stopped when it ends: nothing may run on its connection then.
+        """
         supervisor = place.supervisor.supervisor(f"lease-{next(self._numbers)}")
         try:
-            async with (
-                place.driver.acquire(write=write) as connection,
-                connection.transaction(),
-            ):
-                if not write and place.driver.dialect is POSTGRESQL:
-                    await connection.run((_SNAPSHOT,))
-                driver = LeasedDriver(place.driver, connection)
-                try:
-                    yield Lease(driver, supervisor, database)
-                finally:
-                    # Nothing may run on the connection when its transaction ends.
-                    with anyio.CancelScope(shield=True):
-                        await supervisor.stop()
+            yield supervisor
         finally:
             with anyio.CancelScope(shield=True):
                 await supervisor.stop()
-
-    def connect(self, database: Database, options: Mapping[str, str]) -> Driver:
-        """Return other connections to a database, for the caller to close.
-
-        Args:
-            database: Which.
-            options: Said in place of those of its URL.
-
-        Raises:
-            ClosedError: The engine has stopped, or the database is closed.
-        """
-        self._place(database)
-        url = replace(database.url, options=options)
-        return connect(
-            url, self._bridge, pool_size=database.pool_size, echo=database.echo
-        )
 
     async def ping(self, database: Database) -> None:
         """Make a connection, unless there is one.

@@ -10,7 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, final
@@ -18,13 +18,15 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from ..actors import ActorRef, Handler, SupervisorRef, Turn, current_turn
+from ..actors import ActorRef, Handler, SupervisorRef, Turn
+from ..audit import AuditedDriver, Facts
 from ..drivers import Connection, Driver, LentDriver
 from ..errors import TenantRequiredError
-from ..messages import Scope, acting
 from ..models import Model
-from ..sql import Table, Terms, Undecided, table_of
+from ..sql import ALL, Table, Terms, Undecided, table_of
 from ._database import Database
+from ._sender import sender
+from ._tenant_place import TenantPlace
 from .model import BulkActor, BulkNode, ModelNode, NodeActor, Triggers
 
 __all__ = ["Lease"]
@@ -38,6 +40,7 @@ class Lease:
         driver: Gives its connection, to whoever asks.
         supervisor: Under which its actors live.
         database: Whose layers are around them.
+        home: The place of the tenant, where each has one.
 
     Attributes:
         connection: In the transaction.
@@ -47,7 +50,11 @@ class Lease:
     """
 
     def __init__(
-        self, driver: LeasedDriver, supervisor: SupervisorRef, database: Database
+        self,
+        driver: LeasedDriver,
+        supervisor: SupervisorRef,
+        database: Database,
+        home: TenantPlace | None = None,
     ) -> None:
         self.connection = driver.connection
         self.dialect = driver.dialect
@@ -56,11 +63,12 @@ class Lease:
         self._driver = driver
         self._supervisor = supervisor
         self._database = database
-        sender = _sender()
+        self._home = home
+        whose = sender()
         # One run: by one set of rules, for one tenant, within one budget.
-        self._scope = sender.of_run()
-        self._principal = sender.principal
-        self._tenant = sender.tenant
+        self._scope = whose.of_run()
+        self._principal = whose.principal
+        self._tenant = whose.tenant
         self._refs: dict[ModelNode[Any], ActorRef] = {}
 
     async def ask(self, node: ModelNode[Any], /, **given: Any) -> dict[str, Any]:  # noqa: ANN401  # the node checks them
@@ -89,14 +97,72 @@ class Lease:
         Raises:
             TenantRequiredError: Its rows have tenants, and the sender acts for none.
         """
-        table = table_of(model, self.dialect).stored
+        return self._of_sender(table_of(self._here(model), self.dialect).stored)
+
+    async def count(self, model: Model) -> int:
+        """Return how many rows of *model* the sender has, deleted ones included."""
+        (result,) = await self.connection.run((self.table(model).count(),))
+        return int(result.rows[0][0])
+
+    async def rows(
+        self, model: Model, batch: int
+    ) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Yield the rows of *model* that the sender has, deleted ones too, by key.
+
+        It looks past rules: for whom those let read everything.
+        """
+        table = self.table(model)
+        query = table.select(ALL, order=table.key_order)
+        async with self.connection.stream(query, batch=batch) as batches:
+            async for rows in batches:
+                yield [table.decode(row) for row in rows]
+
+    async def restore(
+        self, model: Model, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]
+    ) -> None:
+        """Give rows, by their keys, values that else only nodes make.
+
+        It is audited like a change by a node. For who stores again what was stored.
+        """
+        if not rows:
+            return
+        here = self._here(model)
+        free = replace(here, deleted_field=None, version_field=None)
+        table = self._of_sender(table_of(free, self.dialect))
+        driver: Driver = self._driver
+        if model.audit != "off":
+            facts = Facts(
+                node="tenants",
+                operation="import",
+                principal=self._principal,
+                tenant=self._tenant,
+                run=self.run_id,
+            )
+            driver = AuditedDriver(
+                driver,
+                here,
+                facts,
+                self._database.audit_key,
+                masters=self._database.masters,
+            )
+        async with driver.acquire() as connection:
+            await connection.run(
+                [table.update_key(key, values) for key, values in rows]
+            )
+
+    def _here(self, model: Model) -> Model:
+        return model if self._home is None else self._home.model(model)
+
+    def _of_sender(self, table: Table) -> Table:
         if not isinstance(table, Undecided):
             return table
         if self._tenant is None:
-            raise TenantRequiredError(model.name)
+            raise TenantRequiredError(table.model.name)
         return table.of(self._tenant)
 
     def _spawn(self, node: ModelNode[Any]) -> ActorRef:
+        if self._home is not None and node.model.is_apart:
+            node = self._home.at(node)
         triggers = Triggers(self._driver)
         make = (
             partial(BulkActor, node, self._driver, _ready, triggers)
@@ -136,20 +202,6 @@ class LeasedDriver(LentDriver):
         """Return 1: its messages come one by one."""
         del write
         return 1
-
-
-def _sender() -> Scope:
-    """Return for whom the running code acts."""
-    scope = acting.get()
-    if scope is not None:
-        return scope
-    turn = current_turn.get()
-    if turn is None or turn.is_over:
-        return Scope()
-    found: Scope = turn.agreed("scope") or Scope()
-    return replace(
-        found, principal=turn.agreed("principal"), tenant=turn.agreed("tenant")
-    )
 
 
 async def _ready() -> None:

@@ -27,28 +27,31 @@ class TenantPlace:
         tenant: Whose.
         place: What an engine has of it.
         apart: What models are like there.
+
+    Attributes:
+        place: What an engine has of it.
     """
 
     def __init__(self, tenant: str, place: Place, apart: Apart) -> None:
         self.tenant = tenant
-        self._place = place
+        self.place = place
         self._apart = apart
         self._refs: dict[object, ActorRef] = {}
 
     @property
     def database(self) -> Database:
         """The tenant's."""
-        return self._place.database
+        return self.place.database
 
     @property
     def driver(self) -> Driver:
         """The engine's connections to it."""
-        return self._place.driver
+        return self.place.driver
 
     @property
     def is_idle(self) -> bool:
         """Whether no stream reads from it."""
-        return self._place.channels.is_idle
+        return self.place.channels.is_idle
 
     def model(self, model: Model) -> Model:
         """Return *model* as it is here."""
@@ -56,17 +59,19 @@ class TenantPlace:
 
     async def prepare(self, model: Model) -> None:
         """See to it that the table of *model* is there; see `Place.prepare`."""
-        await self._place.prepare(self.model(model))
+        await self.place.prepare(self.model(model))
 
     def ref(self, node: ModelNode[Any] | SqlNode) -> ActorRef:
         """Return the address of the actor that serves a node here."""
         known = self._refs.get(node)
         if known is None:
-            here: ModelNode[Any] | SqlNode = node
-            if isinstance(node, ModelNode):
-                here = node.at(self.database, self.model(node.model))
-            known = self._refs[node] = self._place.address(here)
+            here = self.at(node) if isinstance(node, ModelNode) else node
+            known = self._refs[node] = self.place.address(here)
         return known
+
+    def at(self, node: ModelNode[Any]) -> ModelNode[Any]:
+        """Return the node that does here what *node* does."""
+        return node.at(self.database, self.model(node.model))
 
 
 class OpenPlace(Protocol):

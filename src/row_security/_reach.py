@@ -18,7 +18,7 @@ import msgspec
 from ..messages import Envelope
 from ..sql import TENANTS, Statement
 
-__all__ = ["READS_ALL", "TENANT", "WRITES_ALL", "Reach", "reach_of"]
+__all__ = ["READS_ALL", "TENANT", "WRITES_ALL", "Reach", "reach_of", "reach_of_tenant"]
 
 TENANT: Final = "dataflow.tenant"
 """The setting with the name of the tenant."""
@@ -59,6 +59,11 @@ WRITES_ALL: Final = Reach(TENANTS, "write")
 @lru_cache(_KEPT)
 def _of(tenant: str) -> Reach:
     return Reach(TENANT, tenant)
+
+
+def reach_of_tenant(tenant: str) -> Reach:
+    """Return what reaches the rows of one tenant."""
+    return _of(tenant)
 
 
 def reach_of(envelope: Envelope) -> Reach:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ._database_places import DatabasePlaces, TenantUrl
+from ._database_places import Connect, DatabasePlaces, TenantUrl
 from ._gate import TenantGate
 from ._name import check_name, check_place_name
-from ._places import Connect, Places
 from ._raw_sql import RawSqlTenancy
 from ._register import MODEL, Register
 from ._states import FRESH_S, TenantStates
@@ -17,7 +16,6 @@ __all__ = [
     "Act",
     "Connect",
     "DatabasePlaces",
-    "Places",
     "RawSqlTenancy",
     "Register",
     "State",

@@ -26,14 +26,16 @@ from ..models import Model
 from ..sql import POSTGRESQL, SQLITE, Statement
 from ._name import check_identifier, check_place_name
 from ._owner import check_owner, claim, is_owned
-from ._places import Connect
 from ._raw_sql import RawSqlTenancy
 from ._states import TenantStates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-__all__ = ["DatabasePlaces", "TenantUrl"]
+__all__ = ["Connect", "DatabasePlaces", "TenantUrl"]
+
+Connect = Callable[[DatabaseUrl], Driver]
+"""Makes connections for a single job; whoever calls it closes them."""
 
 TenantUrl = str | Callable[[str], str]
 """A URL with ``{tenant}`` in it, or a function from the name of a tenant to its URL."""
@@ -154,8 +156,8 @@ class DatabasePlaces:
             self.url(tenant), bridge, pool_size=self.pool_size, echo=echo
         )
 
-    def connect_alone(self, tenant: str, connect: Connect) -> Driver:
-        """Return connections to its database; to be closed."""
+    def alone(self, tenant: str, connect: Connect) -> Driver:
+        """Return connections to its database, for whoever calls it to close."""
         return connect(self.url(tenant))
 
     async def check(self, driver: Driver, tenant: str) -> None:

@@ -163,6 +163,23 @@ class Register:
             raise TenantStateError(name, found.state, step.done)
         return found
 
+    async def note(self, act: Act, name: str, reason: str | None) -> Tenant:
+        """Write down that something was done to a tenant, which stays what it is.
+
+        Raises:
+            UnknownTenantError: There is none.
+            TenantStateError: It is neither served nor suspended.
+        """
+        there = [str(State.ACTIVE), str(State.SUSPENDED)]
+        where = parse({"name": name, "state": {"$in": there}}, MODEL)
+        changes = {"updated_at": datetime.now(UTC)}
+        async with self._audited(act, name, reason).acquire() as connection:
+            (result,) = await connection.run((self._table.update(where, changes),))
+        found = await self._found(name)
+        if not result.count:
+            raise TenantStateError(name, found.state, f"{act}ed")
+        return found
+
     async def _found(self, name: str) -> Tenant:
         found = (await self.read([name])).get(name)
         if found is None:

@@ -40,6 +40,7 @@ class Act(StrEnum):
     IMPORTED = "imported"
     SUSPEND = "suspend"
     RESUME = "resume"
+    EXPORT = "export"
     DELETE = "delete"
     DELETED = "deleted"
 
@@ -99,7 +100,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it is what it is, as whoever did it said; or None.
         place: Where its rows are, without a password.
         created_at: When it was made, in UTC.
-        updated_at: When it became what it is, in UTC.
+        updated_at: When something was done to it last, in UTC.
     """
 
     name: str

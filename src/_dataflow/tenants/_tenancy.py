@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Self, final
+from typing import Final, Literal, Self, final, get_args
 
 from ...drivers import DatabaseUrl
 from ...errors import UrlError, nearest
 from ...models import Model
 from ...tenancy import (
     DatabasePlaces,
-    Places,
     RawSqlTenancy,
     TenantGate,
     TenantStates,
@@ -17,10 +16,12 @@ from ...tenancy import (
     check_name,
     check_place_name,
 )
+from ._places import Places
 
-__all__ = ["KINDS", "Tenancy"]
+__all__ = ["KINDS", "Kind", "Tenancy"]
 
-KINDS: Final = ("row", "database")
+Kind = Literal["row", "database"]
+KINDS: Final = get_args(Kind)
 
 
 @final
@@ -40,13 +41,13 @@ class Tenancy:
 
     def __init__(
         self,
-        kind: str,
+        kind: Kind,
         places: Places | None,
         states: TenantStates,
         *,
         is_strict: bool,
     ) -> None:
-        self.kind = kind
+        self.kind: Kind = kind
         self.places = places
         self.states = states
         self.is_strict = is_strict
@@ -56,7 +57,7 @@ class Tenancy:
     @classmethod
     def declared(
         cls,
-        kind: str,
+        kind: Kind,
         base: DatabaseUrl,
         url: TenantUrl | None,
         *,

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, final
+from collections.abc import Callable
+from typing import final
 
 import anyio
 import msgspec
 
-from ...audit import ensure_audit
 from ...errors import (
-    SchemaProtectedError,
     TenantConfirmationError,
     TenantExistsError,
-    TenantScopeError,
     UnknownTenantError,
 )
-from ...messages import Operation, acting
-from ...nodes import Catalogue, Database, Engine, Host
+from ...nodes import Catalogue, Database, Engine
 from ...telemetry import get_log
-from ...tenancy import FRESH_S, MODEL, Act, Register, State, Tenant
+from ...tenancy import FRESH_S, Act, Register, State, Tenant
+from .._guarded import DROP, ask_for_rows, guarded, only_asking
 from .._hosting import Hosting
+from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
-from ._guarded import envelopes_of, guarded_drop, pass_layers
 from ._limits import LimitedTenants
+from ._migrating import MigratedTenants
+from ._ported import PortedTenants
 from ._tenancy import Tenancy
 
 __all__ = ["Deletion", "Tenants"]
-
-T = TypeVar("T")
 
 _log = get_log("dataflow.tenancy")
 
@@ -52,7 +49,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Tenants(LimitedTenants):
+class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
     """Makes, suspends, exports, deletes and limits tenants; ``db.tenants`` gives it.
 
     What a tenant is stands in the table ``dataflow_tenants`` of the database, and each
@@ -65,6 +62,7 @@ class Tenants(LimitedTenants):
         catalogue: The models.
         tenancy: How tenants are kept apart.
         rows: Asks the nodes of models.
+        migrations: Of the tables that are no tenant's alone.
     """
 
     def __init__(
@@ -74,11 +72,14 @@ class Tenants(LimitedTenants):
         catalogue: Catalogue,
         tenancy: Tenancy,
         rows: Rows,
+        *,
+        migrations: Migrations,
     ) -> None:
         super().__init__(database, hosting)
         self._catalogue = catalogue
         self._tenancy = tenancy
         self._rows = rows
+        self._migrations = migrations
 
     # -- looking ----------------------------------------------------------------
 
@@ -237,55 +238,6 @@ class Tenants(LimitedTenants):
 
     # -- within -----------------------------------------------------------------
 
-    async def _call(self, function: Callable[[Engine, Register], Awaitable[T]]) -> T:
-        _refuse_inside()
-        return await self._hosting.call(self._with_register, function)
-
-    async def _with_register(
-        self, host: Host, function: Callable[[Engine, Register], Awaitable[T]]
-    ) -> T:
-        engine = engine_of(host)
-        driver = engine.driver(self._database)
-        return await function(engine, Register(driver, self._database.audit_key))
-
-    async def _make_register(self, engine: Engine) -> None:
-        """See to it that the register is there, and audited.
-
-        Raises:
-            SchemaProtectedError: It is not, and must not be made.
-        """
-        driver, prepare = engine.driver(self._database), self._database.prepare
-        if prepare is not None:
-            await prepare(driver, MODEL)
-        elif not await Register(driver).is_there():
-            reason = "existing_schema_mode=True or auto_migrate=False"
-            raise SchemaProtectedError(reason)
-        await ensure_audit(driver, MODEL, may_create=prepare is not None)
-
-    async def _make_place(self, engine: Engine, tenant: str, *, adopt: bool) -> None:
-        """Make the place of a tenant, and the tables in it."""
-        places, states = self._tenancy.places, self._tenancy.states
-        states.forget(tenant)
-        if places is None:
-            return
-        base = engine.driver(self._database)
-        await places.create(base, tenant, engine.connect_to, may_adopt=adopt)
-        models = [m for m in self._catalogue.models.values() if m.is_apart]
-        async with engine.using(self._database, tenant) as place:
-            for model in models:
-                await place.prepare(model)
-
-    async def _finish(
-        self, register: Register, act: Act, begun: Tenant, reason: str | None
-    ) -> Tenant:
-        """Write down that a tenant is made, unless somebody else did meanwhile."""
-        found = await register.get(begun.name)
-        is_done = found is not None and found.epoch == begun.epoch
-        if not (is_done and found is not None and found.state is State.ACTIVE):
-            found = await register.move(act, begun.name, reason)
-        self._tenancy.states.forget(begun.name)
-        return found
-
     async def _move(self, act: Act, name: str, reason: str | None) -> Tenant:
         tenant = self._tenancy.check_name(name)
 
@@ -297,31 +249,6 @@ class Tenants(LimitedTenants):
 
         return await self._call(move)
 
-    async def _known(
-        self,
-        engine: Engine,
-        register: Register,
-        tenant: str,
-        *,
-        dry_run: bool = False,
-    ) -> Tenant | None:
-        """Return a tenant; one that nobody had to make is written down now.
-
-        Raises:
-            UnknownTenantError: There is none.
-        """
-        known = await register.get(tenant)
-        if known is not None and known.state is not State.DELETED:
-            return known
-        if known is not None or self._tenancy.is_strict:
-            raise UnknownTenantError(tenant)
-        if dry_run:
-            return None
-        await self._make_register(engine)
-        place = self._tenancy.place(tenant)
-        begun = await register.begin(Act.CREATE, tenant, place, None)
-        return await self._finish(register, Act.CREATED, begun, None)
-
     async def _ask(self, tenant: str, reason: str) -> None:
         """Ask the layers beforehand, so that a refusal leaves the tenant in service.
 
@@ -332,17 +259,13 @@ class Tenants(LimitedTenants):
         """
         layers = self._database.interceptors
         models = [m for m in self._catalogue.models.values() if m.has_tenants]
-
-        async def nothing(*_: object) -> None:
-            """Do nothing yet."""
-
-        if self._tenancy.places is not None:
-            await guarded_drop(layers, models, tenant, reason, nothing)
-            return
-        operation = Operation.BULK_DELETE
-        kept = [each for each in models if operation not in each.unavailable]
-        envelopes = envelopes_of(kept, operation, tenant, reason, filter={})
-        await pass_layers(layers, envelopes, nothing)
+        if self._tenancy.places is None:
+            await ask_for_rows(layers, models, tenant, node="tenants", reason=reason)
+        else:
+            tables = [model.table for model in models]
+            await guarded(
+                layers, DROP, tables, only_asking, node="tenants", reason=reason
+            )
 
     async def _take_all(
         self,
@@ -366,24 +289,12 @@ class Tenants(LimitedTenants):
                 base, tenant, engine.connect_to, [model.table for model in models]
             )
 
-        await guarded_drop(self._database.interceptors, models, tenant, reason, drop)
+        await guarded(
+            self._database.interceptors,
+            DROP,
+            [model.table for model in models],
+            drop,
+            node="tenants",
+            reason=reason,
+        )
         return {}
-
-
-def engine_of(host: Host) -> Engine:
-    """Return *host*, which is an engine."""
-    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-    return host
-
-
-def _refuse_inside() -> None:
-    """Refuse whoever works for a tenant.
-
-    Raises:
-        TenantScopeError: The code does.
-    """
-    scope = acting.get()
-    if scope is not None and scope.tenant is not None:
-        owner = "db.tenants"
-        problem = "what works for one tenant does not get at the others"
-        raise TenantScopeError(owner, problem)

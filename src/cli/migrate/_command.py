@@ -14,13 +14,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from ..._dataflow import DataFlow
+from ..._dataflow import DataFlow, Migrations
 from ...errors import MigrationConfirmationError, RiskLevelError
 from ...schema.migration import Plan, Risk
 from .._failure import failing_in_one_line
 from .._logging import logging_to_stderr
 from ._models import load
 from ._report import show_entries, show_plan, show_step
+from ._tenants import migrate_tenants, plain_entries, plain_plans, show_plans
 
 __all__ = ["migrate"]
 
@@ -50,6 +51,12 @@ _Drops = Annotated[
         help="A table to drop, or table.column that is dropped rather than renamed.",
     ),
 ]
+_Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant", help="Only the tables of this tenant, which has tables of its own."
+    ),
+]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -67,23 +74,37 @@ def plan_it(
     models: _Models,
     url: _Url = None,
     drops: _Drops = None,
+    tenant: _Tenant = None,
     as_json: _Json = False,
 ) -> None:
     """Show what would be done. Nothing is changed."""
     with _opened(models, url) as db:
-        plan = _call(db, partial(db.migrations.plan, drops=drops or ()))
-        _show_plan(plan, as_json=as_json)
-        if plan.problems:
+        migrations = _of(db, tenant)
+        plan = _call(db, partial(migrations.plan, drops=drops or ()))
+        plans: dict[str, Plan] = {}
+        if tenant is None and db.tenants.are_apart:
+            plans = _call(db, partial(db.tenants.migration_plans, drops=drops or ()))
+        _show_plans(plan, plans, as_json=as_json)
+        if any(each.problems for each in (plan, *plans.values())):
             raise typer.Exit(1)
 
 
 @migrate.command()
-def check(*, models: _Models, url: _Url = None, as_json: _Json = False) -> None:
+def check(
+    *,
+    models: _Models,
+    url: _Url = None,
+    tenant: _Tenant = None,
+    as_json: _Json = False,
+) -> None:
     """Fail with exit code 1 if the database is not as the models ask."""
     with _opened(models, url) as db:
-        plan = _call(db, db.migrations.check)
-        _show_plan(plan, as_json=as_json)
-        if plan:
+        plan = _call(db, _of(db, tenant).check)
+        plans: dict[str, Plan] = {}
+        if tenant is None and db.tenants.are_apart:
+            plans = _call(db, db.tenants.migration_checks)
+        _show_plans(plan, plans, as_json=as_json)
+        if plan or any(plans.values()):
             raise typer.Exit(_DRIFT)
 
 
@@ -107,22 +128,38 @@ def apply(
         bool,
         typer.Option("--no-rollback", help="Keep the steps before one that fails."),
     ] = False,
+    tenant: _Tenant = None,
+    keeps_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Go on with the next tenant if one fails."),
+    ] = False,
     is_agreed: _Yes = False,
     as_json: _Json = False,
 ) -> None:
-    """Show what would be done, ask, and do it."""
+    """Show what would be done, ask, and do it; then the same for all tenants.
+
+    Only tenants with tables of their own are looked at one by one.
+    """
     console = Console(stderr=as_json)
     with _opened(models, url) as db:
-        plan = _call(db, partial(db.migrations.plan, drops=drops or ()))
+        migrations, drops = _of(db, tenant), drops or []
+        plan = _call(db, partial(migrations.plan, drops=drops))
+        plans: dict[str, Plan] = {}
+        if tenant is None and db.tenants.are_apart:
+            plans = _call(db, partial(db.tenants.migration_plans, drops=drops))
         if plan and not as_json:
             show_plan(plan, console)
-        if plan.steps and not plan.problems and not is_agreed:
+        if any(plans.values()) and not as_json:
+            show_plans(plans, console)
+        every = [plan, *plans.values()]
+        is_clear = not any(each.problems for each in every)
+        if is_clear and any(each.steps for each in every) and not is_agreed:
             _confirm("Apply this migration?", f"apply --models {models}")
         entry = _call(
             db,
             partial(
-                db.migrations.apply,
-                drops=drops or (),
+                migrations.apply,
+                drops=drops,
                 max_risk_level=max_risk,
                 agreed=plan.checksum if plan.steps else None,
                 backup=backup_folder or has_backup,
@@ -130,20 +167,48 @@ def apply(
                 on_step=partial(show_step, console),
             ),
         )
+        entries = (
+            _call(
+                db,
+                partial(
+                    migrate_tenants,
+                    db,
+                    plans,
+                    console,
+                    drops=drops,
+                    max_risk=max_risk,
+                    backup=backup_folder or has_backup,
+                    rolls_back=not keeps_steps,
+                    keeps_going=keeps_going,
+                ),
+            )
+            if plans
+            else {}
+        )
         if as_json:
-            _print_json(None if entry is None else entry.plain())
-        elif entry is None:
+            told = None if entry is None else entry.plain()
+            _print_json(
+                {"shared": told, "tenants": plain_entries(entries)} if plans else told
+            )
+        elif entry is None and not any(entries.values()):
             show_plan(Plan(dialect=plan.dialect), console)
-        elif entry.backup:
+        elif entry is not None and entry.backup:
             console.print(f"The backup is {entry.backup}.")
 
 
 @migrate.command()
-def status(*, models: _Models, url: _Url = None, as_json: _Json = False) -> None:
+def status(
+    *,
+    models: _Models,
+    url: _Url = None,
+    tenant: _Tenant = None,
+    as_json: _Json = False,
+) -> None:
     """Show the migrations that were done, how long they took, and what is kept."""
     with _opened(models, url) as db:
-        entries = _call(db, db.migrations.history)
-        quarantined = _call(db, db.migrations.quarantined)
+        migrations = _of(db, tenant)
+        entries = _call(db, migrations.history)
+        quarantined = _call(db, migrations.quarantined)
         if as_json:
             done = [entry.plain() for entry in entries]
             _print_json({"migrations": done, "quarantined": [*quarantined]})
@@ -160,15 +225,17 @@ def rollback(
         bool,
         typer.Option("--restore", help="Put back the values of its backup as well."),
     ] = False,
+    tenant: _Tenant = None,
     is_agreed: _Yes = False,
     as_json: _Json = False,
 ) -> None:
     """Undo the last migration."""
     with _opened(models, url) as db:
-        _say_what_is_lost(db, has_restore=has_restore)
+        migrations = _of(db, tenant)
+        _say_what_is_lost(db, migrations, has_restore=has_restore)
         if not is_agreed:
             _confirm("Undo the last migration?", f"rollback --models {models}")
-        entry = _call(db, partial(db.migrations.roll_back, restore=has_restore))
+        entry = _call(db, partial(migrations.roll_back, restore=has_restore))
         if as_json:
             _print_json(entry.plain())
         else:
@@ -176,20 +243,34 @@ def rollback(
 
 
 @migrate.command()
-def purge(*, models: _Models, url: _Url = None, is_agreed: _Yes = False) -> None:
+def purge(
+    *,
+    models: _Models,
+    url: _Url = None,
+    tenant: _Tenant = None,
+    is_agreed: _Yes = False,
+) -> None:
     """Drop for good what was dropped before and is kept."""
     with _opened(models, url) as db:
-        kept = _call(db, db.migrations.quarantined)
+        migrations = _of(db, tenant)
+        kept = _call(db, migrations.quarantined)
         for name in kept:
             typer.echo(name)
         if kept and not is_agreed:
             question = "Drop this for good? Nothing brings it back."
             _confirm(question, f"purge --models {models}")
-        _call(db, db.migrations.purge)
+        _call(db, migrations.purge)
 
 
-def _say_what_is_lost(db: DataFlow, *, has_restore: bool) -> None:
-    history = _call(db, db.migrations.history)
+def _of(db: DataFlow, tenant: str | None) -> Migrations:
+    """Return the migrations of one tenant, or of what is no tenant's alone."""
+    return db.migrations if tenant is None else db.migrations.of_tenant(tenant)
+
+
+def _say_what_is_lost(
+    db: DataFlow, migrations: Migrations, *, has_restore: bool
+) -> None:
+    history = _call(db, migrations.history)
     done = [each for each in history if each.is_done and each.steps]
     steps = [step for entry in done[-1:] for step in entry.steps if step.is_lossy]
     for step in reversed(steps):
@@ -234,11 +315,14 @@ def _call(db: DataFlow, function: Callable[[], Awaitable[T]]) -> T:
     return anyio.run(call)
 
 
-def _show_plan(plan: Plan, *, as_json: bool) -> None:
+def _show_plans(plan: Plan, plans: dict[str, Plan], *, as_json: bool) -> None:
     if as_json:
-        _print_json(plan.plain())
-    else:
-        show_plan(plan, Console())
+        told = plan.plain()
+        _print_json({"shared": told, "tenants": plain_plans(plans)} if plans else told)
+        return
+    show_plan(plan, Console())
+    if plans:
+        show_plans(plans, Console())
 
 
 def _print_json(value: Any) -> None:  # noqa: ANN401  # whatever JSON holds

@@ -32,7 +32,8 @@ def load(models: str, url: str | None) -> DataFlow:
     if url is None:
         return found
     has_walls = found.row_security.is_on and parse_url(url).dialect is POSTGRESQL
-    elsewhere = DataFlow(url, pool_size=2, row_security=has_walls)
+    tenancy = found.tenants.kind  # places of tenants are beside that database
+    elsewhere = DataFlow(url, pool_size=2, tenancy=tenancy, row_security=has_walls)
     for each in found.list_models():
         elsewhere.model(found.get_model(each))
     return elsewhere

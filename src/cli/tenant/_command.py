@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import anyio
 import msgspec
 import typer
+from rich.console import Console
 
 from ..._dataflow import DataFlow
 from ...errors import TenantConfirmationError
@@ -16,6 +18,7 @@ from ...tenancy import Tenant
 from .._failure import failing_in_one_line
 from .._logging import logging_to_stderr
 from ..migrate import load
+from ._rows_shown import rows_shown
 
 __all__ = ["tenant"]
 
@@ -24,7 +27,8 @@ T = TypeVar("T")
 _INTERRUPTED = "interrupted: what was begun stays so; run it again to go on"
 
 tenant = typer.Typer(
-    no_args_is_help=True, help="Make, suspend and delete the tenants of a program."
+    no_args_is_help=True,
+    help="Make, suspend, export, import and delete the tenants of a program.",
 )
 
 _Models = Annotated[
@@ -129,6 +133,49 @@ def delete(
     for model, count in gone.rows.items():
         typer.echo(f"{model}: {count} rows")
     typer.echo(f"{gone.tenant} is {'deleted' if gone.is_done else 'left as it is'}")
+
+
+@tenant.command()
+def export(
+    name: _Name,
+    path: Annotated[Path, typer.Argument(help="The folder to make.")],
+    *,
+    models: _Models,
+    reason: _Reason = None,
+    as_json: _Json = False,
+) -> None:
+    """Write all rows of a tenant into a folder."""
+    console = Console(stderr=True)
+    with rows_shown(console) as on_rows:
+        made = _call(
+            models,
+            lambda db: db.tenants.export(name, path, reason=reason, on_rows=on_rows),
+        )
+    if as_json:
+        typer.echo(msgspec.json.encode(made))
+        return
+    for model, count in made.rows.items():
+        typer.echo(f"{model}: {count} rows")
+    typer.echo(f"{name} is exported to {path}")
+
+
+@tenant.command("import")
+def import_it(
+    name: _Name,
+    path: Annotated[Path, typer.Argument(help="The folder of the export.")],
+    *,
+    models: _Models,
+    reason: _Reason = None,
+    as_json: _Json = False,
+) -> None:
+    """Make a tenant of an export, or fill one that has no rows."""
+    console = Console(stderr=True)
+    with rows_shown(console) as on_rows:
+        made = _call(
+            models,
+            lambda db: db.tenants.import_(name, path, reason=reason, on_rows=on_rows),
+        )
+    _show(made, as_json=as_json)
 
 
 def _call(models: str, function: Callable[[DataFlow], Awaitable[T]]) -> T:

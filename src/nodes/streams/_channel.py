@@ -23,6 +23,7 @@ from typing import Any, Final, TypeAlias, final
 import anyio
 
 from ...errors import ClosedError, StreamIdleError
+from .._changes import Changes
 
 __all__ = ["STREAM", "Batch", "Channel", "Channels", "Post"]
 
@@ -55,7 +56,7 @@ class Channel:
         self._thread: int | None = None
         self._post: Post | None = None
         self._scope: anyio.CancelScope | None = None
-        self._changed: anyio.Event | None = None
+        self._changes = Changes()
 
     # -- for the actor ----------------------------------------------------------
 
@@ -79,7 +80,7 @@ class Channel:
             self._scope = None
             if not self._is_over and self._error is None:
                 self._error = ClosedError(STREAM)
-            self._tell()
+            self._changes.tell()
 
     async def put(self, batch: Batch, model: str, idle_s: float, *, last: bool) -> None:
         """Hand over a batch, when the one before was taken unless it is the *last*.
@@ -90,12 +91,12 @@ class Channel:
         while self._batches and not last:
             n_taken = self.n_taken
             with anyio.move_on_after(idle_s) as idle:
-                await self._change()
+                await self._changes.wait()
             if idle.cancelled_caught and self._batches and self.n_taken == n_taken:
                 raise StreamIdleError(model, idle_s)
         self.is_fresh = False
         self._batches.append(batch)
-        self._tell()
+        self._changes.tell()
 
     def end(self, error: Exception) -> None:
         """End it now; the reader gets what waits, and then *error*."""
@@ -133,9 +134,9 @@ class Channel:
                 raise self._error
             if self._is_over:
                 return None
-            await self._change()
+            await self._changes.wait()
         batch = self._batches.popleft()
-        self._tell()
+        self._changes.tell()
         return batch
 
     def leave(self) -> None:
@@ -150,25 +151,13 @@ class Channel:
     async def released(self) -> None:
         """Wait until the actor holds nothing for it any more."""
         while self._scope is not None:
-            await self._change()
+            await self._changes.wait()
 
     # -- within -----------------------------------------------------------------
 
     def _abandon(self) -> None:
         self._batches.clear()
         self.end(ClosedError(STREAM))
-
-    async def _change(self) -> None:
-        """Wait until something has changed."""
-        if self._changed is None:
-            self._changed = anyio.Event()
-        await self._changed.wait()
-
-    def _tell(self) -> None:
-        """Wake whoever waits."""
-        changed, self._changed = self._changed, None
-        if changed is not None:
-            changed.set()
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ...actors import Interceptor
@@ -94,6 +95,15 @@ class Apart(Protocol):
             tenant: Its name.
             bridge: Of the event loop.
             echo: Whether to report each statement.
+        """
+        ...
+
+    def alone(self, tenant: str, connect: Callable[[DatabaseUrl], Driver]) -> Driver:
+        """Return connections on which plain names mean the tenant's tables.
+
+        Args:
+            tenant: Whose.
+            connect: Makes connections; whoever calls this closes them.
         """
         ...
 

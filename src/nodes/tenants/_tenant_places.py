@@ -23,6 +23,7 @@ from typing import Generic, Protocol, TypeVar, final
 
 import anyio
 
+from .._changes import Changes
 from ._apart import Apart
 
 __all__ = ["TenantPlaces"]
@@ -95,7 +96,7 @@ class TenantPlaces(Generic[PlaceT]):
         self._apart = apart
         self._opener = opener
         self._homes: OrderedDict[str, _Home[PlaceT]] = OrderedDict()
-        self._changed: anyio.Event | None = None
+        self._changes = Changes()
         self._turn = anyio.Lock()
 
     @property
@@ -136,7 +137,7 @@ class TenantPlaces(Generic[PlaceT]):
             if home.is_unused:
                 await self._close(tenant, home)  # it was another tenant's of this name
             else:
-                await self._change()
+                await self._changes.wait()
                 epoch = await self._opener.admit(tenant)
 
     def give(self, tenant: str) -> None:
@@ -144,7 +145,7 @@ class TenantPlaces(Generic[PlaceT]):
         home = self._homes[tenant]
         home.uses -= 1
         if not home.uses:
-            self._tell()
+            self._changes.tell()
 
     @asynccontextmanager
     async def using(self, tenant: str) -> AsyncGenerator[PlaceT]:
@@ -164,7 +165,7 @@ class TenantPlaces(Generic[PlaceT]):
             if home.is_unused:
                 await self._close(tenant, home)
             else:
-                await self._change()
+                await self._changes.wait()
 
     async def aclose(self) -> None:
         """Close all places, used or not; what they have is served first."""
@@ -172,7 +173,7 @@ class TenantPlaces(Generic[PlaceT]):
             if home.is_open:
                 await self._close(tenant, home)
         while self._homes:
-            await self._change()
+            await self._changes.wait()
 
     # -- within -----------------------------------------------------------------
 
@@ -188,7 +189,7 @@ class TenantPlaces(Generic[PlaceT]):
         if home is None:
             return await self.take(tenant)
         try:
-            home.place = await self._opener.open(tenant, self._tell)
+            home.place = await self._opener.open(tenant, self._changes.tell)
         except BaseException:
             del self._homes[tenant]
             raise
@@ -196,7 +197,7 @@ class TenantPlaces(Generic[PlaceT]):
             home.uses += 1
             return home.place
         finally:
-            self._tell()
+            self._changes.tell()
 
     async def _make_room(self) -> None:
         """Close the place that was unused for longest, or wait for one."""
@@ -204,7 +205,7 @@ class TenantPlaces(Generic[PlaceT]):
             if home.is_unused:
                 await self._close(tenant, home)
                 return
-        await self._change()
+        await self._changes.wait()
 
     async def _close(self, tenant: str, home: _Home[PlaceT]) -> None:
         assert home.place is not None  # noqa: S101  # it was opened
@@ -214,16 +215,4 @@ class TenantPlaces(Generic[PlaceT]):
                 await self._opener.close(home.place)
         finally:
             del self._homes[tenant]
-            self._tell()
-
-    async def _change(self) -> None:
-        """Wait until something has changed."""
-        if self._changed is None:
-            self._changed = anyio.Event()
-        await self._changed.wait()
-
-    def _tell(self) -> None:
-        """Wake whoever waits."""
-        changed, self._changed = self._changed, None
-        if changed is not None:
-            changed.set()
+            self._changes.tell()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
+from typing import Final
 
 from ...models import Model
 from .._dialect import Dialect
@@ -11,8 +12,11 @@ from ._undecided import Undecided
 
 __all__ = ["table_of", "whole_table"]
 
+_KEPT: Final = 1024
+"""Tables kept; where each tenant has a schema there may be any number of models."""
 
-@cache
+
+@lru_cache(_KEPT)
 def table_of(model: Model, dialect: Dialect) -> Table:
     """Return the one table of *model* in *dialect*.
 

@@ -38,7 +38,8 @@ TABLES: Final = {
     "orders": "code, customer_code, n, version",
     "lines": "order_code, place, what",
 }
-AUDIT: Final = ("dataflow_audit", "dataflow_audit_leaves", "dataflow_audit_heads")
+_AUDIT: Final = ("dataflow_audit", "dataflow_audit_leaves", "dataflow_audit_heads")
+AUDIT: Final = {"postgresql": _AUDIT, "sqlite": (*_AUDIT, "dataflow_audit_keys")}
 
 OURS: Final[dict[str, list[Row]]] = {
     "customers": [
@@ -206,7 +207,8 @@ class World:
             for table in reversed(TABLES)
         ]
         statements += self._insertions("a", OURS)
-        statements += [Statement(f"DELETE FROM {table}") for table in AUDIT]
+        recorded = AUDIT[self._eye.dialect.name]
+        statements += [Statement(f"DELETE FROM {table}") for table in recorded]
         if has_others and (
             self._pristine is None or await self.rows("b") != self._pristine
         ):

@@ -12,11 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from hashlib import sha256
-from typing import Any, Final, final
+from itertools import islice
+from typing import IO, Any, Final, final
 
 import anyio
 import msgspec
+from anyio import to_thread
 
 from ...errors import ExportError
 from ...models import Model
@@ -210,13 +213,8 @@ class Reader:
         """
         try:
             async with await anyio.open_file(self._path / model.file, "rb") as file:
-                lines: list[bytes] = []
-                async for line in file:
-                    lines.append(line)
-                    if len(lines) == _LINES:
-                        yield lines
-                        lines = []
-                if lines:
+                some = partial(_some_lines, file.wrapped)
+                while lines := await to_thread.run_sync(some):
                     yield lines
         except OSError as error:
             raise self.error(_cannot(error)) from error
@@ -224,3 +222,8 @@ class Reader:
 
 def _cannot(error: OSError) -> str:
     return f"the file system refused ({error.strerror or error})"
+
+
+def _some_lines(file: IO[bytes]) -> list[bytes]:
+    """Return the next lines, none at the end; one hop to a thread for all of them."""
+    return list(islice(file, _LINES))

@@ -6,9 +6,17 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, dataclass_transform, final
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    final,
+)
 
 import anyio
 
@@ -38,13 +46,15 @@ from ._hosting import Hosting
 from ._master_keys import PrivacyKeys, master_keys
 from ._migrated import MigratedDatabase
 from ._migrations import Migrations
-from ._privacy import Privacy
 from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
 from ._tenants import across_tenants, as_tenant
 from .tenants import Rows, Tenancy, Tenants
+
+if TYPE_CHECKING:
+    from ._privacy import Privacy
 
 __all__ = ["DataFlow"]
 
@@ -205,7 +215,6 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             migrations=self._migrations,
         )
         self.audit = Audit(self._database, self._hosting, self._catalogue)
-        self.privacy = Privacy(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -218,6 +227,13 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         return (
             f"<DataFlow {self._database.url.safe}, models: {', '.join(self._records)}>"
         )
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        """The persons whose data it holds: to export and to erase them."""
+        from ._privacy import Privacy  # noqa: PLC0415  # not at start
+
+        return Privacy(self._database, self._hosting, self._catalogue)
 
     # -- models ------------------------------------------------------------------
 

@@ -23,7 +23,6 @@ from ._override import Override
 from ._sender import Surroundings
 from ._write_levels import WriteLevels
 from .judging import DEFAULT, Snapshot
-from .pushed import statements
 from .rules import Policy, RateMeter, Rule, read_policy
 
 __all__ = ["Lift", "Protection"]
@@ -399,6 +398,8 @@ class Protection:
         if role is not None and self._dialect is not POSTGRESQL:
             problem = "SQLite knows no roles: leave the role out, and triggers hold"
             raise PolicyError("sql", problem)
+        from .pushed import statements  # noqa: PLC0415  # not at start
+
         return statements(self._current, self._dialect, role)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...messages import Operation
 from ...models import Model
 from ...nodes import Catalogue, Engine, Lease
-from ...privacy import Nodes
 from ...tenancy import Act, Register, State, Tenant
 from .._tenants import as_tenant
 from ._deletion import in_order
-from ._export_files import Exported, Reader
-from ._exporting import OnRows, write_export
-from ._importing import Importer, check_models
 from ._registered import RegisteredTenants
 from ._tenancy import Tenancy
+
+if TYPE_CHECKING:
+    from ._export_files import Exported
+    from ._exporting import OnRows
 
 __all__ = ["PortedTenants"]
 
@@ -57,6 +58,9 @@ class PortedTenants(RegisteredTenants):
             BlockedError: A rule of the protection refuses it.
             DriverError: The database could not be read.
         """
+        from ...privacy import Nodes  # noqa: PLC0415  # not at start
+        from ._exporting import write_export  # noqa: PLC0415
+
         tenant = self._tenancy.check_name(name)
 
         async def export(engine: Engine, register: Register) -> Exported:
@@ -111,6 +115,9 @@ class PortedTenants(RegisteredTenants):
             ConstraintError: The database does.
             DriverError: It could not be reached.
         """
+        from ._export_files import Reader  # noqa: PLC0415  # not at start
+        from ._importing import Importer, check_models  # noqa: PLC0415
+
         tenant, reader = self._tenancy.check_name(name), Reader(path)
 
         async def import_(engine: Engine, register: Register) -> Tenant:

@@ -196,3 +196,17 @@ def test_a_place_in_an_order_names_its_fields() -> None:
     fields = (THING.field("number"), THING.field("text"))
 
     assert names_in(CompareRow(fields, Comparison.GT, (1, "a"))) == {"number", "text"}
+
+
+def test_a_condition_on_elements_is_one_of_the_column_all_through() -> None:
+    written = {"$elemMatch": {"$not": {"$eq": "a"}, "$in": ["a", "b"]}}
+    left = decide(
+        parse({f"{OLD}tags": written}, SPOKEN), {}, {f"{OLD}tags": THING.field("tags")}
+    )
+
+    assert names_in(left) == {"tags"}
+    assert [matcher(left)({"tags": tags}) for tags in (["a"], ["b"], [])] == [
+        False,
+        True,
+        False,
+    ]

@@ -203,3 +203,24 @@ async def test_it_takes_the_path_of_messages(db: DataFlow) -> None:
     assert "UserExplainNode" in repr(tree)
     assert "UserExplainNode" not in db.nodes
     assert "UserStreamNode" not in db.nodes
+
+
+async def test_a_plan_for_a_tenant_tells_nothing_of_how_many_rows_others_have(
+    database_url: str,
+) -> None:
+    db = DataFlow(database_url)
+
+    @db.model
+    class Note:
+        text: str
+        __dataflow__ = {"multi_tenant": True}  # noqa: RUF012  as users write it
+
+    async with db:
+        with db.tenant("b"):
+            await db[Note].bulk_create([{"text": "x"}] * 100)
+        with db.tenant("a"):
+            told = await db[Note].explain(filter={"text": "x"}, order_by=["text"])
+
+    assert told.steps
+    assert "about" not in str(told)
+    assert "Plan Rows" not in str(told.raw)

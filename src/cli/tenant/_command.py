@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import anyio
 import msgspec
@@ -130,8 +130,7 @@ def delete(
     if as_json:
         typer.echo(msgspec.json.encode(gone))
         return
-    for model, count in gone.rows.items():
-        typer.echo(f"{model}: {count} rows")
+    _show_rows(gone.rows)
     typer.echo(f"{gone.tenant} is {'deleted' if gone.is_done else 'left as it is'}")
 
 
@@ -154,8 +153,7 @@ def export(
     if as_json:
         typer.echo(msgspec.json.encode(made))
         return
-    for model, count in made.rows.items():
-        typer.echo(f"{model}: {count} rows")
+    _show_rows(made.rows)
     typer.echo(f"{name} is exported to {path}")
 
 
@@ -193,11 +191,12 @@ def _call(models: str, function: Callable[[DataFlow], Awaitable[T]]) -> T:
 
 
 def _show(made: Tenant, *, as_json: bool) -> None:
-    typer.echo(_json(made) if as_json else _line(made))
+    typer.echo(msgspec.json.encode(made) if as_json else _line(made))
 
 
-def _json(value: Any) -> bytes:  # noqa: ANN401  # whatever JSON holds
-    return msgspec.json.encode(value)
+def _show_rows(rows: Mapping[str, int]) -> None:
+    for model, count in rows.items():
+        typer.echo(f"{model}: {count} rows")
 
 
 def _line(each: Tenant) -> str:

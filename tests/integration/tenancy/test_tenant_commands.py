@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from dataflow.cli._app import app
 
@@ -24,26 +25,45 @@ class Invoice:
 """
 
 
-def test_a_tenant_lives_from_the_command_line(
+@pytest.fixture
+def run(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[..., Result]:
+    """Give what runs `dataflow tenant` on the models of a new module."""
     name = f"shop_{abs(hash(tmp_path)):x}"
     (tmp_path / f"{name}.py").write_text(MODULE.format(url=sqlite_url))
     monkeypatch.chdir(tmp_path)  # which the command imports from
 
-    def run(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["tenant", *words, "--models", name])
-        return done.exit_code, done.output
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, ["tenant", *words, "--models", name])
 
-    assert run("create", "acme")[0] == 0
-    assert run("create", "acme")[0] == 1
-    assert run("create", "acme", "--exist-ok")[0] == 0
-    code, output = run("suspend", "acme", "--reason", "unpaid", "--json")
-    assert (code, msgspec.json.decode(output)["state"]) == (0, "suspended")
-    assert "unpaid" in run("list")[1]
-    assert run("resume", "acme")[0] == 0
-    assert "Invoice: 0 rows" in run("delete", "acme", "--dry-run")[1]
-    assert run("delete", "acme")[0] == 1
-    assert run("delete", "acme", "--yes")[0] == 0
-    assert msgspec.json.decode(run("list", "--json")[1]) == []
-    assert "deleted" in run("list", "--all")[1]
+    return run
+
+
+def test_a_tenant_lives_from_the_command_line(run: Callable[..., Result]) -> None:
+    assert run("create", "acme").exit_code == 0
+    assert run("create", "acme").exit_code == 1
+    assert run("create", "acme", "--exist-ok").exit_code == 0
+    done = run("suspend", "acme", "--reason", "unpaid", "--json")
+    assert (done.exit_code, msgspec.json.decode(done.output)["state"]) == (
+        0,
+        "suspended",
+    )
+    assert "unpaid" in run("list").output
+    assert run("resume", "acme").exit_code == 0
+    assert "Invoice: 0 rows" in run("delete", "acme", "--dry-run").output
+    assert run("delete", "acme").exit_code == 1
+    assert run("delete", "acme", "--yes").exit_code == 0
+    assert msgspec.json.decode(run("list", "--json").output) == []
+    assert "deleted" in run("list", "--all").output
+
+
+def test_a_tenant_is_exported_from_the_command_line(run: Callable[..., Result]) -> None:
+    assert run("create", "acme").exit_code == 0
+    done = run("export", "acme", "out")
+    assert (done.exit_code, "Invoice: 0 rows" in done.stdout) == (0, True)
+    assert run("export", "acme", "out").exit_code == 1
+    done = run("export", "acme", "more", "--json")
+    assert (done.exit_code, msgspec.json.decode(done.stdout)["tenant"]) == (0, "acme")
+    done = run("import", "again", "out", "--json")
+    assert (done.exit_code, msgspec.json.decode(done.stdout)["state"]) == (0, "active")

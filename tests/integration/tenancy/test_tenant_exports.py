@@ -14,10 +14,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from tenants import Place
-from typer.testing import CliRunner
 
 from dataflow import PII, DataFlow
-from dataflow.cli._app import app
 from dataflow.errors import (
     BlockedError,
     ExportError,
@@ -406,38 +404,3 @@ async def test_rules_against_deleting_keep_the_database_of_a_tenant(
             await db.tenants.delete("acme", confirmed=True)
         assert (await db.tenants.delete("acme", confirmed=True)).is_done
     await db.aclose()
-
-
-MODULE = """
-from dataflow import DataFlow
-
-db = DataFlow("{url}", tenancy="database")
-
-
-@db.model
-class Invoice:
-    number: str
-
-    __dataflow__ = {{"multi_tenant": True}}
-"""
-
-
-def test_a_tenant_is_exported_from_the_command_line(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = f"ported_{abs(hash(tmp_path)):x}"
-    (tmp_path / f"{name}.py").write_text(MODULE.format(url=sqlite_url))
-    monkeypatch.chdir(tmp_path)  # which the command imports from
-
-    def run(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["tenant", *words, "--models", name])
-        return done.exit_code, done.stdout
-
-    assert run("create", "acme")[0] == 0
-    code, output = run("export", "acme", "out")
-    assert (code, "Invoice: 0 rows" in output) == (0, True)
-    assert run("export", "acme", "out")[0] == 1
-    code, output = run("export", "acme", "more", "--json")
-    assert (code, msgspec.json.decode(output)["tenant"]) == (0, "acme")
-    code, output = run("import", "again", "out", "--json")
-    assert (code, msgspec.json.decode(output)["state"]) == (0, "active")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from ._desk import Desk
 from ._lane import lane_of, tenant_of_turn
 from ._limits import GivenLimits, Limits
+from ._pace import Pace
 from ._tenant_limits import TenantLimits
 
 __all__ = [
     "Desk",
     "GivenLimits",
     "Limits",
+    "Pace",
     "TenantLimits",
     "lane_of",
     "tenant_of_turn",

@@ -125,9 +125,7 @@ class Place:
         if isinstance(node, BulkNode):
             pace = partial(self._pace, lanes.key)
             return self.supervisor.spawn(
-                partial(
-                    BulkActor, node, self.driver, prepare, self._triggers, pace
-                ),
+                partial(BulkActor, node, self.driver, prepare, self._triggers, pace),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self._interceptors,

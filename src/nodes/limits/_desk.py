@@ -15,7 +15,7 @@ Rules of this file
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import final
@@ -88,7 +88,7 @@ class Desk:
         return Lanes(key, weight=self.limits.weight, admission=_Door(self, key))
 
     @contextmanager
-    def pace(self, tenant: Hashable) -> Iterator[Pace]:
+    def pace(self, tenant: Hashable) -> Generator[Pace]:
         """Give the pace for a long piece of work, while it lasts.
 
         Args:

@@ -14,12 +14,13 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, final
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-__all__ = ["Beside", "Pace", "SharedPace"]
+__all__ = ["Beside", "Pace", "SharedPace", "full_pace"]
 
 CROWDED_S: Final = 1.0
 """Seconds for which work goes on in small pieces after somebody else's last call."""
@@ -33,7 +34,7 @@ GIVEN: Final = 3.0
 _CREDIT_S: Final = 0.05
 """Seconds that may be waited on end after work that waited for nobody."""
 
-_LOOK_S: Final = 0.001
+LOOK_S: Final = 0.001
 """Seconds between two looks; event loops wait no shorter.
 
 Source: CPython, asyncio/selector_events and `select.epoll.poll`: timeouts are rounded
@@ -54,9 +55,24 @@ class Pace:
         del few
         return count
 
+    def gives_way(self) -> bool:
+        """Whether to wait a millisecond, and to ask again, before the next piece."""
+        return False
+
     async def go_on(self) -> None:
-        """Let others go on, between two pieces of the work."""
+        """Let others go on, between two pieces of the work.
+
+        If cancelled, nothing is left behind.
+        """
         await checkpoint()
+        while self.gives_way():  # noqa: ASYNC110  # calls that end tell nobody
+            await anyio.sleep(LOOK_S)
+
+
+def full_pace(request: object) -> AbstractContextManager[Pace]:
+    """Give full pace, whatever the request."""
+    del request
+    return nullcontext(Pace())
 
 
 class Beside(Protocol):
@@ -81,9 +97,7 @@ class SharedPace(Pace):
         clock: Tells the time in seconds, and never goes back.
     """
 
-    def __init__(
-        self, beside: Beside, tenant: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, beside: Beside, tenant: str, clock: Callable[[], float]) -> None:
         self._beside = beside
         self._tenant = tenant
         self._clock = clock
@@ -96,16 +110,8 @@ class SharedPace(Pace):
         is_crowded = self._clock() - self._beside.seen(self._tenant) < CROWDED_S
         return min(count, few) if is_crowded else count
 
-    async def go_on(self) -> None:
-        """Wait until the young calls of others are answered, as far as there is credit.
-
-        If cancelled, nothing is left behind.
-        """
-        await checkpoint()
-        while self._gives_way():
-            await anyio.sleep(_LOOK_S)
-
-    def _gives_way(self) -> bool:
+    def gives_way(self) -> bool:
+        """Whether there are young calls of others in hand, as far as there is credit."""
         now = self._clock()
         spent = now - self._looked
         earned = -spent if self._is_waiting else GIVEN * spent

@@ -12,7 +12,7 @@ from ...drivers import Driver
 from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import Table, Terms, guarded, table_of
-from ..limits import Pace
+from ..limits import Pace, full_pace
 from ._bulk_node import BulkNode
 from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
@@ -52,7 +52,7 @@ class BulkActor(Actor):
         driver: Driver,
         prepare: Callable[[], Awaitable[None]],
         triggers: Triggers,
-        pace: Callable[[Envelope], AbstractContextManager[Pace]],
+        pace: Callable[[Envelope], AbstractContextManager[Pace]] = full_pace,
     ) -> None:
         self._pace = pace
         self._triggers = triggers

@@ -75,6 +75,8 @@ class Batch:
         packed: Those that can be stored, ready for the database.
         is_packed: Whether they are.
         is_distinct: Whether none of its keys comes twice; None until it was looked.
+        is_fed: Whether it is packed while the database reads it; None until it was
+            decided.
         feed: Packs the rest of them, into `packed`.
         failures: The others.
         tally: Counts, once it is stored.
@@ -86,6 +88,7 @@ class Batch:
         self.packed: list[Packed] = []
         self.is_packed = False
         self.is_distinct: bool | None = None
+        self.is_fed: bool | None = None
         self.feed: Iterator[Packed] = iter(())
         self.failures: list[Failure] = []
         self.tally = Tally()
@@ -469,7 +472,7 @@ class _CopyLoader(Loader):
         pace: Pace,
     ) -> None:
         super().__init__(table, manner, reader, everywhere, pace)
-        self._copying = Copying(table.model)
+        self._copying = Copying(table.model, pace.gives_way)
 
     @property
     def is_known(self) -> bool:
@@ -507,9 +510,14 @@ class _CopyLoader(Loader):
         )
 
     def _feeds(self, batch: Batch) -> bool:
-        """Whether it goes by one COPY, and is worth it."""
+        if batch.is_fed is None:
+            batch.is_fed = self._goes_by_one_copy(batch)
+        return batch.is_fed
+
+    def _goes_by_one_copy(self, batch: Batch) -> bool:
+        """Whether it does, and is worth it."""
         standing = self._standing
-        if standing is None or len(batch.rows) <= FEED_STRIDE:
+        if standing is None or len(batch.rows) <= self._stride():
             return False
         if self.manner.on_conflict == "error":
             return standing.is_open

@@ -148,6 +148,7 @@ class Stream:
         """Read, pack and store batches until there are no more."""
         while True:
             async with self._reading:
+                await self._pace.go_on()
                 start = self._n_read
                 try:
                     batch = await self._read()
@@ -159,6 +160,7 @@ class Stream:
             if batch is None:
                 return
             try:
+                await self._pace.go_on()
                 if self._loader.is_known:
                     await self._loader.prepare(batch)
                 if before is not None:

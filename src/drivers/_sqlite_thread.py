@@ -169,8 +169,6 @@ class SqliteThread:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_most_pages(connection)}")
-        # Of a journal that begins anew nothing is kept: so its size tells how long it is.
-        connection.execute("PRAGMA journal_size_limit = 0")
         connection.execute("PRAGMA foreign_keys = ON")
         if self.is_reader:
             connection.execute("PRAGMA query_only = ON")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,6 @@ def writer(path: Path) -> Iterator[sqlite3.Connection]:
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("PRAGMA wal_autocheckpoint = 0")
-    writer.execute("PRAGMA journal_size_limit = 0")
     writer.execute("CREATE TABLE item (it BLOB)")
     yield writer
     writer.close()
@@ -96,33 +96,54 @@ def test_a_writer_does_not_wait_for_it(
 def test_it_is_brought_in_each_time_it_has_grown_by_as_much(
     path: Path, writer: sqlite3.Connection, journal: Journal
 ) -> None:
-    wal = Path(f"{path}-wal")
+    n_pages = GROWTH // PAGE
     with sqlite3.connect(path) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM item").fetchall()  # so it does not begin anew
         for n in range(1, 4):
             write(writer, GROWTH)
             journal.look()
-            assert wal.stat().st_size > n * GROWTH
-            assert journal._brought_in == wal.stat().st_size
+            assert journal._n_brought_in == n * n_pages
             write(writer, 10)
             journal.look()
-            assert journal._brought_in < wal.stat().st_size
+            assert journal._n_brought_in == n * n_pages
     reader.close()
 
 
 def test_one_that_began_anew_is_looked_at_anew(
-    path: Path, writer: sqlite3.Connection, journal: Journal
+    path: Path, tmp_path: Path, writer: sqlite3.Connection, journal: Journal
 ) -> None:
-    write(writer, 2 * GROWTH)
-    journal.look()
-    assert journal._brought_in > 2 * GROWTH
-    end(journal)
-    write(writer, 10)  # begins anew: all was brought in
-    journal.look()
+    for n in range(1, 4):
+        write(writer, 2 * GROWTH)
+        journal.look()
+        assert journal._n_brought_in == GROWTH // PAGE
+        end(journal)  # lest two bring it in at once
+        writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        write(writer, 10)  # begins anew, over old frames
+        journal.look()
+        assert journal._n_brought_in == 0
+        assert Path(f"{path}-wal").stat().st_size > 2 * GROWTH
+        assert stored(path, tmp_path) == 2 * n - 1
 
-    assert Path(f"{path}-wal").stat().st_size < GROWTH
-    assert journal._brought_in == 0
+
+def test_pages_of_any_size_are_told(tmp_path: Path) -> None:
+    for size in (512, 4096, 65536):
+        path = tmp_path / f"{size}.db"
+        journal = Journal(str(path))
+        with sqlite3.connect(path, isolation_level=None) as writer:
+            writer.execute(f"PRAGMA page_size = {size}")
+            writer.execute("PRAGMA journal_mode = WAL")
+            writer.execute("PRAGMA wal_autocheckpoint = 0")
+            writer.execute("CREATE TABLE item (it BLOB)")
+            write(writer, GROWTH // 2)
+            journal.look()
+            assert journal._n_brought_in == 0
+            write(writer, GROWTH)
+            journal.look()
+            end(journal)
+        writer.close()
+
+        assert stored(path, tmp_path) == 2
 
 
 def test_there_need_be_no_journal(path: Path, journal: Journal) -> None:
@@ -135,21 +156,24 @@ def test_what_it_cannot_bring_in_is_left_to_the_writer(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path / "folder" / "it.db"))
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "it.db").write_bytes(b"no database" * 1000)
-    (tmp_path / "folder" / "it.db-wal").write_bytes(bytes(GROWTH))
+    header = struct.pack(">8xI4x8s8x", PAGE, b"salts...")
+    frame = struct.pack(">8x8s8x", b"salts...") + bytes(PAGE)
+    wal = header + frame * (GROWTH // PAGE)
+    (tmp_path / "folder" / "it.db-wal").write_bytes(wal)
     journal.look()
     end(journal)
 
     assert not journal.take_restart()
 
 
-def test_after_the_writer_did_it_the_next_write_is_for_the_thread(
-    path: Path, writer: sqlite3.Connection, journal: Journal
+def test_after_it_was_brought_in_the_next_write_is_for_the_thread(
+    writer: sqlite3.Connection, journal: Journal
 ) -> None:
     shortcut = Shortcut(
         writer, is_reader=False, timeout_s=1.0, most_pages=MOST // PAGE, journal=journal
     )
     assert shortcut.run(lambda: True, 1)
-    write(writer, MOST)
+    write(writer, GROWTH)
     journal.look()
     end(journal)
 

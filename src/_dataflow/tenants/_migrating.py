@@ -8,14 +8,13 @@ to do only the ledger is read.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from ...errors import (
-    DataFlowError,
     MigrationBlockedError,
     MigrationConfirmationError,
     TenantMigrationError,
@@ -25,6 +24,7 @@ from ...errors import (
 )
 from ...tenancy import State
 from .._migrations import Migrations
+from .._round import OnTenant, Round
 from ._registered import RegisteredTenants
 from ._tenancy import Kind, Tenancy
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ...schema.migration import Entry, Plan
 
 __all__ = ["MigratedTenants", "OnTenant"]
-
-OnTenant = Callable[[str, int, int], object]
-"""Told of each tenant that was migrated, how many that makes, and of how many."""
 
 _THERE = frozenset({State.ACTIVE, State.SUSPENDED})
 _YES = frozenset({"y", "yes"})
@@ -127,28 +124,24 @@ class MigratedTenants(RegisteredTenants):
             TenantStateError: One is being made, imported or deleted; nothing was done.
         """
         names = await self._migrated(tenants)
-        done: dict[str, Entry | None] = {}
-        problems: dict[str, str] = {}
-        for name in names:
-            try:
-                done[name] = await self._migrations.of_tenant(name).apply(
-                    drops=drops,
-                    max_risk_level=max_risk_level,
-                    agreed=(agreed or {}).get(name),
-                    backup=backup,
-                    rollback_on_error=rollback_on_error,
-                )
-            except DataFlowError as error:
-                problems[name] = str(error)
-                if not keep_going:
-                    break
-            else:
-                if on_tenant is not None:
-                    on_tenant(name, len(done), len(names))
-        if problems:
-            left = [each for each in names if each not in done and each not in problems]
-            raise TenantMigrationError(problems, tuple(done), tuple(left))
-        return done
+
+        async def apply(name: str) -> Entry | None:
+            return await self._migrations.of_tenant(name).apply(
+                drops=drops,
+                max_risk_level=max_risk_level,
+                agreed=(agreed or {}).get(name),
+                backup=backup,
+                rollback_on_error=rollback_on_error,
+            )
+
+        round_ = Round["Entry | None"](
+            names, keep_going=keep_going, on_tenant=on_tenant
+        )
+        await round_.go(apply)
+        if round_.problems:
+            done = tuple(round_.done)
+            raise TenantMigrationError(round_.problems, done, round_.left)
+        return round_.done
 
     async def ask_and_migrate(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -13,9 +14,9 @@ from ...errors import AuditBrokenError
 from ...sql import POSTGRESQL, SQLITE, Statement
 from ..recording import BUFFER, KEYS, LEAVES, RECORDS
 from ._chain import Leaf, events_of
-from ._checkpoint import HEAD_ROWS, Marks, latest, read_checkpoints
+from ._checkpoint import HEAD_ROWS, Marks, latest
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "Verifications", "verify"]
 
 _PAGE: Final = 500
 """Leaves that are looked at at once."""
@@ -61,26 +62,32 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     n_outside: int
 
 
+class Verifications(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in audits that are as they were written.
+
+    Attributes:
+        shared: In that of the database itself; None if it was left out.
+        tenants: In those of tenants, by name.
+    """
+
+    shared: Verification | None
+    tenants: Mapping[str, Verification]
+
+
 async def verify(
-    driver: Driver,
-    key: bytes | None,
-    checkpoints: Sequence[str] = (),
-    public_key: bytes | None = None,
+    driver: Driver, key: bytes | None, known: Marks = MappingProxyType({})
 ) -> Verification:
     """Look at every leaf and every event, as of one moment.
 
     Args:
         driver: Where the audit is.
         key: That with which it was written, or None.
-        checkpoints: What `checkpoint` returned once, to be held against it.
-        public_key: By whose private key these are signed, as PEM.
+        known: What checkpoints say of it, see `read_checkpoints`.
 
     Raises:
         AuditBrokenError: Something was changed, left out, put in or cut off; names
             the first place.
-        SigningKeyError: The public key is none.
     """
-    known = read_checkpoints(checkpoints, key, public_key)
     async with (
         driver.acquire(write=False) as connection,
         connection.transaction(),

@@ -39,13 +39,33 @@ _BUFFERS: Final = Statement(
     f"name LIKE '{BUFFER.replace('_', '~_')}%' ESCAPE '~'",
     returns_rows=True,
 )
+_INDEX: Final = Statement(
+    f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{KEYS}')",
+    returns_rows=True,
+)
 _LOST: Final = Statement(
-    f"SELECT e.model FROM {RECORDS} AS e, json_each(e.keys) AS j WHERE j.value IS NOT "
+    f"SELECT e.model, e.id FROM {RECORDS} AS e, json_each(e.keys) AS j WHERE j.value IS NOT "
     f"NULL AND NOT EXISTS (SELECT 1 FROM {KEYS} AS k WHERE k.model = e.model AND "
     "k.key = j.value AND k.record = e.id) LIMIT 1",
     returns_rows=True,
 )
 """Records of SQLite that history would not show: their keys are in another table."""
+
+_EXTRA: Final = Statement(
+    f"SELECT (SELECT count(*) FROM {KEYS}) - (SELECT coalesce(sum(n), 0) FROM (SELECT "
+    f"count(DISTINCT j.value) AS n FROM {RECORDS} AS e, json_each(e.keys) AS j "
+    "GROUP BY e.id))",
+    returns_rows=True,
+)
+"""How many more keys there are than records have; next to `_LOST`, which finds less."""
+
+_STRAY: Final = Statement(
+    f"SELECT k.model, k.record FROM {KEYS} AS k WHERE NOT EXISTS (SELECT 1 FROM {RECORDS} "
+    "AS e, json_each(e.keys) AS j WHERE e.id = k.record AND e.model = k.model AND "
+    "j.value = k.key) LIMIT 1",
+    returns_rows=True,
+)
+"""One of these. It reads a record for each key, so it is asked if there is one."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,9 +148,19 @@ async def _verify(
 
 async def _look_into_sqlite(connection: Connection) -> int:
     """Look whether keys find their records; return how many changes wait in buffers."""
-    lost, buffers = await connection.run((_LOST, _BUFFERS))
-    for (lane,) in lost.rows:
-        raise AuditBrokenError(lane, 0, "has records that their keys do not find")
+    there, buffers = await connection.run((_INDEX, _BUFFERS))
+    if not there.rows[0][0]:
+        place = f"the index {KEYS}"
+        raise AuditBrokenError(place, 0, "is not there")
+    lost, extra = await connection.run((_LOST, _EXTRA))
+    for lane, record in lost.rows:
+        problem = f"has a record ({record}) that its keys in {KEYS} do not find"
+        raise AuditBrokenError(lane, 0, problem)
+    if extra.rows[0][0]:
+        (stray,) = await connection.run((_STRAY,))
+        lane, record = stray.rows[0]
+        problem = f"has a key in {KEYS} that finds a record ({record}) of another row"
+        raise AuditBrokenError(lane, 0, problem)
     counts = [
         Statement(f"SELECT count(*) FROM {SQLITE.quote(name)}", returns_rows=True)
         for (name,) in buffers.rows

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -99,7 +99,7 @@ def declared(url: str) -> DataFlow:
     return db
 
 
-def rewrite(path: Path, key: Any) -> None:
+def rewrite(path: Path, key: Callable[[int], int]) -> None:
     """Give all rows of an export other keys, in another order."""
     manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
     for each in manifest["models"]:

@@ -40,6 +40,10 @@ class Member:
 """
 
 
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
 def opened(url: str, *keys: str, **options: Any) -> DataFlow:
     options = {"tenancy": "database"} | options
     db = DataFlow(url, privacy_keys=list(keys), protection=[allow("unmask")], **options)
@@ -153,6 +157,20 @@ async def test_a_rotation_tells_who_failed_and_goes_on_with_the_others(
     async with every:
         assert await every.privacy.rotate_keys() == 1
     await every.aclose()
+
+
+async def test_a_rotation_that_was_stopped_goes_on(url: str) -> None:
+    def stop(name: str, n_done: int, total: int) -> None:
+        del n_done, total
+        if name == "globex":
+            raise StoppedError
+
+    both = opened(url, NEW, OLD)
+    async with both:
+        with pytest.raises(StoppedError):
+            await both.privacy.rotate_keys(on_tenant=stop)
+        assert await both.privacy.rotate_keys() == 1
+    await both.aclose()
 
 
 async def test_a_tenant_in_between_is_told_and_not_forgotten(url: str) -> None:

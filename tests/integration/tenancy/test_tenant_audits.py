@@ -270,6 +270,7 @@ def test_all_tenants_are_verified_from_the_command_line(
     assert (code, len(marks.splitlines())) == (0, 3)
     code, _ = run("audit", "checkpoint", "--models", name, "-o", "marks")
     assert (code, len((tmp_path / "marks").read_text().splitlines())) == (0, 3)
+    assert run("audit", "checkpoint", "--models", name, "-o", "none/marks")[0] == 1
     every = ("--models", name, "--checkpoint", "marks")
     assert run("audit", "verify", *every)[0] == 0
     code, output = run("audit", "verify", *every, "--after", "acme", "--keep-going")

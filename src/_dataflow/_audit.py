@@ -125,7 +125,7 @@ class Audit:
 
         shared, tenants = await self._places.each(
             *("verifying", await self.tenants(), at),
-            problems=await self._forgotten(known),
+            problems=await self._missed(known),
             after=after,
             keep_going=keep_going,
             on_tenant=on_tenant,
@@ -227,18 +227,25 @@ class Audit:
             raise ValueError(msg)
         return read_checkpoints(texts, self._key, _pem(public_key))
 
-    async def _forgotten(self, known: Mapping[AuditPlace, Marks]) -> dict[str, str]:
-        """Return who has checkpoints, and is not written down any more.
+    async def _missed(self, known: Mapping[AuditPlace, Marks]) -> dict[str, str]:
+        """Return whose audits there were once, and are none now, without a deletion.
 
-        A tenant that was deleted still is.
+        A tenant that was deleted and made again is another place.
         """
-        wanted = {place.tenant for place in known if place != SHARED}
+        wanted = set(known) - {SHARED}
         if not wanted:
             return {}
-        there = {each.name for each in await self._places.find(*State)}
-        return dict.fromkeys(
-            sorted(wanted - there), "was there once, and is written down no more"
-        )
+        there = {
+            AuditPlace(each.name, each.epoch)
+            for each in await self._places.find(*_THERE)
+        }
+        missed = [
+            each.tenant
+            for each in sorted(wanted - there, key=lambda each: each.tenant)
+            if not await self._places.was_deleted(each)
+        ]
+        problem = "was there once, and no record says that it was deleted"
+        return dict.fromkeys(missed, problem)
 
 
 def _pem(key: str | bytes | None) -> bytes | None:

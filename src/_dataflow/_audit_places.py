@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, final
 
-from ..audit import SHARED, AuditPlace
+from ..audit import SHARED, AuditPlace, Version, history_of, key_statement
 from ..drivers import Driver
 from ..errors import (
     DataFlowError,
@@ -14,7 +14,7 @@ from ..errors import (
     TenantScopeError,
 )
 from ..nodes import Database, Engine, Host, sender
-from ..tenancy import Register, State, Tenant
+from ..tenancy import MODEL, Register, State, Tenant
 from ._hosting import Hosting
 from ._round import OnTenant, Round
 
@@ -55,6 +55,26 @@ class AuditPlaces:
 
         async def look(driver: Driver, _: AuditPlace) -> list[Tenant]:
             return await Register(driver).find(*states)
+
+        return await self.run(None, look)
+
+    async def was_deleted(self, place: AuditPlace) -> bool:
+        """Whether it is recorded that a tenant was deleted, or began to be.
+
+        What the register itself says is not asked: whoever can write to it could say so,
+        and its audit is verified.
+
+        Raises:
+            AuditBrokenError: What is recorded cannot be read.
+            DriverError: The database could not be read.
+        """
+
+        async def look(driver: Driver, _: AuditPlace) -> bool:
+            recorded = key_statement(MODEL, driver.dialect, {"name": place.tenant})
+            async with driver.acquire(write=False) as connection:
+                (found,) = await connection.run((recorded,))
+            versions = history_of(MODEL, driver.dialect, found.rows)
+            return any(_is_deletion(each, place.epoch) for each in versions)
 
         return await self.run(None, look)
 
@@ -137,3 +157,10 @@ class AuditPlaces:
         async with host.alone(self._database, tenant) as driver:
             epoch = await apart.admit(host.driver(self._database), tenant)
             return await work(driver, AuditPlace(tenant, epoch))
+
+
+def _is_deletion(version: Version, epoch: str) -> bool:
+    new = version.new
+    if version.facts is None or new is None or new["epoch"] != epoch:
+        return False
+    return new["state"] in {State.DELETING, State.DELETED}

@@ -190,26 +190,42 @@ async def test_a_tenant_that_was_made_again_has_an_audit_of_its_own(
         await db.audit.verify(lines, tenant="acme")
 
 
-async def test_a_tenant_that_is_written_down_no_more_is_missed(
+HIDING = (
+    (
+        "SET state = 'deleted' WHERE name = 'hooli'",
+        "SET state = 'active' WHERE name = 'hooli'",
+    ),
+    (
+        "SET epoch = 'x' || epoch WHERE name = 'hooli'",
+        "SET epoch = substr(epoch, 2) WHERE name = 'hooli'",
+    ),
+    (
+        "SET name = 'other' WHERE name = 'hooli'",
+        "SET name = 'hooli' WHERE name = 'other'",
+    ),
+)
+
+
+async def test_a_tenant_of_which_nobody_recorded_that_it_was_deleted_is_missed(
     db: DataFlow, database_url: str
 ) -> None:
     lines = await db.audit.checkpoint_all()
-    await change(
-        parse_url(database_url),
-        "UPDATE dataflow_tenants SET name = 'other' WHERE name = 'hooli'",
-    )
+    for there, back in HIDING:
+        await change(parse_url(database_url), f"UPDATE dataflow_tenants {there}")
+        with pytest.raises(TenantAuditError) as failed:
+            await db.audit.verify_all(lines)
+        assert failed.value.problems == {
+            "hooli": "was there once, and no record says that it was deleted"
+        }
+        assert failed.value.left[:2] == ("acme", "globex")
+        await change(parse_url(database_url), f"UPDATE dataflow_tenants {back}")
 
-    with pytest.raises(TenantAuditError) as failed:
-        await db.audit.verify_all(lines)
-    assert failed.value.problems == {
-        "hooli": "was there once, and is written down no more"
-    }
-    assert failed.value.left == ("acme", "globex", "other")
-    await change(
-        parse_url(database_url),
-        "UPDATE dataflow_tenants SET name = 'hooli' WHERE name = 'other'",  # as before
-        "DELETE FROM dataflow_audit_leaves",
-    )
+
+async def test_an_audit_of_the_database_that_is_broken_is_told_with_the_tenants(
+    db: DataFlow, database_url: str
+) -> None:
+    lines = await db.audit.checkpoint_all()
+    await change(parse_url(database_url), "DELETE FROM dataflow_audit_leaves")
     with pytest.raises(TenantAuditError, match="the database itself: ") as failed:
         await db.audit.verify_all(lines)
     assert "was cut off" in str(failed.value.shared)

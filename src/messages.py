@@ -117,6 +117,8 @@ class Scope(msgspec.Struct, kw_only=True, eq=False):
         pins: What a layer keeps for as long as one run lasts, by the layer; None
             outside of runs.
         cross_tenant: Leave to work with the rows of all tenants, or None.
+        is_question: Whether layers are only asked whether it may be: nothing is done, and
+            nothing counts as done.
     """
 
     principal: str | None = None
@@ -125,6 +127,7 @@ class Scope(msgspec.Struct, kw_only=True, eq=False):
     waivers: tuple[Any, ...] = ()
     pins: dict[Any, Any] | None = None
     cross_tenant: CrossTenant | None = None
+    is_question: bool = False
 
     def of_run(self) -> Scope:
         """Return that of a run which somebody starts who acts under this one."""

@@ -254,7 +254,14 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         return cls
 
     def _add_archive(self, model: Model) -> None:
-        """Declare where old rows of *model* go, if it archives them."""
+        """Declare where old rows of *model* go, if it archives them.
+
+        A model without archive and persons leaves the room of privacy out of the start.
+        """
+        retention = model.privacy.retention
+        is_archived = retention is not None and retention.action == "archive"
+        if not (is_archived or model.personal or "privacy" in vars(self)):
+            return
         archive = self.privacy.archive(model)
         if archive is not None:
             self._adopt(archive)
@@ -290,7 +297,8 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
 
     def list_models(self) -> list[str]:
         """Return the names of the models, in the order they were declared."""
-        archives = self.privacy.archives  # theirs, by themselves
+        # Those come by themselves; where nothing asked for privacy, there are none.
+        archives = self.privacy.archives if "privacy" in vars(self) else ()
         return [name for name in self._records if name not in archives]
 
     def get_model(self, name: str) -> type:

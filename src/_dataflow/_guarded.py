@@ -11,7 +11,7 @@ from ..models import Model
 from ..nodes import sender
 from ..sql import POSTGRESQL
 
-__all__ = ["DROP", "MIGRATE", "ask_for_rows", "guarded", "only_asking"]
+__all__ = ["DROP", "MIGRATE", "ask_for_rows", "ask_for_tables", "guarded"]
 
 DROP = "DROP TABLE {}"
 MIGRATE = "ALTER TABLE {} ADD COLUMN migrated integer"
@@ -45,11 +45,23 @@ async def guarded(
         BlockedError: One of them refused; nothing was done.
         TenantScopeError: The sender works for one tenant.
     """
+    await _guarded(layers, query, tables, work, node=node, scope=_scope(reason))
+
+
+async def _guarded(
+    layers: Sequence[Interceptor],
+    query: str,
+    tables: Iterable[str],
+    work: Callable[[], Awaitable[None]],
+    *,
+    node: str,
+    scope: Scope,
+) -> None:
     names = [POSTGRESQL.quote(name) for name in tables]
     try:
-        await _pass(layers, _asked(query, names, node, reason), work)
+        await _pass(layers, _asked(query, names, node, scope), work)
     except ReadBlockedError:
-        await _pass(layers, _asked(_ALL_WRITES, names, node, reason), work)
+        await _pass(layers, _asked(_ALL_WRITES, names, node, scope), work)
 
 
 async def ask_for_rows(
@@ -60,7 +72,9 @@ async def ask_for_rows(
     node: str,
     reason: str,
 ) -> None:
-    """Ask layers whether all rows of a tenant may be deleted; nothing is done.
+    """Ask layers whether all rows of a tenant may be deleted.
+
+    Nothing is done, and nothing counts as done, for rates say.
 
     Args:
         layers: The layers, the first outermost.
@@ -73,7 +87,7 @@ async def ask_for_rows(
         BlockedError: One of them refused.
     """
     operation = Operation.BULK_DELETE
-    scope = _scope(reason)
+    scope = _scope(reason, is_question=True)
     envelopes = [
         Envelope(
             message=Request(
@@ -89,15 +103,32 @@ async def ask_for_rows(
         for model in models
         if operation not in model.unavailable
     ]
-    await _pass(layers, envelopes, only_asking)
+    await _pass(layers, envelopes, _nothing)
 
 
-async def only_asking() -> None:
+async def ask_for_tables(
+    layers: Sequence[Interceptor],
+    query: str,
+    tables: Iterable[str],
+    *,
+    node: str,
+    reason: str,
+) -> None:
+    """Ask layers whether `guarded` may do its work; nothing is done, nor counted.
+
+    Raises:
+        BlockedError: One of them refused.
+        TenantScopeError: The sender works for one tenant.
+    """
+    scope = _scope(reason, is_question=True)
+    await _guarded(layers, query, tables, _nothing, node=node, scope=scope)
+
+
+async def _nothing() -> None:
     """Do nothing, where layers are asked beforehand."""
 
 
-def _asked(query: str, names: Iterable[str], node: str, reason: str) -> list[Envelope]:
-    scope = _scope(reason)
+def _asked(query: str, names: Iterable[str], node: str, scope: Scope) -> list[Envelope]:
     return [
         Envelope(
             message=Request(
@@ -114,7 +145,7 @@ def _asked(query: str, names: Iterable[str], node: str, reason: str) -> list[Env
     ]
 
 
-def _scope(reason: str) -> Scope:
+def _scope(reason: str, *, is_question: bool = False) -> Scope:
     """Return for whom this is: the sender, across tenants unless it works for one."""
     outer = sender()
     cross = CrossTenant(reason=reason, may_write=True)
@@ -124,6 +155,7 @@ def _scope(reason: str) -> Scope:
         context=outer.context,
         waivers=outer.waivers,
         cross_tenant=cross if outer.tenant is None else None,
+        is_question=is_question,
     )
 
 

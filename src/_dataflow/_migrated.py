@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._migration_choices import MigrationChoices
 from ._migrations import Migrations
 from .tenants import OnTenant, Tenants
 
@@ -90,7 +91,7 @@ class MigratedDatabase:
         migrations = self._migrations
         if tenant is not None:
             migrations = migrations.of_tenant(tenant)
-        is_done, plans = await migrations.ask_and_apply(
+        choices = MigrationChoices(
             dry_run=dry_run,
             auto_confirm=auto_confirm,
             max_risk_level=max_risk_level,
@@ -98,16 +99,10 @@ class MigratedDatabase:
             rollback_on_error=rollback_on_error,
             drops=drops,
         )
+        is_done, plans = await migrations.ask_and_apply(choices)
         if tenant is not None or not self.tenants.are_apart or not (is_done or dry_run):
             return is_done, plans
         are_done, more = await self.tenants.ask_and_migrate(
-            dry_run=dry_run,
-            auto_confirm=auto_confirm,
-            max_risk_level=max_risk_level,
-            backup=backup_before_migration,
-            rollback_on_error=rollback_on_error,
-            drops=drops,
-            keep_going=keep_going,
-            on_tenant=on_tenant,
+            choices, keep_going=keep_going, on_tenant=on_tenant
         )
         return is_done and are_done, [*plans, *more]

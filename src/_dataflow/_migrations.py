@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
-from anyio import to_thread
-from msgspec.structs import replace
-
 from ..drivers import Driver
 from ..errors import (
     MigrationBlockedError,
-    MigrationConfirmationError,
     SchemaProtectedError,
     TenantScopeError,
 )
@@ -22,17 +17,17 @@ from ..nodes import Catalogue, Database
 from ..row_security import ensure_policies
 from ._guarded import MIGRATE, guarded
 from ._hosting import Hosting
+from ._migration_choices import MigrationChoices, confirmed
 from ._migration_place import MigrationPlace, SharedTables, TenantTables
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
-    from ..schema.migration import Entry, Migrator, OnStep, Permission, Plan, Target
+    from ..schema.migration import Entry, Migrator, OnStep, Plan, Target
 
 __all__ = ["Migrations"]
 
 T = TypeVar("T")
 
 _WHO = "a migration"
-_YES = frozenset({"y", "yes"})
 
 
 @final
@@ -167,13 +162,13 @@ class Migrations:
             HistoryEditedError: The ledger of migrations was edited.
             DriverError: The database could not be reached.
         """
-        self._check_changeable()
-        permission = _permission(
-            max_risk_level, agreed, backup=backup, rollback_on_error=rollback_on_error
+        choices = MigrationChoices(
+            max_risk_level=max_risk_level,
+            backup=backup,
+            rollback_on_error=rollback_on_error,
+            drops=drops,
         )
-        return await self._change(
-            lambda migrator: migrator.apply(permission, on_step), drops
-        )
+        return await self.apply_as(choices, agreed, on_step)
 
     async def roll_back(self, *, restore: bool = False) -> Entry:
         """Undo the last migration.
@@ -207,33 +202,36 @@ class Migrations:
         self._check_changeable()
         return await self._change(lambda migrator: migrator.purge())
 
-    async def ask_and_apply(
+    async def apply_as(
         self,
-        *,
-        dry_run: bool,
-        auto_confirm: bool,
-        max_risk_level: str,
-        backup: bool | str | Path,
-        rollback_on_error: bool,
-        drops: Collection[str],
-    ) -> tuple[bool, list[Plan]]:
-        """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
-        permission = _permission(
-            max_risk_level, None, backup=backup, rollback_on_error=rollback_on_error
+        choices: MigrationChoices,
+        agreed: str | None = None,
+        on_step: OnStep | None = None,
+    ) -> Entry | None:
+        """Do what there is to do as somebody chose; see `apply`."""
+        self._check_changeable()
+        permission = choices.permission(agreed)
+        return await self._change(
+            lambda migrator: migrator.apply(permission, on_step), choices.drops
         )
-        if not dry_run:
+
+    async def ask_and_apply(self, choices: MigrationChoices) -> tuple[bool, list[Plan]]:
+        """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
+        limit, agreed = choices.permission().limit, None
+        if not choices.dry_run:
             self._check_changeable()
-        plan = await self._run(lambda migrator: migrator.plan(), drops)
-        if dry_run:
-            is_possible = not plan.problems and plan.risk <= permission.limit
+        plan = await self.plan(drops=choices.drops)
+        if choices.dry_run:
+            is_possible = not plan.problems and plan.risk <= limit
             return is_possible, [plan] if plan else []
         if plan.problems:
             raise MigrationBlockedError(plan.problems)
-        if plan and not auto_confirm:
-            if not await self._confirm(plan):
+        if plan and not choices.auto_confirm:
+            shown, question = f"{plan.describe()}\n", "Apply this migration?"
+            if not await confirmed(shown, question, self.command()):
                 return False, [plan]
-            permission = replace(permission, agreed=plan.checksum)
-        await self._change(lambda migrator: migrator.apply(permission), drops)
+            agreed = plan.checksum
+        await self.apply_as(choices, agreed)
         return True, [plan] if plan else []
 
     # -- within -----------------------------------------------------------------
@@ -310,41 +308,9 @@ class Migrations:
         names |= {name.partition(".")[0] for name in drops}
         return sorted(names) or ["*"]
 
-    async def _confirm(self, plan: Plan) -> bool:
-        """Show the plan and ask.
-
-        Raises:
-            MigrationConfirmationError: There is no terminal to ask on.
-        """
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise MigrationConfirmationError(self.command())
-        sys.stdout.write(f"{plan.describe()}\n")
-        answer = await to_thread.run_sync(
-            input, "Apply this migration? [y/N] ", abandon_on_cancel=True
-        )
-        return answer.strip().lower() in _YES
-
     def command(self) -> str:
         """Return the command that does it, for whoever has no terminal to be asked on."""
         models = tuple(self._catalogue.models.values())
         module = models[-1].python_type.__module__ if models else "your.module"
         url = self._database.url.safe
         return f"dataflow migrate apply --models {module} --url '{url}'"
-
-
-def _permission(
-    limit: str,
-    agreed: str | None,
-    *,
-    backup: bool | str | Path,
-    rollback_on_error: bool,
-) -> Permission:
-    from ..schema.migration import Permission, Risk  # noqa: PLC0415  # see above
-
-    return Permission(
-        limit=Risk.named(limit),
-        agreed=agreed,
-        has_backup=backup is not False,
-        folder=None if isinstance(backup, bool) else Path(backup).absolute(),
-        is_rolled_back=rollback_on_error,
-    )

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, final
 
-from ..audit import SubjectKeys
 from ..errors import PrivacyError, nearest
 from ..models import Model
 from ..nodes import Catalogue, Database, Engine, Host, Lease, sender
@@ -30,7 +29,10 @@ from ..privacy import (
     subject_of,
 )
 from ..telemetry import get_log
+from ._audit_places import AuditPlaces
 from ._hosting import Hosting
+from ._key_rotation import KeyRotation
+from ._round import OnTenant
 
 __all__ = ["Privacy"]
 
@@ -215,12 +217,27 @@ class Privacy:
 
     # -- keys --------------------------------------------------------------------
 
-    async def rotate_keys(self) -> int:
+    async def rotate_keys(
+        self,
+        *,
+        tenant: str | None = None,
+        keep_going: bool = False,
+        on_tenant: OnTenant | None = None,
+    ) -> int:
         """Wrap the keys of all persons by the first of ``privacy_keys``.
 
         Behind it keys that were used before are needed no longer. Records stay as they
-        are. If it is interrupted, some keys are wrapped by the new one and some by an
-        old one, and the next run goes on.
+        are. Where tenants have places of their own, the keys of the database itself come
+        first, and then those of each tenant; in a block of ``db.tenant(...)`` those of
+        that one alone. If it is interrupted or fails, some keys are wrapped by the new
+        one and some by an old one, and the next run goes on: where all are done, one
+        question is asked.
+
+        Args:
+            tenant: Only the keys in the place of this tenant; others still need theirs.
+            keep_going: Go on with the next tenant where one fails.
+            on_tenant: Called with each tenant that is done, how many that makes, and of
+                how many.
 
         Returns:
             How many keys were wrapped anew.
@@ -228,11 +245,25 @@ class Privacy:
         Raises:
             PrivacyError: No keys are given.
             SubjectKeyError: A key is wrapped by one that is not among them.
+            TenantAuditError: Likewise, where tenants have places of their own; or some
+                are being made or imported. Says which, and who is left.
+            TenancyError: Tenants share tables, or there is none of this name.
+            DriverError: The database refused, or could not be reached.
         """
         if self._database.masters is None:
             problem = "there are none: give DataFlow(privacy_keys=[new, old]), or set "
             raise PrivacyError("privacy_keys", f"{problem}DATAFLOW_PRIVACY_KEYS")
-        n_wrapped: int = await self._hosting.call(_rotate, self._database)
+        rotation = KeyRotation(
+            AuditPlaces(self._database, self._hosting), self._database.masters
+        )
+        if tenant is None and rotation.are_apart:
+            tenant = sender().tenant
+        if tenant is not None:
+            n_wrapped = await rotation.of(tenant)
+        else:
+            n_wrapped = await rotation.of_all(
+                keep_going=keep_going, on_tenant=on_tenant
+            )
         _log.info("subject_keys_rotated", keys=n_wrapped)
         return n_wrapped
 
@@ -339,15 +370,3 @@ class Privacy:
             "in a block of db.tenant(...)"
         )
         raise PrivacyError(model.name, problem)
-
-
-async def _rotate(host: Host, database: Database) -> int:
-    assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-    driver, last, n_wrapped = host.driver(database), 0, 0
-    while True:
-        async with driver.acquire() as connection, connection.transaction():
-            keys = SubjectKeys(connection, driver.dialect, database.masters)
-            done = await keys.wrap_anew(last) if await keys.is_there() else None
-        if done is None:
-            return n_wrapped
-        last, n_wrapped = done[0], n_wrapped + done[1]

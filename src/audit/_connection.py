@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, cast, final
 from uuid import uuid4
 
-from ..drivers import Connection, Inside, RowStream, Workplace
+from ..drivers import Connection, Inside, LentConnection, Workplace
 from ..errors import ConnectionLostError, DriverError
 from ..models import Model
 from ..sql import POSTGRESQL, Dialect, Result, Statement
@@ -44,7 +44,7 @@ _TOLD: Final = (
 
 
 @final
-class AuditedConnection:
+class AuditedConnection(LentConnection):
     """Runs statements of one message, or of several that share their facts.
 
     Args:
@@ -66,7 +66,7 @@ class AuditedConnection:
         *,
         masters: MasterKeys | None = None,
     ) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._dialect = dialect
         self._model = model
         self._facts = facts
@@ -154,18 +154,6 @@ class AuditedConnection:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a block that commits at its end; the leaf is written before."""
         return self._savepoint() if self._is_open else self._audited()
-
-    def snapshot(
-        self, *, opening: str | None = None
-    ) -> AbstractAsyncContextManager[None]:
-        """Return a block that only reads: there is nothing to write down."""
-        return self._connection.snapshot(opening=opening)
-
-    def stream(
-        self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
-    ) -> RowStream:
-        """Return an iterator over batches of rows."""
-        return self._connection.stream(statement, batch=batch, snapshot=snapshot)
 
     @asynccontextmanager
     async def _audited(self) -> AsyncGenerator[None]:

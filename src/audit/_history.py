@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from ..drivers import Row
+from ..errors import AuditBrokenError
 from ..models import Model
 from ..sql import POSTGRESQL, SQLITE, Dialect, Statement, codec, column_type
 from ._facts import Facts
@@ -92,27 +93,33 @@ def _sqlite(model: Model, places: Sequence[str]) -> str:
     same = key_of(model, places)
     buffer = audited_buffer(model, SQLITE)
     assert buffer is not None, "asked of models with values only"  # noqa: S101
-    columns = "id, leaf, op, key, old, new, keys"
-    # What waits in the buffer was done after all that is recorded.
+    columns, old_key = "op, key, old, new, keys", f"json_array({', '.join(places)})"
+    # Its index is a table, so it may lead anywhere: a record is believed if it says itself
+    # that it is of this row. What waits in the buffer was done after all that is recorded.
     return (
-        f"SELECT {_SELECTED}, (SELECT json_group_array(j.key + 1) FROM json_each(e.keys) "
-        f"AS j WHERE j.value = {same}) FROM (SELECT 0 AS late, {columns} FROM {RECORDS} "
-        f"WHERE id IN (SELECT record FROM {KEYS} WHERE model = ?1 AND key = {same} UNION "
-        f"ALL SELECT id FROM {RECORDS} WHERE model = ?1 AND key = "
-        f"json_array({', '.join(places)})) UNION ALL SELECT 1, {columns} FROM "
-        f"({buffer.waiting(same)})) AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
-        "ORDER BY e.late, e.id"
+        f"SELECT {_SELECTED}, CASE WHEN e.model = ?1 AND e.keys IS NULL AND e.key = "
+        f"{old_key} THEN NULL ELSE (SELECT json_group_array(j.key + 1) FROM "
+        f"json_each(e.keys) AS j WHERE j.value = {same} AND e.model = ?1) END FROM ("
+        f"SELECT 0 AS late, id, leaf, model, {columns} FROM {RECORDS} WHERE id IN (SELECT "
+        f"record FROM {KEYS} WHERE model = ?1 AND key = {same} UNION ALL SELECT id FROM "
+        f"{RECORDS} WHERE model = ?1 AND key = {old_key}) UNION ALL SELECT 1, id, leaf, "
+        f"?1, {columns} FROM ({buffer.waiting(same)})) AS e LEFT JOIN {LEAVES} AS l ON "
+        "l.leaf = e.leaf ORDER BY e.late, e.id"
     )
 
 
 def history_of(
     model: Model, dialect: Dialect, rows: Iterable[Row]
 ) -> Iterator[Version]:
-    """Yield the changes that `key_statement` found, the first one first."""
+    """Yield the changes that `key_statement` found, the first one first.
+
+    Raises:
+        AuditBrokenError: A record was found that is of another row, or is none.
+    """
     for at, op, old, new, facts, told in rows:
         when = None if at is None else datetime.fromisoformat(at)
         who = None if facts is None else msgspec.json.decode(facts, type=Facts)
-        for action, before, after in _told(op, old, new, told):
+        for action, before, after in _changes(model, (op, old, new, told)):
             yield Version(
                 at=when,
                 action=action,
@@ -122,16 +129,36 @@ def history_of(
             )
 
 
+def _changes(
+    model: Model, record: tuple[str, str | None, str | None, str | None]
+) -> list[tuple[str, Values | None, Values | None]]:
+    """Return what a record says of a row.
+
+    Raises:
+        AuditBrokenError: It is of another row, or is none.
+    """
+    try:
+        found = list(_told(*record))
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        problem = "has a record that cannot be read; verify its audit"
+        raise AuditBrokenError(model.name, 0, problem) from error
+    if not found:
+        problem = (
+            f"has a key in {KEYS} that finds a record of another row; verify its audit"
+        )
+        raise AuditBrokenError(model.name, 0, problem)
+    return found
+
+
 def _told(
     op: str, old: str | None, new: str | None, places: str | None
 ) -> Iterator[tuple[str, Values | None, Values | None]]:
-    """Yield what a record says of a row: what was done, the values before and after."""
+    """Yield what was done, and the values before and after."""
     sides = [None if each is None else _DECODER.decode(each) for each in (old, new)]
-    found: list[int] = msgspec.json.decode(places or "[]")
-    if not found:  # of a form that holds one row
+    if places is None:  # of a form that holds one row
         yield op, sides[0], sides[1]
         return
-    for place in found:
+    for place in msgspec.json.decode(places, type=list[int]):
         action = msgspec.json.decode(op)[place - 1] if op.startswith("[") else op
         before, after = (_picked(each, place - 1) for each in sides)
         yield (

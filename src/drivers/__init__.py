@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._bridge import GRACE_S, Bridge, open_bridge
 from ._driver import Connection, Driver, connect
-from ._lent import LentDriver
+from ._lent import LentConnection, LentDriver
 from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
 from ._url import DatabaseUrl, parse_url
@@ -17,6 +17,7 @@ __all__ = [
     "DatabaseUrl",
     "Driver",
     "Inside",
+    "LentConnection",
     "LentDriver",
     "PoolStatistics",
     "Row",

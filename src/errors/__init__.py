@@ -18,7 +18,13 @@ from ._actors import (
     PoisonMessageError,
     RestartLimitError,
 )
-from ._audit import AuditBrokenError, AuditError, SigningKeyError, SubjectKeyError
+from ._audit import (
+    AuditBrokenError,
+    AuditError,
+    SigningKeyError,
+    SubjectKeyError,
+    TenantAuditError,
+)
 from ._base import DataFlowError, nearest
 from ._databases import (
     AuthenticationError,
@@ -186,6 +192,7 @@ __all__ = [
     "SubjectKeyError",
     "SubjectNotFoundError",
     "TenancyError",
+    "TenantAuditError",
     "TenantConfirmationError",
     "TenantDeletionError",
     "TenantExistsError",

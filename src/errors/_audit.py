@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ._base import DataFlowError
 
-__all__ = ["AuditBrokenError", "AuditError", "SigningKeyError", "SubjectKeyError"]
+__all__ = [
+    "AuditBrokenError",
+    "AuditError",
+    "SigningKeyError",
+    "SubjectKeyError",
+    "TenantAuditError",
+]
 
 
 class AuditError(DataFlowError):
@@ -86,4 +94,42 @@ class SigningKeyError(DataFlowError, ValueError):
         return (
             f"the {self.kind} key is no {self.kind} key of Ed25519 in PEM without a "
             "password: make a pair with `dataflow audit keygen`"
+        )
+
+
+class TenantAuditError(DataFlowError):
+    """What was to be done with the audits of all tenants failed for some of them.
+
+    Attributes:
+        act: What was to be done.
+        problems: By tenant, what went wrong.
+        done: The tenants for which it is done, in order.
+        left: The tenants that were not looked at any more.
+        shared: What went wrong with the audit of the database itself; None if nothing.
+    """
+
+    def __init__(
+        self,
+        act: str,
+        problems: Mapping[str, str],
+        done: tuple[str, ...],
+        left: tuple[str, ...],
+        shared: str | None = None,
+    ) -> None:
+        super().__init__(act, problems, done, left, shared)
+        self.act = act
+        self.problems = dict(problems)
+        self.done = done
+        self.left = left
+        self.shared = shared
+
+    def __str__(self) -> str:
+        failed = [f"{name}: {error}" for name, error in self.problems.items()]
+        if self.shared is not None:
+            failed.insert(0, f"the database itself: {self.shared}")
+        left = f", {len(self.left)} not tried" if self.left else ""
+        return (
+            f"{self.act} failed for {len(failed)} audits ({len(self.done)} tenants are "
+            f"done{left}): {'; '.join(failed)}; mend that, and do it again for those "
+            "that are named here or left"
         )

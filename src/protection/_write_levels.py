@@ -190,7 +190,9 @@ class WriteLevels:
         snapshot.check_once()
         overrides = self._overrides(envelope)
         note = partial(_note, envelope, snapshot)
-        sender = Sender(envelope, self._around, overrides, note)
+        scope = envelope.scope
+        is_real = scope is None or not scope.is_question
+        sender = Sender(envelope, self._around, overrides, note, is_real=is_real)
         decision = self._decide(message, snapshot, sender)
         if decision.effect == "require_approval" or _wants_approval(decision):
             if self._approve is not None:

@@ -17,7 +17,7 @@ from typing import Final, final
 
 from msgspec.structs import replace
 
-from ..drivers import Connection, Driver, LentDriver, RowStream
+from ..drivers import Connection, Driver, LentConnection, LentDriver, RowStream
 from ..errors import DriverError, DuplicateKeyError, ForeignKeyError
 from ..sql import Result, Statement
 from ._constraints import Constraints
@@ -73,7 +73,7 @@ class Told:
 
 
 @final
-class ReachingConnection:
+class ReachingConnection(LentConnection):
     """Runs statements of one message, or of several that reach the same rows.
 
     Args:
@@ -83,7 +83,7 @@ class ReachingConnection:
     """
 
     def __init__(self, connection: Connection, reach: Reach, told: Told) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._reach = reach
         self._told = told
         self._depth = 0

@@ -186,3 +186,40 @@ def test_importing_costs_no_database_client() -> None:
     """
 
     assert run(":memory:", script) == "[]"
+
+
+def test_declaring_a_model_of_no_persons_imports_nothing_about_them() -> None:
+    script = """
+    db = DataFlow("sqlite:///:memory:")
+
+    @db.model
+    class Plain:
+        name: str
+
+    print(db.list_models(), "dataflow.privacy" in sys.modules)
+
+    @db.model
+    class Old:
+        name: str
+
+        __dataflow__ = {
+            "timestamps": True,
+            "retention": {
+                "after_days": 1, "field": "created_at", "action": "archive"
+            },
+        }
+
+    print(db.list_models(), len(db.privacy.archives))
+
+    @db.model
+    class Old:
+        name: str
+
+    print(len(db.privacy.archives))
+    """
+
+    assert run(":memory:", script).splitlines() == [
+        "['Plain'] False",
+        "['Plain', 'Old'] 1",
+        "0",
+    ]

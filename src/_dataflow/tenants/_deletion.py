@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, final
 
 from ..._records import Records
-from ...errors import ForeignKeyError, TenantDeletionError
+from ...errors import (
+    BlockedError,
+    ForeignKeyError,
+    TenantDeletionError,
+    UnavailableNodeError,
+)
 from ...messages import Operation
 from ...models import TENANT, Action, Model, Relation
 from .._tenants import across_tenants
@@ -38,12 +43,23 @@ class Rows:
         """Return how many rows a tenant has, by model, deleted ones included."""
         found: dict[str, int] = {}
         for records in _with_tenants(self._records):
-            model = records.model
-            with across_tenants(reason, may_write=False):
-                given: dict[str, Any] = {TENANT: tenant}
-                given |= _stored(model, "include_deleted")
-                found[model.name] = await records.count(**given)
+            found[records.model.name] = await self._count(records, tenant, reason)
         return found
+
+    async def may_be_left(self, model: str, tenant: str, reason: str) -> bool:
+        """Whether a tenant may have rows of a model; who may not look has to try."""
+        records = self._records[model]
+        try:
+            return bool(await self._count(records, tenant, reason))
+        except (BlockedError, UnavailableNodeError):
+            return True
+
+    @staticmethod
+    async def _count(records: Records, tenant: str, reason: str) -> int:
+        given: dict[str, Any] = {TENANT: tenant}
+        given |= _stored(records.model, "include_deleted")
+        with across_tenants(reason, may_write=False):
+            return await records.count(**given)
 
     async def delete(self, model: str, tenant: str, reason: str) -> int:
         """Delete all rows of a tenant, and return how many that were."""
@@ -92,9 +108,12 @@ async def delete_rows(
         fields = {field.name for each in relations for field in _forgettable(each)}
         if fields:
             await rows.forget(model.name, sorted(fields), tenant, reason)
-    for _ in range(_ROUNDS):
+    for n_before in range(_ROUNDS):
         before = sum(gone.values())
         for model in ordered:
+            # A deletion of nothing would count for a rate like the one before.
+            if n_before and not await rows.may_be_left(model.name, tenant, reason):
+                continue
             try:
                 gone[model.name] += await rows.delete(model.name, tenant, reason)
             except ForeignKeyError as error:

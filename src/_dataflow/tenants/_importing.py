@@ -3,7 +3,7 @@
 Rows come after those that they refer to. Where they refer to each other in a circle, or
 to rows of their own table, they refer to nothing at first, and to the right rows when
 all are there. Keys that the database makes for all tenants together come anew, and
-foreign keys follow them. What only nodes write, times of deletion and versions, is put
+foreign keys follow them, by a map on the disk. What only nodes write, times of deletion and versions, is put
 right at the end.
 """
 
@@ -20,6 +20,7 @@ from ...nodes import Catalogue, Lease, ModelNode
 from ._deletion import in_order
 from ._export_files import Exported, ExportedModel, Reader
 from ._exporting import OnRows
+from ._key_map import KeyMap, KeyMapError
 from ._portable import ported_fields, row_of, shape, signature
 
 __all__ = ["Importer", "check_models"]
@@ -66,6 +67,7 @@ class Importer:
         catalogue: The models.
         reader: Of the export.
         manifest: What that holds; it was checked.
+        keys: Where keys that come anew are noted.
         on_rows: Told how far it is.
     """
 
@@ -75,6 +77,8 @@ class Importer:
         catalogue: Catalogue,
         reader: Reader,
         manifest: Exported,
+        *,
+        keys: KeyMap,
         on_rows: OnRows | None,
     ) -> None:
         self._lease = lease
@@ -82,7 +86,8 @@ class Importer:
         self._reader = reader
         self._manifest = manifest
         self._on_rows = on_rows
-        self._keys: dict[str, dict[Any, Any]] = {}
+        self._referred: set[Model] = set()
+        self._keys = keys
 
     async def store(self) -> None:
         """Store all rows.
@@ -92,8 +97,17 @@ class Importer:
             BlockedError: A rule of the protection refuses one.
             ConstraintError: The database does.
         """
+        try:
+            await self._store()
+        except KeyMapError as error:
+            raise self._reader.error(str(error)) from error
+
+    async def _store(self) -> None:
         theirs = {each.model: each for each in self._manifest.models}
         models = [self._catalogue.models[name] for name in theirs]
+        self._referred = {
+            relation.target for model in models for relation in model.own_relations
+        }
         ordered, circular = in_order(models)
         ordered.reverse()
         for model in ordered:
@@ -113,26 +127,26 @@ class Importer:
         late = self._late(model, circular)
         node, n_done = self._node(model, "BulkCreateNode"), 0
         is_anew = self._is_anew(model)
+        is_noted = is_anew and bool(model in self._referred or model.owned)
         async with aclosing(self._rows(model, exported)) as every:
             async for rows in every:
                 data = [
-                    self._renamed(
-                        model,
-                        {
-                            name: None if name in late else value
-                            for name, value in row.items()
-                            if name not in model.owned
-                            and not (is_anew and name == model.generated_key)
-                        },
-                        circular,
-                    )
+                    {
+                        name: None if name in late else value
+                        for name, value in row.items()
+                        if name not in model.owned
+                        and not (is_anew and name == model.generated_key)
+                    }
                     for row in rows
                 ]
+                await self._rename(model, data, circular)
                 reply = await self._lease.ask(
-                    node, data=data, atomic=True, return_ids=is_anew
+                    node, data=data, atomic=True, return_ids=is_noted
                 )
-                if is_anew:
-                    self._note_keys(model, rows, reply["ids"])
+                if is_noted:
+                    name = cast("str", model.generated_key)
+                    theirs = [row[name] for row in rows]
+                    await self._keys.note(model.name, theirs, reply["ids"])
                 n_done += len(rows)
                 if self._on_rows is not None:
                     self._on_rows(model.name, n_done)
@@ -140,13 +154,6 @@ class Importer:
     def _is_anew(self, model: Model) -> bool:
         """Whether the database makes the keys of all tenants together."""
         return model.generated_key is not None and model.tenant_field is not None
-
-    def _note_keys(
-        self, model: Model, rows: Sequence[Row], keys: Sequence[Any]
-    ) -> None:
-        name = cast("str", model.generated_key)
-        known = self._keys.setdefault(model.name, {})
-        known.update(zip((row[name] for row in rows), keys, strict=True))
 
     def _late(self, model: Model, circular: Sequence[Relation]) -> frozenset[str]:
         """Return the fields that refer to rows which are not there yet.
@@ -167,33 +174,36 @@ class Importer:
             late.add(free[0])
         return frozenset(late)
 
-    def _renamed(self, model: Model, row: Row, leave: Sequence[Relation] = ()) -> Row:
-        """Let a row refer by the keys that rows have here.
+    async def _rename(
+        self, model: Model, rows: Sequence[Row], leave: Sequence[Relation] = ()
+    ) -> None:
+        """Let rows refer by the keys that rows have here.
 
         Raises:
-            ExportError: It refers to a row that is not in the export.
+            ExportError: One refers to a row that is not in the export.
         """
         for relation in model.own_relations:
-            if relation in leave:
-                continue
             target = relation.target
+            if relation in leave or not self._is_anew(target):
+                continue
             for own, theirs in relation.pairs:
-                value = row.get(own.name)
-                if value is None or theirs.name != target.generated_key:
-                    continue
-                if self._is_anew(target):
-                    row[own.name] = self._key(model, own, target, value)
-        return row
+                if theirs.name == target.generated_key:
+                    await self._follow(model, own, target, rows)
 
-    def _key(self, model: Model, own: Field, target: Model, value: object) -> object:
-        try:
-            return self._keys[target.name][value]
-        except KeyError:
+    async def _follow(
+        self, model: Model, own: Field, target: Model, rows: Sequence[Row]
+    ) -> None:
+        referring = [row for row in rows if row.get(own.name) is not None]
+        wanted = [row[own.name] for row in referring]
+        found = await self._keys.find(target.name, wanted)
+        if not found.keys() >= {*wanted}:
             problem = (
                 f"a row of {model.name} refers by {own.name} to one of {target.name} "
                 "that is not in it"
             )
-            raise self._reader.error(problem) from None
+            raise self._reader.error(problem)
+        for row in referring:
+            row[own.name] = found[row[own.name]]
 
     async def _refer(
         self, model: Model, exported: ExportedModel, relations: Sequence[Relation]
@@ -205,40 +215,50 @@ class Importer:
         async with aclosing(self._rows(model, exported)) as every:
             async for rows in every:
                 data = [
-                    self._renamed(model, dict(row))
-                    for row in rows
-                    if any(row[name] is not None for name in late)
+                    row for row in rows if any(row[name] is not None for name in late)
                 ]
+                await self._rename(model, data)
+                keys = await self._keyed(model, data)
                 changes = [
-                    self._keyed(model, row)
-                    | {name: row[name] for name in (*late, *kept)}
-                    for row in data
+                    key | {name: row[name] for name in (*late, *kept)}
+                    for key, row in zip(keys, data, strict=True)
                 ]
                 if changes:
                     await self._lease.ask(node, data=changes, atomic=True)
 
-    def _keyed(self, model: Model, row: Row) -> Row:
-        """Return the key that a row has here."""
-        key = {name: row[name] for name in model.key if name != model.tenant_field}
+    async def _keyed(self, model: Model, rows: Sequence[Row]) -> list[Row]:
+        """Return the keys that rows have here."""
+        names = [name for name in model.key if name != model.tenant_field]
+        keys = [{name: row[name] for name in names} for row in rows]
         if self._is_anew(model):
             name = cast("str", model.generated_key)
-            key[name] = self._keys[model.name][key[name]]
-        return key
+            found = await self._keys.find(model.name, (key[name] for key in keys))
+            for key in keys:
+                key[name] = found[key[name]]
+        return keys
 
     async def _restore(
         self, model: Model, exported: ExportedModel, *, is_moved: bool
     ) -> None:
         """Put right what only nodes write; where rows were changed, in all of them."""
         names = [name for name in model.names if name in model.owned]
+        apart = [
+            relation
+            for relation in model.own_relations
+            if not any(own.name in model.key for own, _ in relation.pairs)
+        ]
         async with aclosing(self._rows(model, exported)) as every:
             async for rows in every:
                 changed = [
-                    (self._keyed(model, row), {name: row[name] for name in names})
+                    row
                     for row in rows
                     if is_moved
                     or any(row[name] not in {None, _FIRST_VERSION} for name in names)
                 ]
-                await self._lease.restore(model, changed)
+                await self._rename(model, changed, apart)
+                values = [{name: row[name] for name in names} for row in changed]
+                keys = await self._keyed(model, changed)
+                await self._lease.restore(model, [*zip(keys, values, strict=True)])
 
     async def _rows(
         self, model: Model, exported: ExportedModel

@@ -7,24 +7,21 @@ to do only the ledger is read.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from ...errors import (
-    DataFlowError,
     MigrationBlockedError,
-    MigrationConfirmationError,
     TenantMigrationError,
     TenantScopeError,
     TenantStateError,
     UnknownTenantError,
 )
 from ...tenancy import State
+from .._migration_choices import MigrationChoices, confirmed
 from .._migrations import Migrations
+from .._round import OnTenant, Round
 from ._registered import RegisteredTenants
 from ._tenancy import Kind, Tenancy
 
@@ -33,11 +30,7 @@ if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
 
 __all__ = ["MigratedTenants", "OnTenant"]
 
-OnTenant = Callable[[str, int, int], object]
-"""Told of each tenant that was migrated, how many that makes, and of how many."""
-
 _THERE = frozenset({State.ACTIVE, State.SUSPENDED})
-_YES = frozenset({"y", "yes"})
 _NAMED = 5
 
 
@@ -126,39 +119,43 @@ class MigratedTenants(RegisteredTenants):
             UnknownTenantError: There is no such tenant; nothing was done.
             TenantStateError: One is being made, imported or deleted; nothing was done.
         """
+        choices = MigrationChoices(
+            max_risk_level=max_risk_level,
+            backup=backup,
+            rollback_on_error=rollback_on_error,
+            drops=drops,
+        )
         names = await self._migrated(tenants)
-        done: dict[str, Entry | None] = {}
-        problems: dict[str, str] = {}
-        for name in names:
-            try:
-                done[name] = await self._migrations.of_tenant(name).apply(
-                    drops=drops,
-                    max_risk_level=max_risk_level,
-                    agreed=(agreed or {}).get(name),
-                    backup=backup,
-                    rollback_on_error=rollback_on_error,
-                )
-            except DataFlowError as error:
-                problems[name] = str(error)
-                if not keep_going:
-                    break
-            else:
-                if on_tenant is not None:
-                    on_tenant(name, len(done), len(names))
-        if problems:
-            left = [each for each in names if each not in done and each not in problems]
-            raise TenantMigrationError(problems, tuple(done), tuple(left))
-        return done
+        return await self._migrate(
+            *(names, choices, agreed or {}), keep_going=keep_going, on_tenant=on_tenant
+        )
+
+    async def _migrate(
+        self,
+        names: Sequence[str],
+        choices: MigrationChoices,
+        agreed: Mapping[str, str],
+        *,
+        keep_going: bool,
+        on_tenant: OnTenant | None,
+    ) -> dict[str, Entry | None]:
+        async def apply(name: str) -> Entry | None:
+            migrations = self._migrations.of_tenant(name)
+            return await migrations.apply_as(choices, agreed.get(name))
+
+        round_ = Round["Entry | None"](
+            names, keep_going=keep_going, on_tenant=on_tenant
+        )
+        await round_.go(apply)
+        if round_.problems:
+            done = tuple(round_.done)
+            raise TenantMigrationError(round_.problems, done, round_.left)
+        return round_.done
 
     async def ask_and_migrate(
         self,
+        choices: MigrationChoices,
         *,
-        dry_run: bool,
-        auto_confirm: bool,
-        max_risk_level: str,
-        backup: bool | str | Path,
-        rollback_on_error: bool,
-        drops: Collection[str],
         keep_going: bool,
         on_tenant: OnTenant | None,
     ) -> tuple[bool, list[Plan]]:
@@ -166,34 +163,28 @@ class MigratedTenants(RegisteredTenants):
 
         What is the same for many tenants is shown, and returned, once.
         """
-        from ...schema.migration import Risk  # noqa: PLC0415  # see above
-
-        limit = Risk.named(max_risk_level)
-        plans = await self.migration_plans(drops=drops)
+        limit = choices.permission().limit
+        plans = await self.migration_plans(drops=choices.drops)
         alike: dict[str, tuple[Plan, list[str]]] = {}
         for name, plan in plans.items():
             if plan:
                 alike.setdefault(plan.checksum, (plan, []))[1].append(name)
         shown = [plan for plan, _ in alike.values()]
-        if dry_run:
+        if choices.dry_run:
             is_possible = all(not p.problems and p.risk <= limit for p in shown)
             return is_possible, shown
         problems = [problem for plan in shown for problem in plan.problems]
         if problems:
             raise MigrationBlockedError(tuple(dict.fromkeys(problems)))
         agreed: dict[str, str] = {}
-        if alike and not auto_confirm:
-            if not await _confirmed([*alike.values()], self._migrations.command()):
+        if alike and not choices.auto_confirm:
+            text = "".join(_described(*each) for each in alike.values())
+            question = "Apply this to the tenants?"
+            if not await confirmed(text, question, self._migrations.command()):
                 return False, shown
             agreed = {name: plan.checksum for name, plan in plans.items() if plan}
-        await self.migrate(
-            drops=drops,
-            max_risk_level=max_risk_level,
-            agreed=agreed,
-            backup=backup,
-            rollback_on_error=rollback_on_error,
-            keep_going=keep_going,
-            on_tenant=on_tenant,
+        await self._migrate(
+            *([*plans], choices, agreed), keep_going=keep_going, on_tenant=on_tenant
         )
         return True, shown
 
@@ -222,22 +213,8 @@ class MigratedTenants(RegisteredTenants):
         ]
 
 
-async def _confirmed(
-    plans: list[tuple[Plan, list[str]]],
-    command: str,
-) -> bool:
-    """Show plans, each with whose it is, and ask.
-
-    Raises:
-        MigrationConfirmationError: There is no terminal to ask on.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise MigrationConfirmationError(command)
-    for plan, names in plans:
-        more = len(names) - _NAMED
-        rest = f" and {more} more" if more > 0 else ""
-        sys.stdout.write(f"{', '.join(names[:_NAMED])}{rest}:\n{plan.describe()}\n")
-    answer = await to_thread.run_sync(
-        input, "Apply this to the tenants? [y/N] ", abandon_on_cancel=True
-    )
-    return answer.strip().lower() in _YES
+def _described(plan: Plan, names: Sequence[str]) -> str:
+    """Return a plan with whose it is, for a reader."""
+    more = len(names) - _NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{', '.join(names[:_NAMED])}{rest}:\n{plan.describe()}\n"

@@ -97,8 +97,8 @@ class PortedTenants(RegisteredTenants):
         by the bulk nodes of their models. If it is cancelled or killed, or fails, none
         is; a tenant that it was making is left ``importing``, served to nobody, and
         calling it again goes on. Where tenants share tables, keys that the database
-        makes come anew, and declared foreign keys follow; those of tables that others
-        refer to are kept in memory meanwhile.
+        makes come anew, and declared foreign keys follow, by a map in a temporary file;
+        some rows are in memory at a time.
 
         Args:
             name: Of the tenant; another one than in the export if need be.
@@ -117,6 +117,7 @@ class PortedTenants(RegisteredTenants):
         """
         from ._export_files import Reader  # noqa: PLC0415  # not at start
         from ._importing import Importer, check_models  # noqa: PLC0415
+        from ._key_map import key_map  # noqa: PLC0415
 
         tenant, reader = self._tenancy.check_name(name), Reader(path)
 
@@ -142,10 +143,13 @@ class PortedTenants(RegisteredTenants):
                 async with engine.lease(self._database, models, tenant=tenant) as lease:
                     counts = await _counts(lease, models)
                     if not any(counts.values()):
-                        importer = Importer(
-                            lease, self._catalogue, reader, manifest, on_rows
-                        )
-                        await importer.store()
+                        async with key_map() as keys:
+                            importer = Importer(
+                                *(lease, self._catalogue, reader, manifest),
+                                keys=keys,
+                                on_rows=on_rows,
+                            )
+                            await importer.store()
                     elif is_there or not _is_done(counts, manifest):
                         found = next(each for each in counts if counts[each])
                         problem = (

@@ -16,7 +16,7 @@ from ...errors import (
 from ...nodes import Catalogue, Database, Engine
 from ...telemetry import get_log
 from ...tenancy import FRESH_S, Act, Register, State, Tenant
-from .._guarded import DROP, ask_for_rows, guarded, only_asking
+from .._guarded import DROP, ask_for_rows, ask_for_tables, guarded
 from .._hosting import Hosting
 from .._migrations import Migrations
 from ._deletion import Rows, delete_rows
@@ -263,9 +263,7 @@ class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
             await ask_for_rows(layers, models, tenant, node="tenants", reason=reason)
         else:
             tables = [model.table for model in models]
-            await guarded(
-                layers, DROP, tables, only_asking, node="tenants", reason=reason
-            )
+            await ask_for_tables(layers, DROP, tables, node="tenants", reason=reason)
 
     async def _take_all(
         self,

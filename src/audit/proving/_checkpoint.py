@@ -7,6 +7,8 @@ Rules of this file:
 2. It is signed by a private key where one is given, which whoever writes to the
    database need not have; else it has an HMAC by the key of the audit, if there is one.
 3. What is signed is not believed before the signature was looked at.
+4. It says of which place it is, and is held against that alone: lines of all tenants may
+   stand in one file. A tenant that was deleted and made again is another place.
 """
 
 from __future__ import annotations
@@ -27,7 +29,15 @@ from ...sql import Statement
 from ..recording import HEADS
 from ._signing import is_signed_by, signature_of
 
-__all__ = ["HEAD_ROWS", "Marks", "checkpoint", "latest", "read_checkpoints"]
+__all__ = [
+    "HEAD_ROWS",
+    "SHARED",
+    "AuditPlace",
+    "Marks",
+    "checkpoint",
+    "latest",
+    "read_checkpoints",
+]
 
 HEAD_ROWS: Final = Statement(
     f"SELECT lane, seq, hash FROM {HEADS} ORDER BY lane", returns_rows=True
@@ -39,15 +49,37 @@ Marks: TypeAlias = Mapping[str, Mapping[int, str]]
 """By chain: the hashes that leaves had once, by their place in it."""
 
 
-class _Checkpoint(msgspec.Struct, frozen=True):
+class AuditPlace(msgspec.Struct, frozen=True):
+    """Which audit it is: that of the database, or that of a tenant with its own.
+
+    Attributes:
+        tenant: Whose; empty for that of the database.
+        epoch: What tells the tenant from an earlier one of its name.
+    """
+
+    tenant: str = ""
+    epoch: str = ""
+
+
+SHARED: Final = AuditPlace()
+
+
+class _Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     heads: dict[str, tuple[int, str]]
     at: str = ""
     seal: str = ""
     signature: str = ""
+    tenant: str = ""
+    epoch: str = ""
+
+    @property
+    def place(self) -> AuditPlace:
+        return AuditPlace(self.tenant, self.epoch)
 
     def told(self) -> bytes:
         """Return what is signed."""
-        about = (self.at, self.heads)
+        place = (self.tenant, self.epoch) if self.tenant else ()
+        about = (self.at, self.heads, *place)
         return _PURPOSE + msgspec.json.encode(about, order="deterministic")
 
     def sealed(self, key: bytes | None) -> str:
@@ -55,7 +87,10 @@ class _Checkpoint(msgspec.Struct, frozen=True):
 
 
 async def checkpoint(
-    driver: Driver, key: bytes | None, private_key: bytes | None = None
+    driver: Driver,
+    key: bytes | None,
+    private_key: bytes | None = None,
+    place: AuditPlace = SHARED,
 ) -> str:
     """Return a text that says how far each chain is; keep it somewhere else.
 
@@ -63,6 +98,7 @@ async def checkpoint(
         driver: Where the audit is.
         key: That of the audit: signs where there is no *private_key*.
         private_key: Signs by Ed25519, as PEM; see `new_signing_keys`.
+        place: Which audit that is.
 
     Raises:
         SigningKeyError: The private key is none.
@@ -71,7 +107,8 @@ async def checkpoint(
     async with driver.acquire(write=False) as connection:
         (result,) = await connection.run((HEAD_ROWS,))
     heads = {lane: (seq, hash_) for lane, seq, hash_ in result.rows}
-    made = _Checkpoint(heads, datetime.now(UTC).isoformat(timespec="seconds"))
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    made = _Checkpoint(heads, at, tenant=place.tenant, epoch=place.epoch)
     if private_key is None:
         made = msgspec.structs.replace(made, seal=made.sealed(key))
     else:
@@ -82,8 +119,8 @@ async def checkpoint(
 
 def read_checkpoints(
     texts: Sequence[str], key: bytes | None, public_key: bytes | None
-) -> Marks:
-    """Return what checkpoints say, once their signatures hold.
+) -> Mapping[AuditPlace, Marks]:
+    """Return what checkpoints say, by place, once all their signatures hold.
 
     Args:
         texts: Checkpoints, one in each line.
@@ -96,15 +133,17 @@ def read_checkpoints(
             two of them do not agree.
         SigningKeyError: The public key is none.
     """
-    marks: dict[str, dict[int, str]] = {}
+    known: dict[AuditPlace, dict[str, dict[int, str]]] = {}
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     if texts and not lines:
         raise _broken(1, "is none")
     for n, line in enumerate(lines, 1):
-        for lane, (seq, hash_) in _read(n, line, key, public_key).heads.items():
+        found = _read(n, line, key, public_key)
+        marks = known.setdefault(found.place, {})
+        for lane, (seq, hash_) in found.heads.items():
             if marks.setdefault(lane, {}).setdefault(seq, hash_) != hash_:
                 raise _broken(n, f"says another thing of leaf {seq} of {lane}")
-    return marks
+    return known
 
 
 def latest(marks: Iterable[int]) -> int:

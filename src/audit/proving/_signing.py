@@ -10,7 +10,7 @@ from typing import Final
 
 from ...errors import MissingExtraError, SigningKeyError
 
-__all__ = ["is_signed_by", "new_signing_keys", "signature_of"]
+__all__ = ["check_private_key", "is_signed_by", "new_signing_keys", "signature_of"]
 
 _EXTRA: Final = "crypto"
 _PRIVATE: Final = "private"
@@ -35,6 +35,16 @@ def new_signing_keys() -> tuple[bytes, bytes]:
         s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo
     )
     return private, public
+
+
+def check_private_key(private_key: bytes) -> None:
+    """Look whether a private key signs, before much is done with it.
+
+    Raises:
+        SigningKeyError: The key is no private key of Ed25519, as PEM.
+        MissingExtraError: The library is not installed.
+    """
+    signature_of(b"", private_key)
 
 
 def signature_of(told: bytes, private_key: bytes) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -13,9 +14,9 @@ from ...errors import AuditBrokenError
 from ...sql import POSTGRESQL, SQLITE, Statement
 from ..recording import BUFFER, KEYS, LEAVES, RECORDS
 from ._chain import Leaf, events_of
-from ._checkpoint import HEAD_ROWS, Marks, latest, read_checkpoints
+from ._checkpoint import HEAD_ROWS, Marks, latest
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "Verifications", "verify"]
 
 _PAGE: Final = 500
 """Leaves that are looked at at once."""
@@ -38,13 +39,33 @@ _BUFFERS: Final = Statement(
     f"name LIKE '{BUFFER.replace('_', '~_')}%' ESCAPE '~'",
     returns_rows=True,
 )
+_INDEX: Final = Statement(
+    f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{KEYS}')",
+    returns_rows=True,
+)
 _LOST: Final = Statement(
-    f"SELECT e.model FROM {RECORDS} AS e, json_each(e.keys) AS j WHERE j.value IS NOT "
+    f"SELECT e.model, e.id FROM {RECORDS} AS e, json_each(e.keys) AS j WHERE j.value IS NOT "
     f"NULL AND NOT EXISTS (SELECT 1 FROM {KEYS} AS k WHERE k.model = e.model AND "
     "k.key = j.value AND k.record = e.id) LIMIT 1",
     returns_rows=True,
 )
 """Records of SQLite that history would not show: their keys are in another table."""
+
+_EXTRA: Final = Statement(
+    f"SELECT (SELECT count(*) FROM {KEYS}) - (SELECT coalesce(sum(n), 0) FROM (SELECT "
+    f"count(DISTINCT j.value) AS n FROM {RECORDS} AS e, json_each(e.keys) AS j "
+    "GROUP BY e.id))",
+    returns_rows=True,
+)
+"""How many more keys there are than records have; next to `_LOST`, which finds less."""
+
+_STRAY: Final = Statement(
+    f"SELECT k.model, k.record FROM {KEYS} AS k WHERE NOT EXISTS (SELECT 1 FROM {RECORDS} "
+    "AS e, json_each(e.keys) AS j WHERE e.id = k.record AND e.model = k.model AND "
+    "j.value = k.key) LIMIT 1",
+    returns_rows=True,
+)
+"""One of these. It reads a record for each key, so it is asked if there is one."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,26 +82,32 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     n_outside: int
 
 
+class Verifications(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in audits that are as they were written.
+
+    Attributes:
+        shared: In that of the database itself; None if it was left out.
+        tenants: In those of tenants, by name.
+    """
+
+    shared: Verification | None
+    tenants: Mapping[str, Verification]
+
+
 async def verify(
-    driver: Driver,
-    key: bytes | None,
-    checkpoints: Sequence[str] = (),
-    public_key: bytes | None = None,
+    driver: Driver, key: bytes | None, known: Marks = MappingProxyType({})
 ) -> Verification:
     """Look at every leaf and every event, as of one moment.
 
     Args:
         driver: Where the audit is.
         key: That with which it was written, or None.
-        checkpoints: What `checkpoint` returned once, to be held against it.
-        public_key: By whose private key these are signed, as PEM.
+        known: What checkpoints say of it, see `read_checkpoints`.
 
     Raises:
         AuditBrokenError: Something was changed, left out, put in or cut off; names
             the first place.
-        SigningKeyError: The public key is none.
     """
-    known = read_checkpoints(checkpoints, key, public_key)
     async with (
         driver.acquire(write=False) as connection,
         connection.transaction(),
@@ -121,9 +148,19 @@ async def _verify(
 
 async def _look_into_sqlite(connection: Connection) -> int:
     """Look whether keys find their records; return how many changes wait in buffers."""
-    lost, buffers = await connection.run((_LOST, _BUFFERS))
-    for (lane,) in lost.rows:
-        raise AuditBrokenError(lane, 0, "has records that their keys do not find")
+    there, buffers = await connection.run((_INDEX, _BUFFERS))
+    if not there.rows[0][0]:
+        place = f"the index {KEYS}"
+        raise AuditBrokenError(place, 0, "is not there")
+    lost, extra = await connection.run((_LOST, _EXTRA))
+    for lane, record in lost.rows:
+        problem = f"has a record ({record}) that its keys in {KEYS} do not find"
+        raise AuditBrokenError(lane, 0, problem)
+    if extra.rows[0][0]:
+        (stray,) = await connection.run((_STRAY,))
+        lane, record = stray.rows[0]
+        problem = f"has a key in {KEYS} that finds a record ({record}) of another row"
+        raise AuditBrokenError(lane, 0, problem)
     counts = [
         Statement(f"SELECT count(*) FROM {SQLITE.quote(name)}", returns_rows=True)
         for (name,) in buffers.rows

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import anyio
 import msgspec
 import typer
+from rich.console import Console
 
 from ..._dataflow import DataFlow
-from ...audit import Verification, new_signing_keys
-from ...errors import AuditBrokenError, DataFlowError
+from ...audit import Verification, Verifications, new_signing_keys
+from ...errors import DataFlowError
 from .._failure import UNUSABLE, failing_in_one_line
+from .._tenants_shown import tenants_shown
 from ..migrate import load
 from ._files import append, read, write_new
 
 __all__ = ["audit"]
 
-_INTERRUPTED = "interrupted: nothing was changed"
+T = TypeVar("T")
+
+_INTERRUPTED = "interrupted: the audit is as it was"
 
 Url = Annotated[
     str | None, typer.Option(help="Database, as postgresql://… or sqlite:///….")
@@ -27,12 +33,21 @@ Models = Annotated[
     str | None,
     typer.Option(
         help="In place of --url: where the DataFlow is, as module or module:name; all "
-        "tenants with tables of their own are looked at, too."
+        "tenants with tables of their own come behind the database itself."
     ),
 ]
-Tenant = Annotated[
-    str | None, typer.Option(help="Look at this tenant alone; wants --models.")
+Tenant = Annotated[str | None, typer.Option(help="This tenant alone; wants --models.")]
+After = Annotated[
+    str | None,
+    typer.Option(
+        help="Go on behind this tenant, where it was stopped; wants --models."
+    ),
 ]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Go on with the next tenant if one fails.")
+]
+
+_WAY_ON = "the tenants up to {0} are done: --after {0} goes on"
 
 audit = typer.Typer(no_args_is_help=True, help="Look at the audit of a database.")
 
@@ -43,6 +58,8 @@ def verify(
     url: Url = None,
     models: Models = None,
     tenant: Tenant = None,
+    after: After = None,
+    keeps_going: KeepGoing = False,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file that `checkpoint` wrote.")
     ] = None,
@@ -61,19 +78,35 @@ def verify(
     known = None if checkpoint is None else read(checkpoint)
     key = None if public_key is None else read(public_key)
     with failing_in_one_line(_INTERRUPTED):
-        db = _database(url, models, tenant)
-        found, tenants = anyio.run(_verify, db, tenant, known, key)
+        db = _database(url, models, tenant, after)
+        if models is None or tenant is not None:
+            call = partial(db.audit.verify, known, public_key=key, tenant=tenant)
+            found = Verifications(shared=_call(db, call), tenants={})
+        else:
+            with tenants_shown(Console(stderr=True), way_on=_WAY_ON) as told:
+                every = partial(
+                    db.audit.verify_all,
+                    *(known,),
+                    public_key=key,
+                    after=after,
+                    keep_going=keeps_going,
+                    on_tenant=told,
+                )
+                found = _call(db, every)
     if as_json:
-        shown = {"shared": found, "tenants": tenants} if tenants else found
-        typer.echo(msgspec.json.encode(shown))
+        is_one = found.shared is not None and not found.tenants
+        typer.echo(msgspec.json.encode(found.shared if is_one else found))
         return
-    _show(found)
-    for name, each in tenants.items():
+    if found.shared is not None:
+        _show(found.shared)
+    for name, each in found.tenants.items():
         typer.echo(f"tenant {name}")
         _show(each)
 
 
-def _database(url: str | None, models: str | None, tenant: str | None) -> DataFlow:
+def _database(
+    url: str | None, models: str | None, tenant: str | None, after: str | None
+) -> DataFlow:
     """Return what a command is about.
 
     Raises:
@@ -82,9 +115,12 @@ def _database(url: str | None, models: str | None, tenant: str | None) -> DataFl
     if (url is None) == (models is None):
         message = "say either --url or --models"
         raise typer.BadParameter(message)
+    if None not in {tenant, after}:
+        message = "say either --tenant or --after"
+        raise typer.BadParameter(message)
     if models is not None:
         return load(models, None)
-    if tenant is not None:
+    if (tenant, after) != (None, None):
         message = "a tenant is found by --models, which says where tenants are"
         raise typer.BadParameter(message)
     return _opened(url)
@@ -104,6 +140,8 @@ def checkpoint(
     url: Url = None,
     models: Models = None,
     tenant: Tenant = None,
+    after: After = None,
+    keeps_going: KeepGoing = False,
     private_key: Annotated[
         Path | None, typer.Option(help="Signs it; `keygen` makes one.")
     ] = None,
@@ -112,15 +150,29 @@ def checkpoint(
         typer.Option("--output", "-o", help="File to add it to; else print it."),
     ] = None,
 ) -> None:
-    """Say how far each chain is, signed; keep it somewhere else."""
+    """Say how far each chain is, signed; keep it somewhere else.
+
+    There is a line for the database itself, and one for each tenant with tables of its
+    own; each is kept as soon as it is made.
+    """
     key = None if private_key is None else read(private_key)
+    keep = typer.echo if output is None else partial(append, output)
     with failing_in_one_line(_INTERRUPTED):
-        db = _database(url, models, tenant)
-        line = anyio.run(_checkpoint, db, tenant, key)
-    if output is None:
-        typer.echo(line)
-    else:
-        append(output, line)
+        db = _database(url, models, tenant, after)
+        if models is None or tenant is not None:
+            call = partial(db.audit.checkpoint, private_key=key, tenant=tenant)
+            keep(_call(db, call))
+            return
+        with tenants_shown(Console(stderr=True), way_on=_WAY_ON) as told:
+            every = partial(
+                db.audit.checkpoint_all,
+                private_key=key,
+                after=after,
+                keep_going=keeps_going,
+                on_line=keep,
+                on_tenant=told,
+            )
+            _call(db, every)
 
 
 @audit.command("keygen")
@@ -138,25 +190,14 @@ def keygen(
     typer.echo(f"{file} signs, {public} verifies")
 
 
-async def _verify(
-    db: DataFlow, tenant: str | None, known: str | None, key: str | None
-) -> tuple[Verification, dict[str, Verification]]:
-    async with db:
-        found = await db.audit.verify(known, public_key=key, tenant=tenant)
-        names = () if tenant is not None else await db.audit.tenants()
-        tenants: dict[str, Verification] = {}
-        for name in names:
-            try:
-                tenants[name] = await db.audit.verify(tenant=name)
-            except AuditBrokenError:
-                typer.echo(f"tenant {name}", err=True)
-                raise
-        return found, tenants
+def _call(db: DataFlow, function: Callable[[], Awaitable[T]]) -> T:
+    """Call *function* with an engine of its own."""
 
+    async def call() -> T:
+        async with db:
+            return await function()
 
-async def _checkpoint(db: DataFlow, tenant: str | None, key: str | None) -> str:
-    async with db:
-        return await db.audit.checkpoint(private_key=key, tenant=tenant)
+    return anyio.run(call)
 
 
 def _opened(url: str | None) -> DataFlow:

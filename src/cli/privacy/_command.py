@@ -18,6 +18,7 @@ from ...models import MismatchError
 from ...privacy import SubjectExport, subject_of
 from .._failure import failing_in_one_line
 from .._logging import logging_to_stderr
+from .._tenants_shown import tenants_shown
 from ..migrate._models import load
 from ._report import show_erasure, show_retention
 
@@ -150,13 +151,33 @@ def retention(
 
 
 @privacy.command("rotate-keys")
-def rotate_keys(*, models: _Models) -> None:
+def rotate_keys(
+    *,
+    models: _Models,
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="This tenant alone; else all with tables of their own, too."),
+    ] = None,
+    keeps_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Go on with the next tenant if one fails."),
+    ] = False,
+) -> None:
     """Wrap the keys of all persons by the first of the privacy keys.
 
     Old ones are needed until it is through. What was interrupted goes on.
     """
-    with _opened(models, None, None, None) as db:
-        n_keys = _call(db, db.privacy.rotate_keys)
+    with (
+        _opened(models, None, None, None) as db,
+        tenants_shown(Console(stderr=True)) as told,
+    ):
+        rotate = partial(
+            db.privacy.rotate_keys,
+            tenant=tenant,
+            keep_going=keeps_going,
+            on_tenant=told,
+        )
+        n_keys = _call(db, rotate)
     typer.echo(f"{n_keys:,} keys were wrapped anew")
 
 

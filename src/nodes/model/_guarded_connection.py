@@ -10,10 +10,10 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast, final
 
-from ...drivers import Connection, Driver, LentDriver, RowStream
+from ...drivers import Connection, Driver, LentConnection, LentDriver, RowStream
 from ...errors import DriverError, TransactionConflictError, UnguardedStatementError
 from ...models import Relation
 from ...sql import (
@@ -33,7 +33,7 @@ _ATTEMPTS: Final = 5
 
 
 @final
-class GuardedConnection:
+class GuardedConnection(LentConnection):
     """Runs statements that keep to terms.
 
     Args:
@@ -42,7 +42,7 @@ class GuardedConnection:
     """
 
     def __init__(self, connection: Connection, terms: Terms) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._terms = terms
 
     def related(
@@ -94,16 +94,6 @@ class GuardedConnection:
         if not all(each.is_plain for group in plain for each in group):
             raise UnguardedStatementError
         return await self._connection.run_apart(plain)
-
-    def transaction(self) -> AbstractAsyncContextManager[None]:
-        """Return a block that commits at its end, see `Connection.transaction`."""
-        return self._connection.transaction()
-
-    def snapshot(
-        self, *, opening: str | None = None
-    ) -> AbstractAsyncContextManager[None]:
-        """Return a block that only reads, see `Connection.snapshot`."""
-        return self._connection.snapshot(opening=opening)
 
     def stream(
         self, statement: Statement, *, batch: int = 1000, snapshot: bool = False

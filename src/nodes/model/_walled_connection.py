@@ -12,7 +12,7 @@ from typing import final
 
 from msgspec.structs import replace
 
-from ...drivers import Connection, Driver, LentDriver, RowStream
+from ...drivers import Connection, Driver, LentConnection, LentDriver
 from ...errors import DriverError
 from ...messages import Envelope
 from ...sql import POSTGRESQL, Dialect, Permits, Result, Statement
@@ -30,7 +30,7 @@ def walled(connection: Connection, envelope: Envelope, dialect: Dialect) -> Conn
 
 
 @final
-class WalledConnection:
+class WalledConnection(LentConnection):
     """Runs the statements of one message.
 
     Args:
@@ -42,7 +42,7 @@ class WalledConnection:
     def __init__(
         self, connection: Connection, permits: Permits, dialect: Dialect
     ) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._permits = permits
         self._is_watched = dialect is POSTGRESQL
         self._is_open = False
@@ -94,18 +94,6 @@ class WalledConnection:
             finally:
                 self._is_open = False
             await watch.check()
-
-    def snapshot(
-        self, *, opening: str | None = None
-    ) -> AbstractAsyncContextManager[None]:
-        """Return a block that only reads, see `Connection.snapshot`."""
-        return self._connection.snapshot(opening=opening)
-
-    def stream(
-        self, statement: Statement, *, batch: int = 1000, snapshot: bool = False
-    ) -> RowStream:
-        """Return an iterator over batches of rows, which writes nothing."""
-        return self._connection.stream(statement, batch=batch, snapshot=snapshot)
 
 
 @final

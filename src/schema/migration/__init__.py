@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ._application import OnStep
+from ._entry import Entry, EntryStep
 from ._migrator import Migrator
 from ._permission import Permission
 from ._planner import make_plan
 from ._risk import Risk
 from ._step import Plan, Proof, Step, Work
-from .applying import Entry, EntryStep
 from .planning import Facts, TableFacts, Target, target_of
 from .writing import as_markdown
 

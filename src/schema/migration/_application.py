@@ -24,11 +24,11 @@ from ...errors import (
 )
 from ...sql import Statement
 from ...telemetry import get_log
+from ._entry import Entry
 from ._permission import Permission
 from ._planner import plan_for
 from ._step import Plan, Step, Work
 from .applying import (
-    Entry,
     Ledger,
     Runner,
     back_up_postgresql,

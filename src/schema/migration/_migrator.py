@@ -20,10 +20,10 @@ from ...errors import (
 from ...sql import Statement
 from .._shape import Schema
 from ._application import Application, OnStep, digest_of, planned, undo
+from ._entry import Entry
 from ._permission import Permission
 from ._step import Plan, Step
 from .applying import (
-    Entry,
     Ledger,
     Runner,
     advisory_lock,

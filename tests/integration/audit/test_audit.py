@@ -266,7 +266,7 @@ async def test_tampering_is_found(db: DataFlow, bridge: Bridge, name: str) -> No
 
 
 async def test_a_checkpoint_finds_what_was_cut_off_altogether(
-    db: DataFlow, bridge: Bridge
+    db: DataFlow, bridge: Bridge, database_url: str
 ) -> None:
     for owner in ("a", "b"):
         await db["Account"].create(owner=owner)
@@ -278,7 +278,8 @@ async def test_a_checkpoint_finds_what_was_cut_off_altogether(
         await db.audit.verify(known.replace("Account", "Plain"))
     with pytest.raises(AuditBrokenError, match="is none"):
         await db.audit.verify("{")
-    for table in (E_, f"{E_}_leaves", f"{E_}_heads"):
+    keys = (f"{E_}_keys",) if database_url.startswith("sqlite") else ()
+    for table in (E_, f"{E_}_leaves", f"{E_}_heads", *keys):
         await _ask(db, bridge, f"DELETE FROM {table}", write=True)
     assert (await db.audit.verify()).heads == {}
     with pytest.raises(AuditBrokenError, match="is gone"):
@@ -446,18 +447,6 @@ async def test_what_no_json_holds_is_recorded_from_outside(
 
     assert changed.new == {"owner": "00FF"}
     assert (await db.audit.verify()).n_outside == 1
-
-
-async def test_a_record_that_its_key_does_not_find_is_named(
-    db: DataFlow, bridge: Bridge, database_url: str
-) -> None:
-    if not database_url.startswith("sqlite"):
-        pytest.skip("on PostgreSQL an index finds them")
-    await db["Account"].create(owner="a")
-    await _ask(db, bridge, "DELETE FROM dataflow_audit_keys", write=True)
-
-    with pytest.raises(AuditBrokenError, match="do not find"):
-        await db.audit.verify()
 
 
 OLD_FORM = (

@@ -13,7 +13,7 @@ from dataflow.audit import new_signing_keys
 from dataflow.audit.proving import Leaf
 from dataflow.drivers import Bridge, connect, parse_url
 from dataflow.errors import AuditBrokenError, MissingExtraError, SigningKeyError
-from dataflow.sql import Statement
+from dataflow.sql import SQLITE, Statement
 
 PRIVATE, PUBLIC = new_signing_keys()
 OTHER_PRIVATE, OTHER_PUBLIC = new_signing_keys()
@@ -53,6 +53,11 @@ async def forge(url: str, bridge: Bridge, keep: int, *, extra: str = "") -> None
                 "DELETE FROM dataflow_audit WHERE leaf NOT IN (SELECT leaf FROM "
                 "dataflow_audit_leaves)"
             )
+            if driver.dialect is SQLITE:
+                await do(
+                    "DELETE FROM dataflow_audit_keys WHERE record NOT IN (SELECT id FROM "
+                    "dataflow_audit)"
+                )
             text = f"SELECT {names} FROM dataflow_audit_leaves ORDER BY seq"
             (rows,) = await connection.run((Statement(text, returns_rows=True),))
             previous = ""

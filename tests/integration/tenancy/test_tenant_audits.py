@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from dataflow import DataFlow
+from dataflow.audit import new_signing_keys
 from dataflow.cli._app import app
-from dataflow.errors import AuditBrokenError, TenantScopeError
+from dataflow.drivers import DatabaseUrl, connect, open_bridge, parse_url
+from dataflow.errors import (
+    AuditBrokenError,
+    SigningKeyError,
+    TenantAuditError,
+    TenantMismatchError,
+    TenantScopeError,
+)
+from dataflow.sql import SQLITE, Statement
+
+PRIVATE, PUBLIC = new_signing_keys()
+NAMES = ("acme", "globex", "hooli")
 
 MODULE = """
 from dataflow import DataFlow
@@ -41,25 +55,194 @@ def declared(url: str, tenancy: str = "database") -> DataFlow:
     return db
 
 
-async def test_the_audit_of_each_tenant_is_verified_by_itself(
-    database_url: str,
-) -> None:
+async def change(url: DatabaseUrl, *texts: str) -> None:
+    """Do what somebody may do who writes to a database."""
+    async with open_bridge() as bridge:
+        driver = connect(url, bridge, pool_size=1)
+        async with driver.acquire() as connection:
+            for text in texts:
+                await connection.run((Statement(text),))
+        await driver.aclose()
+
+
+@pytest.fixture
+async def db(
+    database_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[DataFlow]:
+    """Give a database with three tenants, of whom each has one invoice."""
     db = declared(database_url)
     async with db:
-        for name in ("acme", "globex"):
+        for name in NAMES:
             await db.tenants.create(name)
             await db["Invoice"].create(number="1", tenant_id=name)
-        assert await db.audit.tenants() == ("acme", "globex")
-        mark = await db.audit.checkpoint(tenant="acme")
-        found = await db.audit.verify(mark, tenant="acme")
-        assert (found.heads, found.n_events) == ({"Invoice": 1}, 1)
-        assert "Invoice" not in (await db.audit.verify()).heads
-        with pytest.raises(AuditBrokenError):
-            await db.audit.verify(await db.audit.checkpoint(), tenant="globex")
-        for name in ("acme", "globex"):
-            await db.tenants.delete(name, confirmed=True)
-        assert await db.audit.tenants() == ()
+        yield db
+        left = [each.name for each in await db.tenants.list() if each.name in NAMES]
     await db.aclose()
+    if database_url.startswith("postgres"):
+        # Not by the tenants, who wait until every process knows.
+        server = request.getfixturevalue("postgres_server")
+        for name in left:
+            server.drop(url_of(db, name).database)
+
+
+def url_of(db: DataFlow, tenant: str) -> DatabaseUrl:
+    apart = db._database.apart
+    assert apart is not None
+    return apart.url(tenant)
+
+
+async def test_the_audit_of_each_tenant_is_verified_by_itself(db: DataFlow) -> None:
+    assert await db.audit.tenants() == NAMES
+    mark = await db.audit.checkpoint(tenant="acme")
+    found = await db.audit.verify(mark, tenant="acme")
+    assert (found.heads, found.n_events) == ({"Invoice": 1}, 1)
+    assert "Invoice" not in (await db.audit.verify()).heads
+    with pytest.raises(AuditBrokenError):
+        await db.audit.verify(await db.audit.checkpoint(), tenant="globex")
+
+
+async def test_checkpoints_of_all_places_are_held_each_against_its_own(
+    db: DataFlow,
+) -> None:
+    kept: list[str] = []
+    told: list[tuple[str, int, int]] = []
+
+    def on_tenant(*about: Any) -> None:
+        told.append(about)
+
+    lines = await db.audit.checkpoint_all(
+        private_key=PRIVATE, on_line=kept.append, on_tenant=on_tenant
+    )
+    assert kept == lines
+    assert told == [("acme", 1, 3), ("globex", 2, 3), ("hooli", 3, 3)]
+    told.clear()
+    found = await db.audit.verify_all(lines, public_key=PUBLIC, on_tenant=on_tenant)
+    assert found.shared is not None
+    assert [*found.shared.heads] == ["DataflowTenant"]
+    assert {name: each.heads for name, each in found.tenants.items()} == {
+        name: {"Invoice": 1} for name in NAMES
+    }
+    assert len(told) == 3
+    assert (
+        await db.audit.verify(lines, public_key=PUBLIC, tenant="acme")
+    ).n_events == 1
+    assert await db.audit.verify(lines, public_key=PUBLIC) == found.shared
+    with pytest.raises(AuditBrokenError, match="says nothing of this audit"):
+        await db.audit.verify(lines[:2], public_key=PUBLIC, tenant="globex")
+    moved = msgspec.json.encode(msgspec.json.decode(lines[1]) | {"tenant": "hooli"})
+    with pytest.raises(AuditBrokenError, match="signed with another key, or changed"):
+        await db.audit.verify(moved.decode(), public_key=PUBLIC, tenant="hooli")
+    again = await db.audit.checkpoint_all(private_key=PRIVATE, after="acme")
+    assert [msgspec.json.decode(each)["tenant"] for each in again] == [
+        "globex",
+        "hooli",
+    ]
+    with pytest.raises(SigningKeyError):
+        await db.audit.checkpoint_all(private_key=PUBLIC, keep_going=True)
+
+
+async def test_a_round_of_audits_tells_who_failed_and_who_is_left(db: DataFlow) -> None:
+    lines = await db.audit.checkpoint_all()
+    # As if nothing had ever been recorded there.
+    place = url_of(db, "globex")
+    tables = ["dataflow_audit", "dataflow_audit_leaves", "dataflow_audit_heads"]
+    if place.dialect is SQLITE:
+        tables.append("dataflow_audit_keys")
+    gone = [f"DELETE FROM {table}" for table in tables]  # noqa: S608  # ours
+    await change(place, *gone)
+
+    assert (await db.audit.verify(tenant="globex")).n_events == 0
+    with pytest.raises(TenantAuditError, match="verifying failed") as failed:
+        await db.audit.verify_all(lines)
+    error = failed.value
+    assert [*error.problems] == ["globex"]
+    assert "was there once, and is gone" in error.problems["globex"]
+    assert (error.done, error.left, error.shared) == (("acme",), ("hooli",), None)
+    rest = await db.audit.verify_all(lines, after="globex")
+    assert (rest.shared, [*rest.tenants]) == (None, ["hooli"])
+    with pytest.raises(TenantAuditError) as failed:
+        await db.audit.verify_all(lines, keep_going=True)
+    assert (failed.value.done, failed.value.left) == (("acme", "hooli"), ())
+    await change(url_of(db, "acme"), "DROP TABLE dataflow_audit_heads")
+    with pytest.raises(TenantAuditError, match="making checkpoints failed") as failed:
+        await db.audit.checkpoint_all(keep_going=True)
+    assert ([*failed.value.problems], failed.value.done) == (
+        ["acme"],
+        ("globex", "hooli"),
+    )
+
+
+async def test_a_tenant_that_was_made_again_has_an_audit_of_its_own(
+    db: DataFlow,
+) -> None:
+    lines = await db.audit.checkpoint_all()
+    await db.tenants.delete("acme", confirmed=True)
+    assert [*(await db.audit.verify_all(lines)).tenants] == ["globex", "hooli"]
+    await db.tenants.create("acme")
+
+    found = await db.audit.verify_all(lines)
+    assert {name: each.n_events for name, each in found.tenants.items()} == {
+        "acme": 0,
+        "globex": 1,
+        "hooli": 1,
+    }
+    with pytest.raises(AuditBrokenError, match="says nothing of this audit"):
+        await db.audit.verify(lines, tenant="acme")
+
+
+HIDING = (
+    (
+        "SET state = 'deleted' WHERE name = 'hooli'",
+        "SET state = 'active' WHERE name = 'hooli'",
+    ),
+    (
+        "SET epoch = 'x' || epoch WHERE name = 'hooli'",
+        "SET epoch = substr(epoch, 2) WHERE name = 'hooli'",
+    ),
+    (
+        "SET name = 'other' WHERE name = 'hooli'",
+        "SET name = 'hooli' WHERE name = 'other'",
+    ),
+)
+
+
+async def test_a_tenant_of_which_nobody_recorded_that_it_was_deleted_is_missed(
+    db: DataFlow, database_url: str
+) -> None:
+    lines = await db.audit.checkpoint_all()
+    for there, back in HIDING:
+        await change(parse_url(database_url), f"UPDATE dataflow_tenants {there}")
+        with pytest.raises(TenantAuditError) as failed:
+            await db.audit.verify_all(lines)
+        assert failed.value.problems == {
+            "hooli": "was there once, and no record says that it was deleted"
+        }
+        assert failed.value.left[:2] == ("acme", "globex")
+        await change(parse_url(database_url), f"UPDATE dataflow_tenants {back}")
+
+
+async def test_an_audit_of_the_database_that_is_broken_is_told_with_the_tenants(
+    db: DataFlow, database_url: str
+) -> None:
+    lines = await db.audit.checkpoint_all()
+    await change(parse_url(database_url), "DELETE FROM dataflow_audit_leaves")
+    with pytest.raises(TenantAuditError, match="the database itself: ") as failed:
+        await db.audit.verify_all(lines)
+    assert "was cut off" in str(failed.value.shared)
+    assert failed.value.left == NAMES
+    with pytest.raises(TenantAuditError) as failed:
+        await db.audit.verify_all(lines, keep_going=True)
+    assert (failed.value.problems, failed.value.done) == ({}, NAMES)
+
+
+async def test_who_works_for_one_tenant_gets_at_no_other_audit(db: DataFlow) -> None:
+    with db.tenant("acme"):
+        assert (await db.audit.verify(tenant="acme")).n_events == 1
+        with pytest.raises(TenantMismatchError):
+            await db.audit.verify(tenant="globex")
+        for call in (db.audit.tenants, db.audit.verify_all, db.audit.checkpoint_all):
+            with pytest.raises(TenantScopeError):
+                await call()
 
 
 async def test_tenants_that_share_tables_share_their_audit(sqlite_url: str) -> None:
@@ -69,6 +252,10 @@ async def test_tenants_that_share_tables_share_their_audit(sqlite_url: str) -> N
         assert await db.audit.tenants() == ()
         with pytest.raises(TenantScopeError, match="share one"):
             await db.audit.verify(tenant="acme")
+        (line,) = await db.audit.checkpoint_all()
+        found = await db.audit.verify_all(line)
+        assert found.shared == await db.audit.verify(line)
+        assert found.tenants == {}
     await db.aclose()
 
 
@@ -95,6 +282,17 @@ def test_all_tenants_are_verified_from_the_command_line(
     (tmp_path / "mark").write_text(mark)
     words = ("--models", name, "--tenant", "acme", "--checkpoint", "mark")
     assert run("audit", "verify", *words)[0] == 0
+    code, marks = run("audit", "checkpoint", "--models", name)
+    assert (code, len(marks.splitlines())) == (0, 3)
+    code, _ = run("audit", "checkpoint", "--models", name, "-o", "marks")
+    assert (code, len((tmp_path / "marks").read_text().splitlines())) == (0, 3)
+    assert run("audit", "checkpoint", "--models", name, "-o", "none/marks")[0] == 1
+    every = ("--models", name, "--checkpoint", "marks")
+    assert run("audit", "verify", *every)[0] == 0
+    code, output = run("audit", "verify", *every, "--after", "acme", "--keep-going")
+    assert (code, output.splitlines()[0]) == (0, "tenant globex")
+    assert run("audit", "verify", *every, "--after", "a", "--tenant", "acme")[0] == 2
+    assert run("audit", "checkpoint", "--url", sqlite_url, "--after", "acme")[0] == 2
     assert run("audit", "verify")[0] != 0
     assert run("audit", "verify", "--url", sqlite_url, "--tenant", "acme")[0] != 0
     assert run("audit", "verify", "--url", sqlite_url)[0] == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._backup_postgresql import back_up_postgresql, restore_postgresql, see_backup
 from ._backup_sqlite import back_up_sqlite, restore_sqlite
-from ._ledger import LEDGER, STEPS, Entry, EntryStep, Ledger, State
+from ._ledger import LEDGER, STEPS, Ledger
 from ._lock import advisory_lock, patiently
 from ._look import ask, digest, look, weigh
 from ._run import Runner
@@ -13,11 +13,8 @@ from ._soundness import defects, see_sound
 __all__ = [
     "LEDGER",
     "STEPS",
-    "Entry",
-    "EntryStep",
     "Ledger",
     "Runner",
-    "State",
     "advisory_lock",
     "ask",
     "back_up_postgresql",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ._catalogue import CATALOGUES, Operation, as_markdown
+from ._catalogue import CATALOGUES, as_markdown
 from ._literal import literal
+from ._operation import Operation
 from ._purge import purge_steps
 from ._text import create_table, names, quote
 from .postgresql import CHECK_PREFIX, postgresql_steps

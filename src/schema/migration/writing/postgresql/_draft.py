@@ -8,10 +8,10 @@ from ...._shape import Column, TableShape
 from ..._risk import Risk
 from ..._step import Mode, Proof, Step, Work
 from ...planning import Counter, Facts
-from .._catalogue import POSTGRESQL_RISKS
 from .._draft import Draft as _Draft
 from .._literal import quoted
 from .._text import quote
+from ._risks import POSTGRESQL_RISKS
 
 __all__ = ["Draft", "drop_constraint", "identity"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from ...._shape import Column
 from ..._step import Proof, Step, Work
 from ...planning import Fill
-from .._catalogue import SQLITE_RISKS
 from .._draft import Draft as _Draft
 from .._literal import literal
+from ._risks import SQLITE_RISKS
 
 __all__ = ["Draft", "filling"]
 

@@ -17,9 +17,9 @@ from ._hidden import Hidden
 from ._values import revived
 from .recording import (
     KEYS,
-    LEAVES,
     RECORDS,
     SEALED,
+    audit_tables,
     audited_buffer,
     is_withheld,
     key_of,
@@ -79,10 +79,10 @@ _SELECTED: Final = "l.at, e.op, e.old, e.new, l.facts"
 
 
 def _postgresql(model: Model, places: Sequence[str]) -> str:
-    same = key_text(model, places)
+    same, tables = key_text(model, places), audit_tables(model.schema)
     return (
         f"SELECT {_SELECTED}, to_json(array_positions(e.keys, {same}))::text "
-        f"FROM {RECORDS} AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
+        f"FROM {tables.records} AS e LEFT JOIN {tables.leaves} AS l ON l.leaf = e.leaf "
         f"WHERE e.model = $1 AND (e.keys @> ARRAY[{same}] OR "
         f"e.key = json_build_array({', '.join(places)})::text) ORDER BY e.id"
     )
@@ -93,6 +93,7 @@ def _sqlite(model: Model, places: Sequence[str]) -> str:
     buffer = audited_buffer(model, SQLITE)
     assert buffer is not None, "asked of models with values only"  # noqa: S101
     columns = "id, leaf, op, key, old, new, keys"
+    leaves = audit_tables().leaves
     # What waits in the buffer was done after all that is recorded.
     return (
         f"SELECT {_SELECTED}, (SELECT json_group_array(j.key + 1) FROM json_each(e.keys) "
@@ -100,7 +101,7 @@ def _sqlite(model: Model, places: Sequence[str]) -> str:
         f"WHERE id IN (SELECT record FROM {KEYS} WHERE model = ?1 AND key = {same} UNION "
         f"ALL SELECT id FROM {RECORDS} WHERE model = ?1 AND key = "
         f"json_array({', '.join(places)})) UNION ALL SELECT 1, {columns} FROM "
-        f"({buffer.waiting(same)})) AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
+        f"({buffer.waiting(same)})) AS e LEFT JOIN {leaves} AS l ON l.leaf = e.leaf "
         "ORDER BY e.late, e.id"
     )
 

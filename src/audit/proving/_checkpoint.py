@@ -24,14 +24,10 @@ import msgspec
 from ...drivers import Driver
 from ...errors import AuditBrokenError
 from ...sql import Statement
-from ..recording import HEADS
+from ..recording import audit_tables
 from ._signing import is_signed_by, signature_of
 
-__all__ = ["HEAD_ROWS", "Marks", "checkpoint", "latest", "read_checkpoints"]
-
-HEAD_ROWS: Final = Statement(
-    f"SELECT lane, seq, hash FROM {HEADS} ORDER BY lane", returns_rows=True
-)
+__all__ = ["Marks", "checkpoint", "head_rows", "latest", "read_checkpoints"]
 
 _PURPOSE: Final = b"dataflow audit checkpoint\n"
 
@@ -54,8 +50,20 @@ class _Checkpoint(msgspec.Struct, frozen=True):
         return "" if key is None else hmac.new(key, self.told(), sha256).hexdigest()
 
 
+def head_rows(schema: str | None) -> Statement:
+    """Select the head of each chain of the audit in a schema."""
+    heads = audit_tables(schema).heads
+    return Statement(
+        f"SELECT lane, seq, hash FROM {heads} ORDER BY lane", returns_rows=True
+    )
+
+
 async def checkpoint(
-    driver: Driver, key: bytes | None, private_key: bytes | None = None
+    driver: Driver,
+    key: bytes | None,
+    private_key: bytes | None = None,
+    *,
+    schema: str | None = None,
 ) -> str:
     """Return a text that says how far each chain is; keep it somewhere else.
 
@@ -63,13 +71,14 @@ async def checkpoint(
         driver: Where the audit is.
         key: That of the audit: signs where there is no *private_key*.
         private_key: Signs by Ed25519, as PEM; see `new_signing_keys`.
+        schema: Where the audit is; None for where plain names lead.
 
     Raises:
         SigningKeyError: The private key is none.
         MissingExtraError: The library for it is not installed.
     """
     async with driver.acquire(write=False) as connection:
-        (result,) = await connection.run((HEAD_ROWS,))
+        (result,) = await connection.run((head_rows(schema),))
     heads = {lane: (seq, hash_) for lane, seq, hash_ in result.rows}
     made = _Checkpoint(heads, datetime.now(UTC).isoformat(timespec="seconds"))
     if private_key is None:

@@ -11,27 +11,24 @@ import msgspec
 from ...drivers import Connection, Driver
 from ...errors import AuditBrokenError
 from ...sql import POSTGRESQL, SQLITE, Statement
-from ..recording import BUFFER, KEYS, LEAVES, RECORDS
+from ..recording import BUFFER, KEYS, RECORDS, AuditTables, audit_tables
 from ._chain import Leaf, events_of
-from ._checkpoint import HEAD_ROWS, Marks, latest, read_checkpoints
+from ._checkpoint import Marks, head_rows, latest, read_checkpoints
 
 __all__ = ["Verification", "verify"]
 
 _PAGE: Final = 500
 """Leaves that are looked at at once."""
 
-_COUNTS: Final = Statement(
-    f"SELECT lane, count(*), max(seq) FROM {LEAVES} GROUP BY lane ORDER BY lane",
-    returns_rows=True,
+_COUNTS: Final = (
+    "SELECT lane, count(*), max(seq) FROM {t.leaves} GROUP BY lane ORDER BY lane"
 )
-_ORPHANS: Final = Statement(
-    f"SELECT leaf FROM {RECORDS} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
-    f"(SELECT 1 FROM {LEAVES} AS l WHERE l.leaf = e.leaf) LIMIT 1",
-    returns_rows=True,
+_ORPHANS: Final = (
+    "SELECT leaf FROM {t.records} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM {t.leaves} AS l WHERE l.leaf = e.leaf) LIMIT 1"
 )
-_OUTSIDE: Final = Statement(
-    f"SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM {RECORDS} WHERE leaf IS NULL",
-    returns_rows=True,
+_OUTSIDE: Final = (
+    "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM {t.records} WHERE leaf IS NULL"
 )
 _BUFFERS: Final = Statement(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND "
@@ -66,6 +63,8 @@ async def verify(
     key: bytes | None,
     checkpoints: Sequence[str] = (),
     public_key: bytes | None = None,
+    *,
+    schema: str | None = None,
 ) -> Verification:
     """Look at every leaf and every event, as of one moment.
 
@@ -74,6 +73,7 @@ async def verify(
         key: That with which it was written, or None.
         checkpoints: What `checkpoint` returned once, to be held against it.
         public_key: By whose private key these are signed, as PEM.
+        schema: Where the audit is; None for where plain names lead.
 
     Raises:
         AuditBrokenError: Something was changed, left out, put in or cut off; names
@@ -88,24 +88,35 @@ async def verify(
         if driver.dialect is POSTGRESQL:
             text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
             await connection.run((Statement(text),))
-        return await _verify(connection, driver, key, known)
+        return await _verify(connection, driver, key, schema, known)
 
 
 async def _verify(
-    connection: Connection, driver: Driver, key: bytes | None, known: Marks
+    connection: Connection,
+    driver: Driver,
+    key: bytes | None,
+    schema: str | None,
+    known: Marks,
 ) -> Verification:
-    heads, counts = await connection.run((HEAD_ROWS, _COUNTS))
+    tables = audit_tables(schema)
+    counted, orphaned, left_out = (
+        Statement(text.format(t=tables), returns_rows=True)
+        for text in (_COUNTS, _ORPHANS, _OUTSIDE)
+    )
+    heads, counts = await connection.run((head_rows(schema), counted))
     last = {lane: (seq, hash_) for lane, seq, hash_ in heads.rows}
     for lane, _, seq in counts.rows:
         if lane not in last:
             raise AuditBrokenError(lane, seq, "has lost the head of its chain")
     n_events = 0
     for lane, (seq, hash_) in last.items():
-        n_events += await _walk(connection, driver, key, lane, (seq, hash_), known)
+        n_events += await _walk(
+            connection, driver, tables, key, lane, (seq, hash_), known
+        )
     for lane, marks in known.items():
         if latest(marks) and lane not in last:
             raise AuditBrokenError(lane, 1, "was there once, and is gone")
-    orphans, outside = await connection.run((_ORPHANS, _OUTSIDE))
+    orphans, outside = await connection.run((orphaned, left_out))
     if orphans.rows:
         place = "an event"
         raise AuditBrokenError(place, 0, "belongs to a leaf that is not there")
@@ -135,6 +146,7 @@ async def _look_into_sqlite(connection: Connection) -> int:
 async def _walk(  # noqa: PLR0917  a chain has that many ends
     connection: Connection,
     driver: Driver,
+    tables: AuditTables,
     key: bytes | None,
     lane: str,
     head: tuple[int, str],
@@ -145,7 +157,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
     one, two = dialect.place(1), dialect.place(2)
     names = ", ".join(Leaf.__struct_fields__)
     text = (
-        f"SELECT {names}, hash FROM {LEAVES} WHERE lane = {one} AND seq > {two} "
+        f"SELECT {names}, hash FROM {tables.leaves} WHERE lane = {one} AND seq > {two} "
         f"ORDER BY seq LIMIT {_PAGE}"
     )
     marks = known.get(lane, {})
@@ -164,7 +176,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
             if not hmac.compare_digest(leaf.hash(key), hash_):
                 problem = "was changed, or written with another key"
                 raise AuditBrokenError(lane, leaf.seq, problem)
-            found = await events_of(connection, dialect, leaf.leaf, leaf.events)
+            found = await events_of(connection, dialect, tables, leaf.leaf, leaf.events)
             if found != (leaf.n_events, leaf.events):
                 raise AuditBrokenError(lane, leaf.seq, "has other events than it had")
             at, previous, n_events = leaf.seq, hash_, n_events + leaf.n_events

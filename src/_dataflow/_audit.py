@@ -63,10 +63,9 @@ class Audit:
             msg = "a public key verifies checkpoints, and there is none: give one"
             raise ValueError(msg)
 
-        async def look(driver: Driver) -> Verification:
-            return await verify(
-                driver, self._database.audit_key, known, _pem(public_key)
-            )
+        async def look(driver: Driver, schema: str | None) -> Verification:
+            key = self._database.audit_key
+            return await verify(driver, key, known, _pem(public_key), schema=schema)
 
         return await self._hosting.call(_at, self._database, tenant, look)
 
@@ -88,8 +87,9 @@ class Audit:
             DriverError: The database refused, or has no audit.
         """
 
-        async def look(driver: Driver) -> str:
-            return await checkpoint(driver, self._database.audit_key, _pem(private_key))
+        async def look(driver: Driver, schema: str | None) -> str:
+            key = self._database.audit_key
+            return await checkpoint(driver, key, _pem(private_key), schema=schema)
 
         return await self._hosting.call(_at, self._database, tenant, look)
 
@@ -106,7 +106,7 @@ class Audit:
             return ()
         there = State.ACTIVE, State.SUSPENDED
 
-        async def look(driver: Driver) -> tuple[str, ...]:
+        async def look(driver: Driver, _: str | None) -> tuple[str, ...]:
             return tuple(each.name for each in await Register(driver).find(*there))
 
         return await self._hosting.call(_at, self._database, None, look)
@@ -116,17 +116,17 @@ async def _at(
     host: Host,
     database: Database,
     tenant: str | None,
-    look: Callable[[Driver], Awaitable[T]],
+    look: Callable[[Driver, str | None], Awaitable[T]],
 ) -> T:
-    """Call *look* with the connections to a place."""
+    """Call *look* with the connections to a place, and its schema."""
     engine = _engine(host)
     if tenant is None:
-        return await look(engine.driver(database))
+        return await look(engine.driver(database), None)
     if database.apart is None:
         owner, problem = "the audit", "tenants share one: verify that of the database"
         raise TenantScopeError(owner, problem)
     async with engine.using(database, tenant) as place:
-        return await look(place.driver)
+        return await look(place.driver, place.database.schema)
 
 
 def _pem(key: str | bytes | None) -> bytes | None:

@@ -7,6 +7,7 @@ from ._driver import Connection, Driver, connect
 from ._lent import LentDriver
 from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
+from ._share import PoolShare
 from ._url import DatabaseUrl, parse_url
 from ._workplace import Inside, Workplace
 
@@ -18,6 +19,7 @@ __all__ = [
     "Driver",
     "Inside",
     "LentDriver",
+    "PoolShare",
     "PoolStatistics",
     "Row",
     "RowStream",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from postgres import PostgresServer
-from tenants import ROLE, Place, owned_by
+from tenants import ROLE, Apart, Place, owned_by
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,29 @@ def place(request: pytest.FixtureRequest) -> Place:
         return walled
     url: str = request.getfixturevalue(f"{request.param}_url")
     return Place(url, url)
+
+
+def _kind(name: str, tenancy: str) -> Any:
+    marks = [pytest.mark.postgres] if name == "postgres" else []
+    return pytest.param((name, tenancy), id=f"{name}-{tenancy}", marks=marks)
+
+
+APART = [
+    _kind("sqlite", "database"),
+    _kind("postgres", "database"),
+    _kind("postgres", "schema"),
+]
+
+
+@pytest.fixture(params=APART)
+def apart(request: pytest.FixtureRequest) -> Apart:
+    """Run a test with a database for each tenant, and with a schema for each."""
+    name, tenancy = request.param
+    return Apart(request.getfixturevalue(f"{name}_url"), tenancy)
+
+
+@pytest.fixture(params=[_kind("sqlite", "row"), _kind("postgres", "row"), *APART])
+def kept(request: pytest.FixtureRequest) -> Apart:
+    """Run a test with whatever keeps tenants apart."""
+    name, tenancy = request.param
+    return Apart(request.getfixturevalue(f"{name}_url"), tenancy)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
+from tenants import Apart
 
 from dataflow import DataFlow
 from dataflow.errors import (
@@ -44,12 +45,11 @@ def declared(url: str, tenancy: str = "database", n: int = 32) -> DataFlow:
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
-    db = declared(database_url)
+async def db(apart: Apart) -> AsyncIterator[DataFlow]:
+    db = declared(apart.url, apart.tenancy)
     async with db:
         yield db
-        for each in await db.tenants.list():
-            await db.tenants.delete(each.name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
@@ -101,8 +101,8 @@ async def test_what_means_something_elsewhere_is_no_name(
     assert await db.tenants.list() == []
 
 
-async def test_more_tenants_are_served_than_are_open(database_url: str) -> None:
-    db = declared(database_url, n=2)
+async def test_more_tenants_are_served_than_are_open(apart: Apart) -> None:
+    db = declared(apart.url, apart.tenancy, n=2)
     names = [f"t{n}" for n in range(5)]
     async with db:
         for name in names:
@@ -118,13 +118,12 @@ async def test_more_tenants_are_served_than_are_open(database_url: str) -> None:
                     tasks.start_soon(work, name)
         counts = [await db["Invoice"].count(tenant_id=name) for name in names]
         assert counts == [5] * 5
-        for name in names:
-            await db.tenants.delete(name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
-async def test_a_place_that_streams_is_not_closed(database_url: str) -> None:
-    db = declared(database_url, n=1)
+async def test_a_place_that_streams_is_not_closed(apart: Apart) -> None:
+    db = declared(apart.url, apart.tenancy, n=1)
     async with db:
         for name in ("acme", "globex"):
             await db.tenants.create(name)
@@ -140,8 +139,7 @@ async def test_a_place_that_streams_is_not_closed(database_url: str) -> None:
         assert len([first] + [row async for row in stream]) == 50
         with anyio.fail_after(5):
             assert await db["Invoice"].count(tenant_id="globex") == 0
-        for name in ("acme", "globex"):
-            await db.tenants.delete(name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
@@ -201,7 +199,14 @@ def test_what_is_apart_refers_to_nothing_that_is_shared(sqlite_url: str) -> None
             }
 
 
-async def test_raw_sql_of_a_tenant_sees_its_own_database(db: DataFlow) -> None:
+async def test_raw_sql_of_a_tenant_sees_its_own_database(database_url: str) -> None:
+    db = declared(database_url)
+    async with db:
+        await _holds_apart(db)
+    await db.aclose()
+
+
+async def _holds_apart(db: DataFlow) -> None:
     for name in ("acme", "globex"):
         await db.tenants.create(name)
     await db["Invoice"].create(number="1", tenant_id="acme")
@@ -213,6 +218,7 @@ async def test_raw_sql_of_a_tenant_sees_its_own_database(db: DataFlow) -> None:
     for name, count in (("acme", 1), ("globex", 0)):
         results, _ = await db.run(built, tenant=name)
         assert results["q"]["row_count"] == count
+        await db.tenants.delete(name, confirmed=True)
 
 
 async def test_raw_sql_does_not_get_at_a_tenant_by_its_url(sqlite_url: str) -> None:
@@ -229,11 +235,8 @@ async def test_raw_sql_does_not_get_at_a_tenant_by_its_url(sqlite_url: str) -> N
 # -- the life of a tenant -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("tenancy", ["row", "database"])
-async def test_a_suspended_tenant_is_refused_until_it_is_resumed(
-    database_url: str, tenancy: str
-) -> None:
-    db, other = declared(database_url, tenancy), declared(database_url, tenancy)
+async def test_a_suspended_tenant_is_refused_until_it_is_resumed(kept: Apart) -> None:
+    db, other = declared(kept.url, kept.tenancy), declared(kept.url, kept.tenancy)
     async with db, other:
         await db.tenants.create("acme")
         await db["Invoice"].create(number="1", tenant_id="acme")
@@ -250,11 +253,8 @@ async def test_a_suspended_tenant_is_refused_until_it_is_resumed(
     await db.aclose()
 
 
-@pytest.mark.parametrize("tenancy", ["row", "database"])
-async def test_a_deleted_tenant_is_gone_and_may_be_made_again(
-    database_url: str, tenancy: str
-) -> None:
-    db = declared(database_url, tenancy)
+async def test_a_deleted_tenant_is_gone_and_may_be_made_again(kept: Apart) -> None:
+    db = declared(kept.url, kept.tenancy)
     async with db:
         for name in ("acme", "globex"):
             await db.tenants.create(name)
@@ -273,8 +273,7 @@ async def test_a_deleted_tenant_is_gone_and_may_be_made_again(
         await db.tenants.create("acme")
         assert await db["Invoice"].count(tenant_id="acme") == 0
         assert (await db.audit.verify()).n_outside == 0
-        for name in ("acme", "globex"):
-            await db.tenants.delete(name, confirmed=True)
+        await kept.clear(db)
     await db.aclose()
 
 

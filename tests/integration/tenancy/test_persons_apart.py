@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import pytest
-from tenants import Place
+from tenants import Apart, Place
 
 from dataflow import PII, DataFlow
 from dataflow.errors import PrivacyError, SubjectNotFoundError
@@ -81,10 +81,10 @@ async def test_persons_behind_policies_are_those_of_the_tenant(walled: Place) ->
     await holds(db, names_tenants=True)
 
 
-async def test_persons_in_databases_of_tenants_are_those_of_the_tenant(
-    database_url: str,
+async def test_persons_in_places_of_tenants_are_those_of_the_tenant(
+    apart: Apart,
 ) -> None:
-    db = DataFlow(database_url, tenancy="database")
+    db = DataFlow(apart.url, tenancy=apart.tenancy)
     declare(db)
 
     await holds(db, names_tenants=True)

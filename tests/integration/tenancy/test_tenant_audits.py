@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tenants import Apart
 from typer.testing import CliRunner
 
 from dataflow import DataFlow
@@ -15,7 +16,7 @@ from dataflow.errors import AuditBrokenError, TenantScopeError
 MODULE = """
 from dataflow import DataFlow
 
-db = DataFlow("{url}", tenancy="database")
+db = DataFlow("{url}", tenancy="{tenancy}")
 
 
 @db.model
@@ -26,8 +27,8 @@ class Invoice:
 """
 
 
-def declared(url: str, tenancy: str = "database") -> DataFlow:
-    db = DataFlow(url, tenancy=tenancy)  # type: ignore[arg-type]
+def declared(apart: Apart) -> DataFlow:
+    db = DataFlow(apart.url, tenancy=apart.tenancy)
 
     @db.model
     class Invoice:
@@ -41,10 +42,8 @@ def declared(url: str, tenancy: str = "database") -> DataFlow:
     return db
 
 
-async def test_the_audit_of_each_tenant_is_verified_by_itself(
-    database_url: str,
-) -> None:
-    db = declared(database_url)
+async def test_the_audit_of_each_tenant_is_verified_by_itself(apart: Apart) -> None:
+    db = declared(apart)
     async with db:
         for name in ("acme", "globex"):
             await db.tenants.create(name)
@@ -63,7 +62,7 @@ async def test_the_audit_of_each_tenant_is_verified_by_itself(
 
 
 async def test_tenants_that_share_tables_share_their_audit(sqlite_url: str) -> None:
-    db = declared(sqlite_url, "row")
+    db = declared(Apart(sqlite_url, "row"))
     async with db:
         await db.tenants.create("acme")
         assert await db.audit.tenants() == ()
@@ -73,10 +72,11 @@ async def test_tenants_that_share_tables_share_their_audit(sqlite_url: str) -> N
 
 
 def test_all_tenants_are_verified_from_the_command_line(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"audited_{abs(hash(tmp_path)):x}"
-    (tmp_path / f"{name}.py").write_text(MODULE.format(url=sqlite_url))
+    text = MODULE.format(url=apart.url, tenancy=apart.tenancy)
+    (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path)  # which the command imports from
 
     def run(*words: str) -> tuple[int, str]:
@@ -96,5 +96,5 @@ def test_all_tenants_are_verified_from_the_command_line(
     words = ("--models", name, "--tenant", "acme", "--checkpoint", "mark")
     assert run("audit", "verify", *words)[0] == 0
     assert run("audit", "verify")[0] != 0
-    assert run("audit", "verify", "--url", sqlite_url, "--tenant", "acme")[0] != 0
-    assert run("audit", "verify", "--url", sqlite_url)[0] == 0
+    assert run("audit", "verify", "--url", apart.url, "--tenant", "acme")[0] != 0
+    assert run("audit", "verify", "--url", apart.url)[0] == 0

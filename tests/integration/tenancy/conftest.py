@@ -40,6 +40,30 @@ def place(request: pytest.FixtureRequest) -> Place:
     return Place(url, url)
 
 
+@pytest.fixture
+def schemas(postgres_url: str, postgres_server: PostgresServer, app_role: str) -> Place:
+    """Give a database where each tenant has a schema, to a role that is no superuser."""
+    owned = owned_by(postgres_server, postgres_url, app_role)
+    return Place(owned.url, owned.all_url, {"tenancy": "schema"})
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", id="sqlite"),
+        pytest.param("postgres", id="postgres", marks=pytest.mark.postgres),
+        pytest.param("walled", id="walled", marks=pytest.mark.postgres),
+        pytest.param("schemas", id="schemas", marks=pytest.mark.postgres),
+    ]
+)
+def every_place(request: pytest.FixtureRequest) -> Place:
+    """Run a test on these, and with a schema for each tenant."""
+    if request.param in {"walled", "schemas"}:
+        found: Place = request.getfixturevalue(request.param)
+        return found
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return Place(url, url)
+
+
 def _kind(name: str, tenancy: str) -> Any:
     marks = [pytest.mark.postgres] if name == "postgres" else []
     return pytest.param((name, tenancy), id=f"{name}-{tenancy}", marks=marks)

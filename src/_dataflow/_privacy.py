@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, final
 
 from ..audit import SubjectKeys
+from ..drivers import Driver
 from ..errors import PrivacyError, nearest
 from ..models import Model
 from ..nodes import Catalogue, Database, Engine, Host, Lease, sender
@@ -30,6 +31,7 @@ from ..privacy import (
     subject_of,
 )
 from ..telemetry import get_log
+from ..tenancy import Register, State
 from ._hosting import Hosting
 
 __all__ = ["Privacy"]
@@ -218,7 +220,8 @@ class Privacy:
     async def rotate_keys(self) -> int:
         """Wrap the keys of all persons by the first of ``privacy_keys``.
 
-        Behind it keys that were used before are needed no longer. Records stay as they
+        Those of tenants who have a place of their own too. Behind it keys that were used
+        before are needed no longer. Records stay as they
         are. If it is interrupted, some keys are wrapped by the new one and some by an
         old one, and the next run goes on.
 
@@ -342,11 +345,24 @@ class Privacy:
 
 
 async def _rotate(host: Host, database: Database) -> int:
+    """Wrap the keys of all persons, those in the places of tenants too."""
     assert isinstance(host, Engine), "only engines are plugged in"  # noqa: S101
-    driver, last, n_wrapped = host.driver(database), 0, 0
+    base = host.driver(database)
+    n_wrapped = await _rotate_in(base, database)
+    if database.apart is not None:
+        for each in await Register(base).find(State.ACTIVE, State.SUSPENDED):
+            async with host.using(database, each.name) as place:
+                n_wrapped += await _rotate_in(place.driver, place.database)
+    return n_wrapped
+
+
+async def _rotate_in(driver: Driver, database: Database) -> int:
+    last, n_wrapped = 0, 0
     while True:
         async with driver.acquire() as connection, connection.transaction():
-            keys = SubjectKeys(connection, driver.dialect, database.masters)
+            keys = SubjectKeys(
+                connection, driver.dialect, database.masters, database.schema
+            )
             done = await keys.wrap_anew(last) if await keys.is_there() else None
         if done is None:
             return n_wrapped

@@ -23,6 +23,7 @@ from dataflow.errors import (
     UrlError,
     WorkflowError,
 )
+from dataflow.protection import allow
 from dataflow.sql import Statement
 from dataflow.tenancy import SchemaPlaces, TenantStates
 
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.postgres
 
 
 def declared(url: str, **options: Any) -> DataFlow:
-    db = DataFlow(url, tenancy="schema", pool_size=4, **options)
+    unmasked = allow("unmask", when={"principal": "ann"})
+    db = DataFlow(url, tenancy="schema", pool_size=4, protection=unmasked, **options)
 
     @db.model
     class Person:
@@ -85,7 +87,7 @@ async def ask(
 
 async def work(db: DataFlow, tenant: str) -> None:
     """Ask nodes of every kind something."""
-    with db.tenant(tenant):
+    with db.acting("ann", tenant=tenant):
         person = await db["Person"].create(name="ann")
         notes, key = db["Note"], person["id"]
         await notes.create(code="a", person_id=key)

@@ -18,6 +18,12 @@ def app_role(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.execute(f"DROP ROLE {ROLE}")
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let deletions wait for no other process."""
+    monkeypatch.setattr("dataflow._dataflow.tenants._tenants.FRESH_S", 0.0)
+
+
 @pytest.fixture
 def walled(postgres_url: str, postgres_server: PostgresServer, app_role: str) -> Place:
     """Give a database of PostgreSQL with row security, still empty."""

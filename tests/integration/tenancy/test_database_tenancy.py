@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import anyio
 import pytest
 from tenants import Apart
 
 from dataflow import DataFlow
+from dataflow.drivers import Connection, Driver, PoolShare
 from dataflow.errors import (
     ModelError,
     TenantConfirmationError,
@@ -21,7 +22,8 @@ from dataflow.errors import (
     UnknownTenantError,
     UrlError,
 )
-from dataflow.tenancy import TenantStates
+from dataflow.schema import ensure_table
+from dataflow.tenancy import MODEL, Register, Tenant, TenantStates
 
 INJECTIONS = (
     *("../x", "a/b", "a.b", "A", "a b", "a?mode=x", "a@b", "a%2e", "é", "con", "-a"),
@@ -303,3 +305,26 @@ async def test_a_state_is_believed_for_a_second(sqlite_url: str) -> None:
         await look()
         states.forget("acme")
         assert states.nowait("acme") is None
+
+
+async def test_of_many_who_look_a_tenant_up_the_first_one_asks(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = Register.read_in
+
+    async def note(
+        self: Register, connection: Connection, names: Iterable[str]
+    ) -> dict[str, Tenant]:
+        asked.extend(names)
+        return await read(self, connection, names)
+
+    monkeypatch.setattr(Register, "read_in", note)
+    await ensure_table(driver, MODEL)
+    states, share = TenantStates(lambda: 0.0), PoolShare(driver, 1)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(states.look, share, ["acme", "globex"])
+        for _ in range(20):
+            tasks.start_soon(states.look, share, ["acme"])
+    assert asked == ["acme", "globex"]

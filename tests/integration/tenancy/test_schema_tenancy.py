@@ -241,7 +241,9 @@ async def _make(db: DataFlow, name: str) -> None:
 # -- raw SQL ------------------------------------------------------------------------
 
 
-async def test_raw_sql_is_for_administration_alone(db: DataFlow) -> None:
+async def test_raw_sql_is_for_administration_alone(
+    db: DataFlow, postgres_url: str
+) -> None:
     await db.tenants.create("acme")
     await db["Note"].create(code="a", tenant_id="acme")
     workflow = db.workflow()
@@ -255,6 +257,13 @@ async def test_raw_sql_is_for_administration_alone(db: DataFlow) -> None:
         await db.run(built)
     with db.cross_tenant(reason="figures"), pytest.raises(WorkflowError):
         await db.run(built)
+    for options in ("application_name=x", "search_path=tenant_acme"):
+        sign = "&" if "?" in postgres_url else "?"
+        elsewhere = {"connection_string": f"{postgres_url}{sign}{options}"}
+        other = db.workflow()
+        other.add_node("AsyncSQLDatabaseNode", "q", query | elsewhere)
+        with pytest.raises(WorkflowError, match="cannot be kept to one tenant"):
+            await db.run(other.build())
     with db.cross_tenant(reason="mending", may_write=True):
         results, _ = await db.run(built)
     assert results["q"]["data"] == [{"code": "a"}]
@@ -356,6 +365,26 @@ async def test_a_schema_that_was_given_to_another_tenant_is_closed(
         with pytest.raises(TenantPlaceError, match="another tenant's"):
             await other.tenants.delete("acme", confirmed=True)
     await other.aclose()
+
+
+async def test_a_schema_that_was_renamed_records_what_changes_in_itself(
+    db: DataFlow, postgres_url: str, bridge: Bridge
+) -> None:
+    await db.tenants.create("acme")
+    await db["Note"].create(code="a", tenant_id="acme")
+    await ask(
+        bridge,
+        postgres_url,
+        "ALTER SCHEMA tenant_acme RENAME TO tenant_globex",
+        "UPDATE tenant_globex.dataflow_place SET tenant = 'globex'",
+    )
+    await db.tenants.create("globex")
+    await db.tenants.delete("acme", confirmed=True)
+    await db.tenants.create("acme")
+    for name, count in (("acme", 1), ("globex", 2)):
+        await db["Note"].create(code="b", tenant_id=name)
+        found = await db.audit.verify(tenant=name)
+        assert (found.heads, found.n_events) == ({"Note": count}, count)
 
 
 async def test_a_role_that_may_make_no_schemas_is_told_what_it_lacks(

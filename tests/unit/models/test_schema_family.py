@@ -87,5 +87,5 @@ def test_several_threads_see_one_model() -> None:
     here = SchemaFamily(base, "a")
 
     with ThreadPoolExecutor(8) as threads:
-        found = {*threads.map(lambda _: here.model(customer), range(64))}
+        found = {*threads.map(here.model, [customer] * 64)}
     assert len(found) == 1

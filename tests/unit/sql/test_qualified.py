@@ -116,13 +116,12 @@ def loads(model: Model) -> list[Statement]:
     packing = packer_of(model, POSTGRESQL).new({})
     (packed,) = packing.pack([{"code": "a", "n": 1}], refuse)
     types = dict.fromkeys(model.names, "23 -1 0")
-    standings = [
+    standing, guarded = (
         Standing(is_open=each, is_stageable=True, sequence=None, types=types)
         for each in (True, False)
-    ]
-    made: list[Statement] = []
-    for standing in standings:
-        made += copying.insert(packed, standing).statements
+    )
+    made: list[Statement] = [*copying.insert(packed, standing).statements]
+    made += copying.insert(packed, guarded).statements
     made += copying.upsert(packed, standing, ["code"], {"n"}).statements
     made += copying.upsert(packed, standing, ["code"], None, with_keys=True).statements
     made += copying.update(packed, standing).statements

@@ -15,15 +15,17 @@ from structlog.testing import capture_logs
 from tenants import Apart, Place
 
 from dataflow import PII, DataFlow, field
-from dataflow.drivers import Bridge, connect, parse_url
+from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
+    BlockedError,
     DuplicateKeyError,
     TenantNameError,
     TenantPlaceError,
     UrlError,
     WorkflowError,
 )
-from dataflow.protection import allow
+from dataflow.protection import allow, deny
+from dataflow.schema.migration.applying._lock import advisory_lock
 from dataflow.sql import Statement
 from dataflow.tenancy import SchemaPlaces, TenantStates
 
@@ -125,7 +127,7 @@ async def work(db: DataFlow, tenant: str) -> None:
 
 NAMED = re.compile(
     r"(?:FROM|INTO|UPDATE|JOIN|TABLE|COPY)\s+(?:ONLY\s+)?"
-    r"(\S*\b(?:people|persons|notes|dataflow_audit\w*|dataflow_subject_keys)\b)"
+    r"(\S*\b(?:persons|notes|dataflow_audit\w*|dataflow_subject_keys)\b)"
 )
 """What stands where a statement names a table of a tenant."""
 
@@ -184,7 +186,7 @@ async def test_what_a_tenant_has_is_in_its_schema(
         bridge,
         postgres_url,
         "SELECT DISTINCT nspname::text FROM pg_class AS c JOIN pg_namespace AS n ON "
-        "n.oid = relnamespace WHERE relname IN ('people', 'persons', 'notes', "
+        "n.oid = relnamespace WHERE relname IN ('persons', 'notes', "
         "'dataflow_subject_keys', 'dataflow_place') "
         "UNION ALL SELECT DISTINCT nspname::text FROM pg_proc AS p JOIN pg_namespace AS "
         "n ON n.oid = pronamespace WHERE proname LIKE 'dataflow%' "
@@ -267,6 +269,122 @@ async def test_raw_sql_is_for_administration_alone(
     with db.cross_tenant(reason="mending", may_write=True):
         results, _ = await db.run(built)
     assert results["q"]["data"] == [{"code": "a"}]
+
+
+# -- rules --------------------------------------------------------------------------
+
+
+async def test_rules_hold_in_the_schema_of_each_tenant(db: DataFlow) -> None:
+    notes = db["Note"]
+    for name in ("acme", "globex"):
+        await db.tenants.create(name)
+        with db.tenant(name):
+            for person in ("ann", "bob"):
+                made = await db["Person"].create(name=person)
+                rows = [{"code": f"{person}{n}", "person_id": made["id"]} for n in "12"]
+                await notes.bulk_create(rows)
+    hidden = deny("read", models="Person", when={"old.name": "bob"}, id="hidden")
+    kept = deny("update", models="Note", when={"old.n": {"$gt": 5}}, id="kept")
+    with db.protect(hidden, kept, deny("write", max_rows=3, id="few")):
+        for name in ("acme", "globex"):
+            with db.tenant(name):
+                found = await notes.list(include=["person"], order_by="code")
+                names = [
+                    row["person"] and row["person"]["name"] for row in found["records"]
+                ]
+                assert names == ["ann", "ann", None, None]
+                asked = await notes.count(filter={"person.name": {"$ne": "x"}})
+                assert asked == 2
+                with pytest.raises(BlockedError, match="few"):
+                    await notes.bulk_update(filter={}, update={"n": 1}, confirmed=True)
+        with db.tenant("acme"):
+            await notes.update("ann1", n=6)
+            with pytest.raises(BlockedError, match="kept"):
+                await notes.update("ann1", n=1)
+        with db.tenant("globex"):
+            assert (await notes.update("ann1", n=1))["n"] == 1
+
+
+async def test_a_trigger_in_one_schema_is_judged_for_its_tenant_alone(
+    db: DataFlow, postgres_url: str, bridge: Bridge
+) -> None:
+    for name in ("acme", "globex"):
+        await db.tenants.create(name)
+        await db["Person"].create(name="ann", tenant_id=name)
+    await ask(
+        bridge,
+        postgres_url,
+        "CREATE FUNCTION tenant_acme.rename() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN UPDATE tenant_acme.persons SET name = 'eve'; RETURN NULL; END $$",
+        "CREATE TRIGGER renames AFTER INSERT ON tenant_acme.notes FOR EACH STATEMENT "
+        "EXECUTE FUNCTION tenant_acme.rename()",
+    )
+    with db.protect(deny("update", models="Person", id="stays")):
+        with pytest.raises(BlockedError, match="stays"):
+            await db["Note"].create(code="a", tenant_id="acme")
+        await db["Note"].create(code="a", tenant_id="globex")
+    for name, count in (("acme", 0), ("globex", 1)):
+        assert await db["Note"].count(tenant_id=name) == count
+
+
+# -- migrations ---------------------------------------------------------------------
+
+
+async def test_migrations_of_tenants_do_not_wait_for_each_other(
+    postgres_url: str, bridge: Bridge
+) -> None:
+    texts = ("CREATE SCHEMA tenant_acme", "CREATE SCHEMA tenant_globex")
+    await ask(bridge, postgres_url, *texts)
+    places = SchemaPlaces(
+        parse_url(postgres_url), None, TenantStates(), limit=2, pool_size=1
+    )
+
+    def alone(tenant: str) -> Driver:
+        return places.alone(tenant, lambda url: connect(url, bridge, pool_size=1))
+
+    async with AsyncExitStack() as stack:
+        for name in ("acme", "globex"):
+            driver = alone(name)
+            stack.push_async_callback(driver.aclose)
+            connection = await stack.enter_async_context(driver.acquire())
+            with anyio.fail_after(30):
+                await stack.enter_async_context(advisory_lock(connection))
+        again = alone("acme")
+        stack.push_async_callback(again.aclose)
+        connection = await stack.enter_async_context(again.acquire())
+        with anyio.move_on_after(0.2) as waited:
+            await stack.enter_async_context(advisory_lock(connection))
+        assert waited.cancelled_caught
+
+
+async def test_what_is_recorded_goes_on_behind_a_migration(postgres_url: str) -> None:
+    old = declared(postgres_url)
+    async with old:
+        await old.tenants.create("acme")
+        await old["Note"].create(code="a", tenant_id="acme")
+    await old.aclose()
+    db = DataFlow(postgres_url, tenancy="schema", auto_migrate=True)
+
+    @db.model
+    class Note:
+        code: str = field(primary_key=True)
+        n: int = 0
+        more: str = ""
+
+        __dataflow__ = {"multi_tenant": True, "audit": "full"}  # noqa: RUF012
+
+    del Note
+    async with db:
+        drops = ["notes.person_id", "notes.deleted_at", "notes.version"]
+        assert (await db.auto_migrate(tenant="acme", auto_confirm=True, drops=drops))[0]
+        await db["Note"].create(code="b", more="x", tenant_id="acme")
+        with db.tenant("acme"):
+            (change,) = await db["Note"].history("b")
+        assert change.new is not None
+        assert change.new["more"] == "x"
+        found = await db.audit.verify(tenant="acme")
+        assert (found.heads, found.n_outside) == ({"Note": 2}, 0)
+    await db.aclose()
 
 
 # -- names --------------------------------------------------------------------------
@@ -485,7 +603,7 @@ async def test_copies_of_a_migration_go_with_their_tenant(
 
     del Person
     async with db:
-        await db.tenants.migrate(drops=["people.mail", "persons.mail"], backup=True)
+        await db.tenants.migrate(drops=["persons.mail"], backup=True)
         schemas = (
             "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'dataflow%'"
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import final
 
 import anyio
@@ -31,12 +31,42 @@ class PoolShare(LentDriver):
         self._limit = limit
         self._free = anyio.Semaphore(limit, fast_acquire=True)
 
-    @asynccontextmanager
-    async def acquire(self, *, write: bool = True) -> AsyncGenerator[Connection]:
+    def acquire(self, *, write: bool = True) -> AbstractAsyncContextManager[Connection]:
         """Give one use of a connection, see `Driver.acquire`."""
-        async with self._free, self._driver.acquire(write=write) as connection:
-            yield connection
+        return _Use(self._free, self._driver.acquire(write=write))
 
     def capacity(self, *, write: bool = True) -> int:
         """Return how many leases there may be at once."""
         return min(self._limit, self._driver.capacity(write=write))
+
+
+@final
+class _Use(AbstractAsyncContextManager[Connection]):
+    """One use; written out, for a generator would cost as much as the rest."""
+
+    __slots__ = ("_free", "_lease")
+
+    def __init__(
+        self, free: anyio.Semaphore, lease: AbstractAsyncContextManager[Connection]
+    ) -> None:
+        self._free = free
+        self._lease = lease
+
+    async def __aenter__(self) -> Connection:
+        await self._free.acquire()
+        try:
+            return await self._lease.__aenter__()
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        try:
+            return await self._lease.__aexit__(kind, error, trace)
+        finally:
+            self._free.release()

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 import anyio
 import pytest
 
-from dataflow.drivers import Driver, PoolShare
+from dataflow.drivers import Bridge, Driver, PoolShare, connect, parse_url
+from dataflow.errors import DatabaseUnreachableError
 
 
 async def test_no_more_connections_are_lent_than_are_its_share(driver: Driver) -> None:
@@ -52,3 +53,15 @@ async def test_who_failed_or_was_cancelled_has_given_back(driver: Driver) -> Non
     await share.aclose()
     async with driver.acquire(write=False):
         pass  # they are somebody else's
+
+
+async def test_a_database_that_cannot_be_reached_takes_nothing(bridge: Bridge) -> None:
+    driver = connect(parse_url("postgresql://127.0.0.1:1/nothing"), bridge)
+    share = PoolShare(driver, 1)
+
+    with anyio.fail_after(30):
+        for _ in range(3):
+            with pytest.raises(DatabaseUnreachableError):
+                async with share.acquire():
+                    pass
+    await driver.aclose()

@@ -24,6 +24,7 @@ from dataflow.errors import (
     UrlError,
     WorkflowError,
 )
+from dataflow.models import declare
 from dataflow.protection import allow, deny
 from dataflow.schema.migration.applying._lock import advisory_lock
 from dataflow.sql import Statement
@@ -419,6 +420,8 @@ def test_schemas_of_postgresql_are_nobodys(postgres_url: str, name: str) -> None
         places("tenant__{tenant}").schema(long)
     assert places(None).url(long) == parse_url(postgres_url)
     assert not places(None).leads_to(parse_url(postgres_url))
+    shared = declare(type("Shared", (), {}))
+    assert places(None).model(shared, long) is shared
 
 
 async def test_a_schema_is_called_as_somebody_likes(postgres_url: str) -> None:

@@ -69,6 +69,9 @@ _SETTINGS: Final = (
 )
 _SSL_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 
+_PAUSE_S: Final = 0.001
+"""Seconds that COPY waits after an empty piece."""
+
 _JSONB_VERSION: Final = b"\x01"
 """First byte of a jsonb value. Source: PostgreSQL, `jsonb_recv`, version 1."""
 
@@ -528,7 +531,9 @@ class _Pieces:
     async def __anext__(self) -> bytes:
         await asyncio.sleep(0)
         for piece in self._pieces:
-            return piece
+            if piece:
+                return piece
+            await asyncio.sleep(_PAUSE_S)
         raise StopAsyncIteration
 
 

@@ -31,6 +31,7 @@ from ._bridge import GRACE_S, Bridge
 from ._pool import Lease, Pool, PoolStatistics, Sharing
 from ._refusals import sqlite_refusal
 from ._session import Cursor, Decode, Row, Session
+from ._sqlite_journal import Journal
 from ._sqlite_thread import SqliteThread
 from ._url import DatabaseUrl
 from ._workplace import Work
@@ -106,6 +107,7 @@ class SqliteDriver:
         self.url = url
         self._bridge = bridge
         self._echo = echo
+        self._journal = None if url.is_memory else Journal(url.database)
         name = f"the pool of {url.safe}"
         self._writer = Pool(name, 1, self._connect_writer, sharing)
         self._readers = (
@@ -142,6 +144,11 @@ class SqliteDriver:
     async def aclose(self) -> None:
         """Close every connection, each pool within `GRACE_S`; see `Pool.aclose`."""
         await self._readers.aclose()
+        if self._journal is not None:
+            with anyio.move_on_after(GRACE_S, shield=True):
+                self._journal.close()
+                while self._journal.is_alive:  # noqa: ASYNC110  # it has no event
+                    await anyio.sleep(_LOOK_EVERY_S)
         await self._writer.aclose()
 
     async def _connect_writer(self) -> SqliteConnection:
@@ -156,6 +163,7 @@ class SqliteDriver:
             is_reader=is_reader,
             timeout=float(self.url.options.get("timeout", BUSY_TIMEOUT_S)),
             timed=self._echo,
+            journal=None if is_reader else self._journal,
         )
         client = _make_client(thread)
         try:

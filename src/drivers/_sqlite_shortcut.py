@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar, final
 
 from ..errors import DriverError
+from ._sqlite_journal import Journal
 
 __all__ = ["Shortcut"]
 
@@ -53,12 +54,6 @@ does not count for much, twenty reads from a slow disk do."""
 REST_S: Final = 1.0
 """Seconds that the thread takes over for."""
 
-CHECKPOINT_PAGES: Final = 1_000
-"""Pages in the journal before it is brought into the database: SQLite's own choice.
-
-Source: sqlite.org/c3ref/wal_autocheckpoint.html.
-"""
-
 TRIED_AGAIN: Final = 1_000
 """Runs in the thread after which a list is tried again: there may be an index now, or
 fewer rows. What was done in vain, 60 us at most, is then nothing."""
@@ -78,6 +73,8 @@ class Shortcut:
         connection: Which; nobody else may use it meanwhile.
         is_reader: Whether it only reads.
         timeout_s: Seconds SQLite waits for a lock in the thread.
+        most_pages: In the journal before its thread brings it in.
+        journal: Tells when the next write waits for the disk, or None.
     """
 
     def __init__(
@@ -86,7 +83,11 @@ class Shortcut:
         *,
         is_reader: bool,
         timeout_s: float,
+        most_pages: int,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal
+        self._most_pages = most_pages
         self._connection = connection
         self._is_reader = is_reader
         self._timeout_ms = round(timeout_s * 1_000)
@@ -172,7 +173,7 @@ class Shortcut:
             # the disk.
             self._n_writes = -1
             return False
-        if self._n_writes < 0:
+        if self._n_writes < 0 or (self._journal and self._journal.take_restart()):
             self._n_writes = 0
             return False
         self._n_writes += n_statements
@@ -189,6 +190,6 @@ class Shortcut:
         """Give the connection back to its thread, which may wait."""
         if self._is_taken:
             self._is_taken = False
-            pages, timeout = CHECKPOINT_PAGES, self._timeout_ms
+            pages, timeout = self._most_pages, self._timeout_ms
             self._connection.execute(f"PRAGMA busy_timeout = {timeout}").close()
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").close()

@@ -35,6 +35,7 @@ from ..sql import (
 )
 from ._refusals import sqlite_errors, sqlite_refusal
 from ._sqlite_authorizer import Authorizer
+from ._sqlite_journal import MOST, Journal
 from ._sqlite_shortcut import Shortcut
 from ._workplace import Work, finished
 
@@ -80,6 +81,7 @@ class SqliteThread:
         is_reader: Whether writes are refused.
         timeout: Seconds to wait for the lock of another process.
         timed: Whether to note how long each statement took.
+        journal: Looked at after each commit, or None.
 
     Attributes:
         is_reader: As given.
@@ -88,8 +90,15 @@ class SqliteThread:
     """
 
     def __init__(
-        self, path: str, *, is_reader: bool, timeout: float, timed: bool
+        self,
+        path: str,
+        *,
+        is_reader: bool,
+        timeout: float,
+        timed: bool,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal
         self.is_reader = is_reader
         self.stop = False
         self.ran: list[tuple[Statement, float, int]] = []
@@ -145,7 +154,11 @@ class SqliteThread:
         except sqlite_errors() as error:
             raise sqlite_refusal(error) from error
         self._shortcut = Shortcut(
-            connection, is_reader=self.is_reader, timeout_s=BUSY_SLICE_S
+            connection,
+            is_reader=self.is_reader,
+            timeout_s=BUSY_SLICE_S,
+            journal=self._journal,
+            most_pages=_most_pages(connection),
         )
         self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
@@ -155,6 +168,7 @@ class SqliteThread:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_most_pages(connection)}")
         connection.execute("PRAGMA foreign_keys = ON")
         if self.is_reader:
             connection.execute("PRAGMA query_only = ON")
@@ -181,7 +195,9 @@ class SqliteThread:
         """Run outside a transaction, all or nothing."""
         self._shortcut.leave()
         if len(statements) == 1 and not statements[0].many:
-            return self._patiently(self.run_joined, statements)
+            results = self._patiently(self.run_joined, statements)
+            self._look_at_journal()
+            return results
         self.begin()
         try:
             results = self.run_joined(statements)
@@ -197,7 +213,9 @@ class SqliteThread:
     ) -> list[list[Result] | DriverError]:
         """Run groups in one transaction; one that fails is undone by itself."""
         self._shortcut.leave()
-        return self._patiently(self._run_groups, groups)
+        outcomes = self._patiently(self._run_groups, groups)
+        self._look_at_journal()
+        return outcomes
 
     def _run_groups(
         self, groups: Sequence[Sequence[Statement]]
@@ -347,6 +365,7 @@ class SqliteThread:
         except BaseException:
             self.roll_back()
             raise
+        self._look_at_journal()
 
     def roll_back(self) -> None:
         """Roll back what is open, if anything is."""
@@ -365,6 +384,10 @@ class SqliteThread:
             self._connection.execute(text)
         except sqlite_errors() as error:
             raise sqlite_refusal(error, text) from error
+
+    def _look_at_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.look()
 
     # -- streams ----------------------------------------------------------------
 
@@ -587,3 +610,9 @@ def _decimal_key(text: str) -> tuple[int, Decimal, str]:
     except InvalidOperation:
         return (1, Decimal(0), text)
     return (1, Decimal(0), text) if number.is_nan() else (0, number, "")
+
+
+def _most_pages(connection: sqlite3.Connection) -> int:
+    """Return the pages of the journal at which the writer brings it in itself."""
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return MOST // int(page_size)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, final
 
@@ -12,12 +13,13 @@ import anyio
 from ..actors import ActorRef, Interceptor, SupervisorRef
 from ..audit import ensure_audit
 from ..drivers import Driver
+from ..messages import Envelope
 from ..models import Model
 from ..row_security import check_off
 from ..sql import POSTGRESQL
 from ._actor_pool import ActorPool
 from ._database import Database
-from .limits import Desk
+from .limits import Desk, Pace
 from .model import BULK_MAILBOX, BulkActor, BulkNode, ModelNode, NodeActor, Triggers
 from .raw import SqlActor, SqlNode
 from .streams import STREAM_MAILBOX, Channels, StreamActor, StreamNode
@@ -121,8 +123,9 @@ class Place:
         tenant = self.database.tenant
         lanes = self.desk.lanes(has_tenants=node.model.has_tenants, tenant=tenant)
         if isinstance(node, BulkNode):
+            pace = partial(self._pace, lanes.key)
             return self.supervisor.spawn(
-                partial(BulkActor, node, self.driver, prepare, self._triggers),
+                partial(BulkActor, node, self.driver, prepare, self._triggers, pace),
                 name,
                 mailbox_size=BULK_MAILBOX,
                 interceptors=self._interceptors,
@@ -143,6 +146,11 @@ class Place:
             interceptors=self._interceptors,
             lanes=lanes,
         )
+
+    def _pace(
+        self, lane: Callable[[Envelope], Hashable], envelope: Envelope
+    ) -> AbstractContextManager[Pace]:
+        return self.desk.pace(lane(envelope))
 
     def waiting(self) -> dict[str, int]:
         """Return how many calls of each tenant wait for raw SQL."""

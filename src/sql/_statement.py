@@ -29,8 +29,9 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             with *many*. A driver calls it for all rows, as they come or at once, maybe
             in another thread.
         packed: Rows in PostgreSQL's binary form, for ``COPY … FROM STDIN``; in
-            pieces if they are made while the database reads. An error of what makes
-            them ends the statement, and is raised.
+            pieces if they are made while the database reads. After an empty piece the
+            driver waits a millisecond before it asks for the next one. An error of what
+            makes them ends the statement, and is raised.
         permits: Asked by SQLite of all that the statement does, as it is prepared; what
             it returns is raised, and then nothing was done. PostgreSQL asks nobody.
         opening: What PostgreSQL is told with the ``BEGIN`` of the transaction that is

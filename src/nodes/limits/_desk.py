@@ -15,8 +15,8 @@ Rules of this file
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import final
 
@@ -26,6 +26,7 @@ from ...messages import Envelope
 from ._account import Account, Pass, Waiter
 from ._lane import lane_of
 from ._limits import Limits
+from ._pace import Pace, SharedPace
 
 __all__ = ["Desk"]
 
@@ -54,6 +55,15 @@ class Desk:
         self._inside: tuple[str, ...] = ()
         self._post = post
         self._accounts: dict[str, Account] = {}
+        self._n_paced = 0
+        # The tenants that called last, and when: of two, one is somebody else.
+        self._latest: tuple[str, float] = ("", -math.inf)
+        self._other: tuple[str, float] = ("", -math.inf)
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether anybody wants to know what tenants have in hand."""
+        return self._n_paced > 0 or self.limits.is_limited
 
     def enter(self, path: str) -> None:
         """Be there for the actors below a supervisor."""
@@ -76,6 +86,36 @@ class Desk:
         """
         key = lane_of(has_tenants=has_tenants, tenant=tenant)
         return Lanes(key, weight=self.limits.weight, admission=_Door(self, key))
+
+    @contextmanager
+    def pace(self, tenant: Hashable) -> Generator[Pace]:
+        """Give the pace for a long piece of work, while it lasts.
+
+        Args:
+            tenant: Whose it is; anything but a name if it is nobody's.
+        """
+        if not isinstance(tenant, str):
+            yield Pace()
+            return
+        self._n_paced += 1
+        try:
+            yield SharedPace(self, tenant, self.limits.clock)
+        finally:
+            self._n_paced -= 1
+
+    def seen(self, tenant: str) -> float:
+        """Return when another tenant called last, by the clock; -inf for never.
+
+        It is noted while there is some pace to keep.
+        """
+        name, at = self._latest
+        return self._other[1] if name == tenant else at
+
+    def is_asked(self, tenant: str) -> bool:
+        """Whether calls of other tenants are in hand."""
+        return any(
+            each.n_in and name != tenant for name, each in self._accounts.items()
+        )
 
     def waiting(self) -> dict[str, int]:
         """Return how many calls of each tenant wait outside."""
@@ -111,6 +151,10 @@ class Desk:
     def let_in(self, account: Account, envelope: Envelope) -> None:
         """Count a call that goes in."""
         envelope.ticket = Pass(account, self.left)
+        if self._n_paced:
+            if account.tenant != self._latest[0]:
+                self._other = self._latest
+            self._latest = account.tenant, self.limits.clock()
 
     def left(self, account: Account) -> None:
         """Let the next one look, now that a call is resolved or has left the queue."""
@@ -141,8 +185,8 @@ class _Door:
 
     @property
     def is_limited(self) -> bool:
-        """Whether any tenant has limits."""
-        return self._limits.is_limited
+        """Whether any tenant has limits, or gives way to others."""
+        return self._desk.is_counting
 
     def admit_nowait(self, envelope: Envelope) -> bool:
         """Let a call in; False if it is to wait.

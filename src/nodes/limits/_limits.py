@@ -57,6 +57,7 @@ class Limits:
 
     Attributes:
         is_limited: Whether any tenant has limits.
+        clock: As given.
         pause: As given.
 
     Raises:
@@ -79,7 +80,7 @@ class Limits:
         self._default = given
         self._overrides = _checked_overrides(given.overrides)
         self.is_limited = given.is_limiting or bool(given.overrides)
-        self._clock = clock
+        self.clock = clock
         self._lock = Lock()
         self._changed: dict[str, TenantLimits] = {}
         self._known: dict[str, TenantLimits] = {}
@@ -148,7 +149,7 @@ class Limits:
             bucket = self._buckets.get(tenant)
             if bucket is None:
                 self._forget_some()
-                bucket = TokenBucket(rate, size, self._clock)
+                bucket = TokenBucket(rate, size, self.clock)
                 self._buckets[tenant] = bucket
             elif (bucket.per_second, bucket.size) != (rate, size):
                 bucket.change(rate, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final, final
 
 from ...actors import Actor, Turn
@@ -11,6 +12,7 @@ from ...drivers import Driver
 from ...errors import ConnectionLostError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import Table, Terms, guarded, table_of
+from ..limits import Pace, full_pace
 from ._bulk_node import BulkNode
 from ._foreign_keys import Attempt, named
 from ._guarded_connection import GuardedConnection
@@ -38,6 +40,7 @@ class BulkActor(Actor):
         driver: Where to.
         prepare: Awaited before each request; sees to it once that the table is there.
         triggers: Knows which writes set off triggers of others.
+        pace: Gives the pace for a request, while it lasts.
     """
 
     turn_size = 1
@@ -49,7 +52,9 @@ class BulkActor(Actor):
         driver: Driver,
         prepare: Callable[[], Awaitable[None]],
         triggers: Triggers,
+        pace: Callable[[Envelope], AbstractContextManager[Pace]] = full_pace,
     ) -> None:
+        self._pace = pace
         self._triggers = triggers
         self._node = node
         self._driver = driver
@@ -76,7 +81,8 @@ class BulkActor(Actor):
             table = view_of(self._table, envelope)
             driver = self._audited(envelope, await self._walled(envelope))
             if envelope.terms is None:
-                reply = await node.work(driver, table, plan)
+                with self._pace(envelope) as pace:
+                    reply = await node.work(driver, table, plan, pace)
             else:
                 reply = await self._work_under(
                     envelope.terms, driver, table, envelope, plan
@@ -123,7 +129,8 @@ class BulkActor(Actor):
         own = guarded(table, terms, named)
         try:
             if terms.is_static:
-                return await self._node.work(driver, own, plan)
+                with self._pace(envelope) as pace:
+                    return await self._node.work(driver, own, plan, pace)
             async with driver.acquire() as connection, connection.transaction():
                 alone = GuardedConnection(connection, terms)
                 return await self._node.perform(alone, own, plan)

@@ -15,7 +15,6 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final, Self, TypeVar, cast, final
 
-from anyio.lowlevel import checkpoint
 from msgspec.structs import replace
 
 from ...drivers import Connection
@@ -36,6 +35,7 @@ from ...sql import (
     Table,
     packer_of,
 )
+from ..limits import Pace
 from ._key import key_value
 from ._repair import insert_again
 from ._rows import Failure, Row, RowReader
@@ -51,6 +51,9 @@ _SMALL: Final = 50
 
 Below, finding out how the table may be loaded costs more than COPY gains.
 """
+
+_FEW: Final = 64
+"""Rows that are packed on end while others call: 0.1 ms."""
 
 _LAYERS: Final = 8
 """How often a key may come in one batch before it is stored row by row."""
@@ -72,6 +75,8 @@ class Batch:
         packed: Those that can be stored, ready for the database.
         is_packed: Whether they are.
         is_distinct: Whether none of its keys comes twice; None until it was looked.
+        is_fed: Whether it is packed while the database reads it; None until it was
+            decided.
         feed: Packs the rest of them, into `packed`.
         failures: The others.
         tally: Counts, once it is stored.
@@ -83,6 +88,7 @@ class Batch:
         self.packed: list[Packed] = []
         self.is_packed = False
         self.is_distinct: bool | None = None
+        self.is_fed: bool | None = None
         self.feed: Iterator[Packed] = iter(())
         self.failures: list[Failure] = []
         self.tally = Tally()
@@ -101,7 +107,11 @@ class Loader(ABC):
         manner: How.
         reader: Checks what is unusual.
         everywhere: Checked values that go into every row; None for changes.
+        pace: At which batches are packed.
     """
+
+    few: int
+    """Rows in a batch while short calls of others wait for the database."""
 
     def __init__(
         self,
@@ -109,8 +119,10 @@ class Loader(ABC):
         manner: Manner,
         reader: RowReader,
         everywhere: Mapping[str, Any] | None,
+        pace: Pace,
     ) -> None:
         fixed = table.fixed
+        self._pace = pace
         self.table = table
         # What tells whether a row is there holds for the tenant of the table.
         self.manner = replace(manner, conflict=(*manner.conflict, *fixed))
@@ -158,8 +170,10 @@ class Loader(ABC):
             ParameterError: A row cannot be stored (not when keeping going).
         """
         if self._packing is not None and not (self._reserves or self._feeds(batch)):
-            steps = self._start(batch).pack_by_steps(batch.rows, self._checker(batch))
-            batch.packed = await _taken(steps)
+            steps = self._start(batch).pack_by_steps(
+                batch.rows, self._checker(batch), self._stride
+            )
+            batch.packed = await _taken(steps, self._pace)
 
     async def put(
         self, connection: Connection, batch: Batch, *, is_inside: bool = False
@@ -258,6 +272,10 @@ class Loader(ABC):
         await store.take(rows)
         batch.tally = store.tally
         batch.failures += store.failures
+
+    def _stride(self) -> int:
+        """Return how many rows to pack before others go on."""
+        return self._pace.at_once(FEED_STRIDE, _FEW)
 
     def _pack(self, batch: Batch, keys: Sequence[int]) -> None:
         packing = self._start(batch)
@@ -367,20 +385,21 @@ def loader_of(
     manner: Manner,
     reader: RowReader,
     everywhere: Mapping[str, Any] | None,
+    pace: Pace,
 ) -> Loader:
     """Return what stores batches in the database of *table*, see `Loader`."""
     kind = _CopyLoader if table.dialect is POSTGRESQL else _RunLoader
-    return kind(table, manner, reader, everywhere)
+    return kind(table, manner, reader, everywhere, pace)
 
 
-async def _taken(steps: Generator[None, None, T]) -> T:
+async def _taken(steps: Generator[None, None, T], pace: Pace) -> T:
     """Return what steps lead to, with others going on in between."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
             return cast("T", end.value)
-        await checkpoint()
+        await pace.go_on()
 
 
 def _with(row: Row, values: dict[str, Any]) -> Row:
@@ -395,6 +414,7 @@ class _GoSlowly(Exception):  # noqa: N818  # no error: another way
 class _RunLoader(Loader):
     """Loads on SQLite: one statement, run for each row, in one hop to its thread."""
 
+    few = 64
     _is_known = False
     _running: Running
 
@@ -439,6 +459,7 @@ class _RunLoader(Loader):
 class _CopyLoader(Loader):
     """Loads on PostgreSQL: by COPY, into the table or into a stage."""
 
+    few = 1_000
     _is_known = False
     _standing: Standing | None = None
 
@@ -448,9 +469,10 @@ class _CopyLoader(Loader):
         manner: Manner,
         reader: RowReader,
         everywhere: Mapping[str, Any] | None,
+        pace: Pace,
     ) -> None:
-        super().__init__(table, manner, reader, everywhere)
-        self._copying = Copying(table.model)
+        super().__init__(table, manner, reader, everywhere, pace)
+        self._copying = Copying(table.model, pace.gives_way)
 
     @property
     def is_known(self) -> bool:
@@ -488,9 +510,14 @@ class _CopyLoader(Loader):
         )
 
     def _feeds(self, batch: Batch) -> bool:
-        """Whether it goes by one COPY, and is worth it."""
+        if batch.is_fed is None:
+            batch.is_fed = self._goes_by_one_copy(batch)
+        return batch.is_fed
+
+    def _goes_by_one_copy(self, batch: Batch) -> bool:
+        """Whether it does, and is worth it."""
         standing = self._standing
-        if standing is None or len(batch.rows) <= FEED_STRIDE:
+        if standing is None or len(batch.rows) <= self._stride():
             return False
         if self.manner.on_conflict == "error":
             return standing.is_open
@@ -505,7 +532,7 @@ class _CopyLoader(Loader):
             return await super()._put_once(connection, batch, is_inside=is_inside)
         keys = await self._reserve(connection, len(batch.rows))
         packing = self._start(batch)
-        feed = packing.feed(batch.rows, self._checker(batch), keys)
+        feed = packing.feed(batch.rows, self._checker(batch), keys, self._stride)
         batch.feed = _noted(feed, batch.packed)
         async with connection.transaction():
             return await self._run_feed(connection, batch)

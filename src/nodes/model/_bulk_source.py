@@ -19,10 +19,9 @@ from collections.abc import (
 from itertools import islice
 from typing import Any, Final, cast, final
 
-from anyio.lowlevel import checkpoint
-
 from ...errors import FieldValueError, MissingFieldError
 from ...models import Model
+from ..limits import Pace
 from ._options import as_list, came
 
 __all__ = ["Rows", "Source", "rows_of"]
@@ -30,6 +29,8 @@ __all__ = ["Rows", "Source", "rows_of"]
 _EXPECTED: Final = "rows: a list, an iterable, an asynchronous iterable or Arrow data"
 _AT_ONCE: Final = 1_000
 """Rows that are read of an iterator before others go on: it is somebody's code."""
+_FEW: Final = 100
+"""The same while other tenants call."""
 _ARROW_ROWS: Final = 1_000
 """Rows of a record batch that become dicts at once."""
 
@@ -70,9 +71,11 @@ class Source:
 
     Args:
         data: What `rows_of` accepted.
+        pace: At which iterators are read.
     """
 
-    def __init__(self, data: object) -> None:
+    def __init__(self, data: object, pace: Pace) -> None:
+        self._pace = pace
         self._rows: Iterator[Any] | None = None
         self._coming: AsyncIterator[Any] | None = None
         self._list: Sequence[Any] = ()
@@ -112,13 +115,16 @@ class Source:
 
     async def _draw(self, rows: Iterator[Any], count: int) -> None:
         """Do the same with rows that nobody waits for; others go on in between."""
-        while (n := min(count - len(self._waiting), _AT_ONCE)) > 0:
+        while (n := min(count - len(self._waiting), self._at_once())) > 0:
             before = len(self._waiting)
             self._waiting += islice(rows, n)
             if len(self._waiting) - before < n:
                 return
-            if n == _AT_ONCE:
-                await checkpoint()
+            if len(self._waiting) < count:
+                await self._pace.go_on()
+
+    def _at_once(self) -> int:
+        return self._pace.at_once(_AT_ONCE, _FEW)
 
     async def _receive(self, coming: AsyncIterator[Any], count: int) -> None:
         """See to it that *count* rows wait, or all that are left."""

@@ -13,6 +13,7 @@ from ...drivers import Connection, Driver
 from ...errors import FieldValueError, MissingFieldError
 from ...sql import Table
 from .._node import Port
+from ..limits import Pace
 from ._bulk_load import loader_of
 from ._bulk_node import BulkNode
 from ._bulk_source import Rows, Source, rows_of
@@ -181,10 +182,10 @@ class BulkStoreNode(BulkNode[StorePlan]):
                 raise MissingFieldError(where, name, field.type.describe())
 
     async def work(
-        self, driver: Driver, table: Table, plan: StorePlan
+        self, driver: Driver, table: Table, plan: StorePlan, pace: Pace
     ) -> dict[str, Any]:
         """Store the rows; `Stream.run` says what is raised, and what stays."""
-        return await self._store(driver.acquire, table, plan)
+        return await self._store(driver.acquire, table, plan, pace)
 
     async def perform(
         self, connection: Connection, table: Table, plan: StorePlan
@@ -196,14 +197,15 @@ class BulkStoreNode(BulkNode[StorePlan]):
                 (not with ``error_strategy="continue"``).
         """
         whole = replace(plan, manner=replace(plan.manner, atomic=True))
-        return await self._store(lend(connection), table, whole)
+        return await self._store(lend(connection), table, whole, Pace())
 
     async def _store(
-        self, acquire: Acquire, table: Table, plan: StorePlan
+        self, acquire: Acquire, table: Table, plan: StorePlan, pace: Pace
     ) -> dict[str, Any]:
         manner = plan.manner
-        loader = loader_of(table, manner, plan.reader, plan.everywhere)
-        stream = Stream(acquire, Source(plan.data), loader, self.name)
+        loader = loader_of(table, manner, plan.reader, plan.everywhere, pace)
+        source = Source(plan.data, pace)
+        stream = Stream(acquire, source, loader, self.name, pace)
         await stream.run()
         tally = stream.tally
         result = report(

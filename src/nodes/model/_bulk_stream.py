@@ -21,6 +21,7 @@ import anyio
 
 from ...drivers import Connection
 from ...errors import PartlyStoredError, TooManyFailuresError
+from ..limits import Pace
 from ._bulk_load import Batch, Loader
 from ._bulk_source import Source
 from ._report import failures_of
@@ -60,6 +61,7 @@ class Stream:
         source: Where the rows come from.
         loader: Stores a batch.
         owner: What errors call the node.
+        pace: At which it goes on.
 
     Attributes:
         tally: What became of the rows.
@@ -68,7 +70,12 @@ class Stream:
     """
 
     def __init__(
-        self, acquire: Acquire, source: Source, loader: Loader, owner: str
+        self,
+        acquire: Acquire,
+        source: Source,
+        loader: Loader,
+        owner: str,
+        pace: Pace,
     ) -> None:
         self.tally = Tally()
         self.failures: list[Failure] = []
@@ -77,6 +84,7 @@ class Stream:
         self._source = source
         self._loader = loader
         self._owner = owner
+        self._pace = pace
         self._size = loader.manner.batch_size
         self._connection: Connection | None = None
         self._reading = anyio.Lock()
@@ -140,6 +148,7 @@ class Stream:
         """Read, pack and store batches until there are no more."""
         while True:
             async with self._reading:
+                await self._pace.go_on()
                 start = self._n_read
                 try:
                     batch = await self._read()
@@ -151,12 +160,14 @@ class Stream:
             if batch is None:
                 return
             try:
+                await self._pace.go_on()
                 if self._loader.is_known:
                     await self._loader.prepare(batch)
                 if before is not None:
                     await before.wait()
                 if self._error is not None and self._error[0] < batch.start:
                     return
+                await self._pace.go_on()
                 await self._store(batch)
             except Exception as error:  # noqa: BLE001  `run` raises it
                 self._fail(batch.start, error)
@@ -168,7 +179,8 @@ class Stream:
             return None
         rows, self._first = self._first, None
         if rows is None:
-            rows = await self._source.take(self._size)
+            few = self._loader.few
+            rows = await self._source.take(self._pace.at_once(self._size, few))
         return self._next(rows) if rows else None
 
     def _next(self, rows: Sequence[Any]) -> Batch:

@@ -270,24 +270,29 @@ class Packing:
         Raises:
             ParameterError: What *check* raised.
         """
-        return list(self.feed(rows, check, keys, stride=len(rows)))
+        return list(self.feed(rows, check, keys, lambda: len(rows)))
 
     def feed(
         self,
         rows: Sequence[object],
         check: Check,
         keys: Sequence[int] = (),
-        *,
-        stride: int = FEED_STRIDE,
+        stride: Callable[[], int] = lambda: FEED_STRIDE,
     ) -> Iterator[Packed]:
-        """Yield what `pack` returns, at most *stride* rows at a time, as it is asked.
+        """Yield what `pack` returns, some rows at a time, as it is asked.
+
+        Args:
+            rows: As for `pack`.
+            check: As for `pack`.
+            keys: As for `pack`.
+            stride: Returns how many rows to pack next, at most.
 
         Raises:
             ParameterError: What *check* raised.
         """
         work = _Work(self, rows, keys)
         while not work.is_over:
-            work.stop = min(work.place + stride, len(rows))
+            work.stop = min(work.place + stride(), len(rows))
             while work.place < work.stop:
                 if not work.go_on():
                     work.take(check)
@@ -295,7 +300,10 @@ class Packing:
             yield from packed
 
     def pack_by_steps(
-        self, rows: Sequence[object], check: Check
+        self,
+        rows: Sequence[object],
+        check: Check,
+        stride: Callable[[], int] = lambda: FEED_STRIDE,
     ) -> Generator[None, None, list[Packed]]:
         """Do what `pack` does, and stop between some rows, for others to go on.
 
@@ -304,7 +312,7 @@ class Packing:
         """
         work = _Work(self, rows, ())
         while not work.is_over:
-            work.stop = min(work.place + FEED_STRIDE, len(rows))
+            work.stop = min(work.place + stride(), len(rows))
             while work.place < work.stop:
                 if not work.go_on():
                     work.take(check)

@@ -7,7 +7,7 @@ transactions; a stage is named after all that it copies from the table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, final
 
@@ -69,8 +69,11 @@ class Copying:
         model: What the rows are.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(
+        self, model: Model, gives_way: Callable[[], bool] = lambda: False
+    ) -> None:
         self._model = model
+        self._gives_way = gives_way
         self._clauses = Clauses(model, POSTGRESQL)
 
     # -- what may be done -------------------------------------------------------
@@ -256,7 +259,10 @@ class Copying:
 
         def pieces() -> Iterator[bytes]:
             yield first.piece(is_first=True)
-            yield from (packed.piece() for packed in rest)
+            for packed in rest:
+                while self._gives_way():
+                    yield b""
+                yield packed.piece()
             yield TRAILER
 
         columns = self._clauses.listed(first.columns)

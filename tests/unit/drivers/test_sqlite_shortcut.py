@@ -11,7 +11,6 @@ import pytest
 
 from dataflow.drivers._refusals import sqlite_refusal
 from dataflow.drivers._sqlite_shortcut import (
-    CHECKPOINT_PAGES,
     MEMORY,
     REST_S,
     STATEMENTS,
@@ -25,6 +24,7 @@ from dataflow.errors import DuplicateKeyError, QueryError
 from dataflow.sql import Result, Statement
 
 TIMEOUT_S = 0.02
+PAGES = 500
 INSERT = Statement("INSERT INTO item (name) VALUES (?1)", ("a",))
 READ = Statement("SELECT name FROM item", (), returns_rows=True)
 NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10000) "
@@ -52,7 +52,9 @@ class Way:
 
     def __init__(self, connection: sqlite3.Connection, *, is_reader: bool) -> None:
         self.connection = connection
-        self.shortcut = Shortcut(connection, is_reader=is_reader, timeout_s=TIMEOUT_S)
+        self.shortcut = Shortcut(
+            connection, is_reader=is_reader, timeout_s=TIMEOUT_S, most_pages=PAGES
+        )
         self.leave = self.shortcut.leave
 
     def guess(self, statement: Statement) -> Result | None:
@@ -167,7 +169,7 @@ def test_nothing_waits_and_nothing_is_copied_until_the_thread_has_it_back(
     assert pragmas(connection) == [0, 0]
 
     way.leave()
-    assert pragmas(connection) == [round(TIMEOUT_S * 1_000), CHECKPOINT_PAGES]
+    assert pragmas(connection) == [round(TIMEOUT_S * 1_000), PAGES]
     way.leave()
     way.run(READ)
     assert pragmas(connection) == [0, 0]

@@ -18,6 +18,7 @@ from ....errors import (
 from ....messages import Operation
 from ....sql import ALL, Arithmetic, Filter, Table, parse
 from ..._node import Port
+from ...limits import Pace
 from .._bulk_load import loader_of
 from .._bulk_node import BulkNode
 from .._bulk_source import Rows, Source, rows_of
@@ -168,12 +169,12 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
         return {**changed_values(self.model, given, where), version: expected}
 
     async def work(
-        self, driver: Driver, table: Table, plan: ByFilter | ByRows
+        self, driver: Driver, table: Table, plan: ByFilter | ByRows, pace: Pace
     ) -> dict[str, Any]:
         """Update the rows; `Stream.run` says what is raised for those of ``data``."""
         if isinstance(plan, ByFilter):
-            return await super().work(driver, table, plan)
-        return await self._perform_by_rows(driver.acquire, table, plan)
+            return await super().work(driver, table, plan, pace)
+        return await self._perform_by_rows(driver.acquire, table, plan, pace)
 
     async def perform(
         self, connection: Connection, table: Table, plan: ByFilter | ByRows
@@ -186,7 +187,7 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
         """
         if isinstance(plan, ByRows):
             whole = replace(plan, manner=replace(plan.manner, atomic=True))
-            return await self._perform_by_rows(lend(connection), table, whole)
+            return await self._perform_by_rows(lend(connection), table, whole, Pace())
         try:
             (result,) = await connection.run((table.update(plan.where, plan.changes),))
         except OutOfRangeError as error:
@@ -195,10 +196,11 @@ class BulkUpdateNode(BulkNode[ByFilter | ByRows]):
         return report(self.operation, processed=n_rows, updated=n_rows)
 
     async def _perform_by_rows(
-        self, acquire: Acquire, table: Table, plan: ByRows
+        self, acquire: Acquire, table: Table, plan: ByRows, pace: Pace
     ) -> dict[str, Any]:
-        loader = loader_of(table, plan.manner, plan.reader, None)
-        stream = Stream(acquire, Source(plan.data), loader, self.name)
+        loader = loader_of(table, plan.manner, plan.reader, None, pace)
+        source = Source(plan.data, pace)
+        stream = Stream(acquire, source, loader, self.name, pace)
         await stream.run()
         return report(
             self.operation,

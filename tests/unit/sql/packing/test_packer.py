@@ -222,7 +222,7 @@ def test_a_change_needs_its_key_and_something_to_change(
 def test_a_feed_packs_no_further_than_it_is_asked(model: Model) -> None:
     asked: list[int] = []
     rows: list[Any] = [{"code": "a"}, 5, {"code": "b"}, 5, {"code": "c"}]
-    feed = packer_of(model, SQLITE).new({}).feed(rows, asked.append, stride=2)
+    feed = packer_of(model, SQLITE).new({}).feed(rows, asked.append, stride=lambda: 2)
     first = next(feed)
 
     assert (first.places, asked) == ([0], [1])

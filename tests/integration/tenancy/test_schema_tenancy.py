@@ -18,6 +18,7 @@ from dataflow import PII, DataFlow, field
 from dataflow.drivers import Bridge, Driver, connect, parse_url
 from dataflow.errors import (
     BlockedError,
+    ConnectionLostError,
     DuplicateKeyError,
     TenantNameError,
     TenantPlaceError,
@@ -563,6 +564,46 @@ async def test_a_deletion_that_was_stopped_goes_on(
     )
     assert found == [("tenant_globex",)]
     assert (await db.tenants.create("acme")).state == "active"
+
+
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
+async def test_a_drop_that_is_cut_off_has_dropped_nothing(
+    db: DataFlow, postgres_url: str, bridge: Bridge, how: str
+) -> None:
+    await db.tenants.create("acme")
+    await db["Note"].create(code="a", tenant_id="acme")
+    holder = connect(parse_url(postgres_url), bridge, pool_size=1)
+    async with holder.acquire() as connection, connection.transaction():
+        held = "LOCK TABLE tenant_acme.notes IN ACCESS SHARE MODE"
+        await connection.run((Statement(held),))
+
+        async def delete() -> None:
+            with pytest.raises(ConnectionLostError):
+                await db.tenants.delete("acme", confirmed=True)
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(delete)
+                while not (  # noqa: ASYNC110  # a server tells nobody by itself
+                    found := await ask(bridge, postgres_url, _WAITS)
+                ):
+                    await anyio.sleep(0.01)
+                if how == "cancelled":
+                    tasks.cancel_scope.cancel()
+                else:
+                    kill = f"SELECT pg_terminate_backend({found[0][0]})"
+                    await ask(bridge, postgres_url, kill)
+    await holder.aclose()
+    notes = "SELECT count(*) FROM tenant_acme.notes"
+    assert await ask(bridge, postgres_url, notes) == [(1,)]
+    assert (await db.tenants.get("acme")).state == "deleting"
+    assert (await db.tenants.delete("acme", confirmed=True)).is_done
+
+
+_WAITS = (
+    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+    "AND query LIKE 'DROP SCHEMA%' AND datname = current_database()"
+)
 
 
 async def test_a_schema_is_made_with_its_owner_or_not_at_all(

@@ -19,7 +19,7 @@ def app_role(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let deletions wait for no other process."""
     monkeypatch.setattr("dataflow._dataflow.tenants._tenants.FRESH_S", 0.0)
 

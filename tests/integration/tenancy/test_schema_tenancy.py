@@ -223,6 +223,18 @@ async def test_a_model_that_is_declared_later_joins_tenants_that_are_open(
         assert len((await db["Note"].list(filter=asked))["records"]) == 1
 
 
+async def test_a_sequence_that_is_behind_is_found_in_the_schema(db: DataFlow) -> None:
+    for name in ("acme", "globex"):
+        await db.tenants.create(name)
+        with db.tenant(name):
+            rows = [{"id": n, "name": "ann"} for n in range(1, 101)]
+            await db["Person"].bulk_create(rows)
+            assert (await db["Person"].create(name="bob"))["id"] == 101
+            more = [{"name": "eve"} for _ in range(60)]
+            made = await db["Person"].bulk_create(more, return_ids=True)
+            assert made["ids"] == [*range(102, 162)]
+
+
 async def test_two_at_once_make_one_tenant(postgres_url: str) -> None:
     one, other = declared(postgres_url), declared(postgres_url)
     async with one, other:

@@ -74,6 +74,7 @@ class SchemaPlaces:
     Raises:
         UrlError: The database has no schemas.
         ValueError: The pattern names none.
+        TypeError: It is no text.
     """
 
     has_sql = False
@@ -257,12 +258,16 @@ async def _is_there(connection: Connection, schema: str) -> bool:
     return bool(found.rows[0][0])
 
 
-def _checked(pattern: str) -> str:
+def _checked(pattern: object) -> str:
     """Return a pattern if it tells the schemas of tenants apart.
 
     Raises:
+        TypeError: It is no text.
         ValueError: It does not.
     """
+    if not isinstance(pattern, str):
+        msg = f"tenant_schema is a str like {DEFAULT!r}, not {type(pattern).__name__}"
+        raise TypeError(msg)
     if pattern.count(HOLE) != 1 or not pattern.isprintable():
         msg = (
             f"tenant_schema says where the name of a tenant stands: write {HOLE} in it "

@@ -417,6 +417,11 @@ def test_a_pattern_that_tells_nobody_apart_is_refused(
         DataFlow(postgres_url, tenancy="schema", tenant_schema=pattern)
     with pytest.raises(ValueError, match='is for tenancy="schema"'):
         DataFlow(postgres_url, tenant_schema="x_{tenant}")
+    called: Any = "tenant_{}".format
+    with pytest.raises(TypeError, match="is a str like"):
+        DataFlow(postgres_url, tenancy="schema", tenant_schema=called)
+    with pytest.raises(ValueError, match="others share no tables"):
+        DataFlow(postgres_url, tenancy="schema", row_security=True)
 
 
 @pytest.mark.parametrize("name", ["public", "pg_x", "information_schema"])

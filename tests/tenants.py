@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from postgres import PostgresServer
+
+from dataflow import DataFlow
 
 ROLE = f"dataflow_app_{os.getpid()}"
 """Owns its databases, and is no superuser: policies hold it back."""
@@ -30,7 +35,41 @@ class Place:
     @property
     def is_walled(self) -> bool:
         """Whether there is a second wall."""
-        return bool(self.options)
+        return bool(self.options.get("row_security"))
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A new database, and what keeps its tenants apart.
+
+    Attributes:
+        url: Of the database.
+        tenancy: ``row``, ``schema`` or ``database``.
+    """
+
+    url: str
+    tenancy: Any
+
+    async def clear(self, db: DataFlow) -> None:
+        """Delete what would be left behind when the database is dropped."""
+        if self.tenancy != "database" or self.url.startswith("sqlite"):
+            return
+        delete = partial(db.tenants.delete, confirmed=True)
+        async with anyio.create_task_group() as tasks:
+            for each in await db.tenants.list():
+                tasks.start_soon(delete, each.name)
+
+    async def run(self, db: DataFlow, tenant: str, query: str) -> None:
+        """Run SQL on the tables of a tenant, past every node."""
+        whose: dict[str, Any] = {"tenant": tenant}
+        with ExitStack() as stack:
+            if self.tenancy == "schema":
+                stack.enter_context(db.cross_tenant(reason="a test", may_write=True))
+                query, whose = query.format(at=f"tenant_{tenant}."), {}
+            workflow = db.workflow()
+            given = {"query": query.format(at="")}
+            workflow.add_node("AsyncSQLDatabaseNode", "it", given)
+            await db.run(workflow.build(), **whose)
 
 
 def owned_by(server: PostgresServer, url: str, role: str = ROLE) -> Place:

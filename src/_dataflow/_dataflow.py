@@ -105,16 +105,20 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         tenant_limits: What each tenant may have of what all share: `TenantLimits`, or
             only those of some tenants, as a mapping or a function by their names.
             Without them tenants take turns, each as often as the others.
-        tenancy: What keeps tenants apart: ``row``, a column; ``database``, a
-            database or SQLite file for each.
+        tenancy: What keeps tenants apart: ``row``, a column; ``schema``, a schema of
+            the PostgreSQL database for each; ``database``, a database or SQLite file
+            for each.
         tenant_url: With ``database``, where those are: a URL with ``{tenant}`` in it,
             or a function from the name of a tenant to its URL; without it they are
             beside *database_url*.
-        max_open_tenants: Tenants with a database of their own whose actors and
-            connections are kept at once, per event loop.
-        tenant_pool_size: Connections to a tenant's own database at most.
+        tenant_schema: With ``schema``, what those are called: a name with ``{tenant}`` in
+            it; without it ``tenant_{tenant}``.
+        max_open_tenants: Tenants with a schema or a database of their own whose actors
+            and connections are kept at once, per event loop.
+        tenant_pool_size: Connections to a tenant's own database at most; with ``schema``
+            as many of *pool_size* as one tenant may use at once.
         known_tenants_only: Serve only tenants that were made with ``db.tenants``; with
-            ``database`` that is always so.
+            ``schema`` and ``database`` that is always so.
         row_security: Keep tenants apart by policies of PostgreSQL as well. They are
             made with the tables, and looked for before the first use of a model.
 
@@ -150,8 +154,9 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         audit_key: str | bytes | None = None,
         privacy_keys: PrivacyKeys | None = None,
         tenant_limits: GivenLimits | None = None,
-        tenancy: Literal["row", "database"] = "row",
+        tenancy: Literal["row", "schema", "database"] = "row",
         tenant_url: str | Callable[[str], str] | None = None,
+        tenant_schema: str | None = None,
         max_open_tenants: int = 32,
         tenant_pool_size: int = 5,
         known_tenants_only: bool = False,
@@ -173,6 +178,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             tenancy,
             url,
             tenant_url,
+            tenant_schema,
             limit=max_open_tenants,
             pool_size=tenant_pool_size,
             known_only=known_tenants_only,

@@ -90,6 +90,11 @@ class Privacy:
         """Names of the models in which old rows are; see ``retention``."""
         return frozenset(each.name for each in self._archives.values())
 
+    def _declared_archives(self) -> dict[str, Model]:
+        """Return where old rows go, as models of this database, by whose they are."""
+        declared = self._catalogue.models
+        return {name: declared[each.name] for name, each in self._archives.items()}
+
     # -- persons -----------------------------------------------------------------
 
     async def export_subject(
@@ -272,7 +277,7 @@ class Privacy:
     def _map(self, name: str | None) -> SubjectMap:
         models = self._catalogue.models
         subject = subject_of(models, name)
-        return SubjectMap(subject, models.values(), self._archives)
+        return SubjectMap(subject, models.values(), self._declared_archives())
 
     async def _export(
         self, host: Host, key: object, *, model: str | None
@@ -306,10 +311,11 @@ class Privacy:
         told: Callable[[str, int], object] | None,
     ) -> list[RetentionStep]:
         steps: list[RetentionStep] = []
+        archives = self._declared_archives()
         for model in self._aging(names):
             keeper = Keeper(
                 model,
-                self._archives.get(model.name),
+                archives.get(model.name),
                 self._nodes,
                 partial(self._begin, host),
                 now=now,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, cast, final
 from uuid import uuid4
 
@@ -24,7 +24,7 @@ from ..models import Model
 from ..sql import POSTGRESQL, Dialect, Result, Statement
 from ._facts import Facts
 from .proving import Leaf, digest_text, events_of
-from .recording import HEADS, LEAF_SETTING, LEAVES, RECORDS, audited_buffer, seals
+from .recording import LEAF_SETTING, RECORDS, audit_tables, audited_buffer, seals
 from .sealing import MasterKeys, seal
 
 __all__ = ["AuditedConnection"]
@@ -34,13 +34,20 @@ _LAST: Final = Statement(
     f"SELECT coalesce(max(id), 0) FROM {RECORDS}", returns_rows=True
 )
 
-_TOLD: Final = (
-    f"WITH told AS MATERIALIZED ({digest_text('$1')}), head AS MATERIALIZED (SELECT seq, "
-    f"hash FROM {HEADS} WHERE lane = $2 AND (SELECT n_events FROM told) > 0 FOR UPDATE) "
-    f"SELECT n_events, events, seq, hash, set_config('{LEAF_SETTING}', '', true) "
-    "FROM told LEFT JOIN head ON true"
-)
-"""What was recorded under a leaf, and the head of the chain; unnames the leaf."""
+_KEPT: Final = 1024
+"""Schemas of which the text is kept."""
+
+
+@lru_cache(_KEPT)
+def _told_text(schema: str | None) -> str:
+    """Ask what was recorded under a leaf, and the head of the chain; unname the leaf."""
+    tables = audit_tables(schema)
+    return (
+        f"WITH told AS MATERIALIZED ({digest_text('$1', tables)}), head AS MATERIALIZED "
+        f"(SELECT seq, hash FROM {tables.heads} WHERE lane = $2 AND (SELECT n_events FROM "
+        "told) > 0 FOR UPDATE) SELECT n_events, events, seq, hash, "
+        f"set_config('{LEAF_SETTING}', '', true) FROM told LEFT JOIN head ON true"
+    )
 
 
 @final
@@ -69,6 +76,7 @@ class AuditedConnection(LentConnection):
         super().__init__(connection)
         self._dialect = dialect
         self._model = model
+        self._tables = audit_tables(model.schema)
         self._facts = facts
         self._key = key
         self._masters = masters
@@ -229,22 +237,25 @@ class AuditedConnection(LentConnection):
     def _written(self, made: Leaf) -> list[Statement]:
         """Return what stores a leaf and moves the head to it."""
         dialect, hash_ = self._dialect, made.hash(self._key)
+        heads = self._tables.heads
         values = (*(getattr(made, name) for name in made.__struct_fields__), hash_)
         places = [dialect.place(n + 1) for n in range(len(values))]
-        store = f"INSERT INTO {LEAVES} VALUES ({', '.join(places)})"
+        store = f"INSERT INTO {self._tables.leaves} VALUES ({', '.join(places)})"
         if dialect is POSTGRESQL:  # one message to the server and back
             text = (
-                f"WITH leaf AS ({store} RETURNING lane, seq, hash) UPDATE {HEADS} AS h "
+                f"WITH leaf AS ({store} RETURNING lane, seq, hash) UPDATE {heads} AS h "
                 "SET seq = leaf.seq, hash = leaf.hash FROM leaf WHERE h.lane = leaf.lane"
             )
             return [Statement(text, values)]
         one, two, three = (dialect.place(n) for n in (1, 2, 3))
-        move = f"UPDATE {HEADS} SET seq = {one}, hash = {two} WHERE lane = {three}"
+        move = f"UPDATE {heads} SET seq = {one}, hash = {two} WHERE lane = {three}"
         return [Statement(store, values), Statement(move, (made.seq, hash_, made.lane))]
 
     async def _told(self, leaf: str) -> tuple[int, str, tuple[int, str] | None]:
         """Return what PostgreSQL says of the records, and the head, which it locks."""
-        statement = Statement(_TOLD, (leaf, self._model.name), returns_rows=True)
+        statement = Statement(
+            _told_text(self._model.schema), (leaf, self._model.name), returns_rows=True
+        )
         (told,) = await self._connection.run((statement,))
         n_events, events, seq, previous, _ = told.rows[0]
         return n_events, events, None if seq is None else (seq, previous)
@@ -264,7 +275,9 @@ class AuditedConnection(LentConnection):
         if not is_folded:
             return 0, "", None
         await self._seal(leaf)
-        n_events, events = await events_of(self._connection, self._dialect, leaf)
+        n_events, events = await events_of(
+            self._connection, self._dialect, self._tables, leaf
+        )
         head = tuple(found.rows[0]) if found.rows else None
         return n_events, events, cast("tuple[int, str] | None", head)
 
@@ -302,7 +315,8 @@ class AuditedConnection(LentConnection):
     async def _begin_chain(self) -> tuple[int, str]:
         one = self._dialect.place(1)
         text = (
-            f"INSERT INTO {HEADS} VALUES ({one}, 0, '') ON CONFLICT (lane) DO NOTHING"
+            f"INSERT INTO {self._tables.heads} VALUES ({one}, 0, '') "
+            "ON CONFLICT (lane) DO NOTHING"
         )
         begin = Statement(text, (self._model.name,))
         _, head = await self._connection.run((begin, self._head()))
@@ -312,6 +326,7 @@ class AuditedConnection(LentConnection):
     def _head(self) -> Statement:
         lock = " FOR UPDATE" if self._dialect is POSTGRESQL else ""
         text = (
-            f"SELECT seq, hash FROM {HEADS} WHERE lane = {self._dialect.place(1)}{lock}"
+            f"SELECT seq, hash FROM {self._tables.heads} "
+            f"WHERE lane = {self._dialect.place(1)}{lock}"
         )
         return Statement(text, (self._model.name,), returns_rows=True)

@@ -18,9 +18,9 @@ from ._hidden import Hidden
 from ._values import revived
 from .recording import (
     KEYS,
-    LEAVES,
     RECORDS,
     SEALED,
+    audit_tables,
     audited_buffer,
     is_withheld,
     key_of,
@@ -80,10 +80,10 @@ _SELECTED: Final = "l.at, e.op, e.old, e.new, l.facts"
 
 
 def _postgresql(model: Model, places: Sequence[str]) -> str:
-    same = key_text(model, places)
+    same, tables = key_text(model, places), audit_tables(model.schema)
     return (
         f"SELECT {_SELECTED}, to_json(array_positions(e.keys, {same}))::text "
-        f"FROM {RECORDS} AS e LEFT JOIN {LEAVES} AS l ON l.leaf = e.leaf "
+        f"FROM {tables.records} AS e LEFT JOIN {tables.leaves} AS l ON l.leaf = e.leaf "
         f"WHERE e.model = $1 AND (e.keys @> ARRAY[{same}] OR "
         f"e.key = json_build_array({', '.join(places)})::text) ORDER BY e.id"
     )
@@ -103,7 +103,7 @@ def _sqlite(model: Model, places: Sequence[str]) -> str:
         f"SELECT 0 AS late, id, leaf, model, {columns} FROM {RECORDS} WHERE id IN (SELECT "
         f"record FROM {KEYS} WHERE model = ?1 AND key = {same} UNION ALL SELECT id FROM "
         f"{RECORDS} WHERE model = ?1 AND key = {old_key}) UNION ALL SELECT 1, id, leaf, "
-        f"?1, {columns} FROM ({buffer.waiting(same)})) AS e LEFT JOIN {LEAVES} AS l ON "
+        f"?1, {columns} FROM ({buffer.waiting(same)})) AS e LEFT JOIN {audit_tables().leaves} AS l ON "
         "l.leaf = e.leaf ORDER BY e.late, e.id"
     )
 

@@ -7,6 +7,7 @@ from ._driver import Connection, Driver, connect
 from ._lent import LentConnection, LentDriver
 from ._pool import PoolStatistics, Sharing
 from ._session import Row, RowStream
+from ._share import PoolShare
 from ._url import DatabaseUrl, parse_url
 from ._workplace import Inside, Workplace
 
@@ -19,6 +20,7 @@ __all__ = [
     "Inside",
     "LentConnection",
     "LentDriver",
+    "PoolShare",
     "PoolStatistics",
     "Row",
     "RowStream",

@@ -7,6 +7,7 @@ from ._field import Default, Field, Marks
 from ._foreign_key import Action, ForeignKey
 from ._model import Index, Model, Relation
 from ._privacy import Privacy, Retention
+from ._schema_family import SchemaFamily
 from ._snake_case import snake_case
 from .declaring import (
     PII,
@@ -56,6 +57,7 @@ __all__ = [
     "References",
     "Relation",
     "Retention",
+    "SchemaFamily",
     "declare",
     "encode_json",
     "field",

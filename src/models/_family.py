@@ -65,6 +65,12 @@ class Family:
         self._relations = {}
         self.generation += 1
 
+    def follow(self, models: Iterable[Model]) -> None:
+        """Have these models and no others; another family looked at them already."""
+        self._models = {each.name: each for each in models}
+        self._relations = {}
+        self.generation += 1
+
     def relations(self, model: Model) -> Mapping[str, Relation]:
         """Return the relations of *model* by name.
 

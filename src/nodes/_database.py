@@ -52,6 +52,7 @@ class Database:
         row_security: Holds statements to their tenant in the database as well; None
             leaves that out.
         tenant: Whose it is; None if it is for all of them.
+        schema: Where its tables are; None where plain names lead to them.
 
     Attributes:
         is_closed: Whether it takes no more work.
@@ -74,6 +75,7 @@ class Database:
         apart: Apart | None = None,
         row_security: RowSecurity | None = None,
         tenant: str | None = None,
+        schema: str | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -88,6 +90,7 @@ class Database:
         self.apart = apart
         self.row_security = row_security
         self.tenant = tenant
+        self.schema = schema
         self.is_closed = False
         self.name = f"the database {url.safe}"
         self._lock = Lock()
@@ -96,7 +99,9 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self.url.safe}>"
 
-    def of_tenant(self, url: DatabaseUrl, tenant: str, pool_size: int) -> Database:
+    def of_tenant(
+        self, url: DatabaseUrl, tenant: str, pool_size: int, schema: str | None
+    ) -> Database:
         """Return the same for the place of a tenant; its cursors are its own."""
         key = hmac.digest(self.cursor_key, f"tenant\0{tenant}".encode(), "sha256")
         return Database(
@@ -110,6 +115,7 @@ class Database:
             masters=self.masters,
             limits=self.limits,
             tenant=tenant,
+            schema=schema,
         )
 
     @property

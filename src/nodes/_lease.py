@@ -71,6 +71,11 @@ class Lease:
         self._tenant = whose.tenant
         self._refs: dict[ModelNode[Any], ActorRef] = {}
 
+    @property
+    def schema(self) -> str | None:
+        """The schema where it works; None where plain names lead."""
+        return None if self._home is None else self._home.database.schema
+
     async def ask(self, node: ModelNode[Any], /, **given: Any) -> dict[str, Any]:  # noqa: ANN401  # the node checks them
         """Send parameters to an actor of *node*, and wait for the reply.
 
@@ -163,7 +168,7 @@ class Lease:
     def _spawn(self, node: ModelNode[Any]) -> ActorRef:
         if self._home is not None and node.model.is_apart:
             node = self._home.at(node)
-        triggers = Triggers(self._driver)
+        triggers = Triggers(self._driver, schema=self.schema)
         make = (
             partial(BulkActor, node, self._driver, _ready, triggers)
             if isinstance(node, BulkNode)

@@ -67,7 +67,7 @@ class Place:
         self._interceptors = (*database.interceptors, *layers)
         self._ready: dict[Model, int] = {}
         self._lock = anyio.Lock()
-        self._triggers = Triggers(driver)
+        self._triggers = Triggers(driver, schema=database.schema)
         self._names: Counter[str] = Counter()
         self._pools: list[ActorPool] = []
 

@@ -124,7 +124,9 @@ class TenantOpener:
         """Open a place; if that fails, or is cancelled, nothing is left of it."""
         base, apart = self._base.database, self._apart
         base.check_open()
-        database = base.of_tenant(apart.url(tenant), tenant, apart.pool_size)
+        database = base.of_tenant(
+            apart.url(tenant), tenant, apart.pool_size, apart.schema(tenant)
+        )
         driver = apart.connect(
             self._base.driver, tenant, self._bridge, echo=database.echo
         )

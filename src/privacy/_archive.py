@@ -46,5 +46,6 @@ def archive_of(model: Model) -> Model:
         key=keyed,
         python_type=type(name, (), {"__module__": model.python_type.__module__}),
         tenant_field=model.tenant_field,
+        is_apart=model.is_apart,
         privacy=Privacy(paths=(), hold=model.privacy.hold),
     )

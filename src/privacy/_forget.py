@@ -24,7 +24,7 @@ async def forget(lease: Lease, rows: Iterable[tuple[Model, Sequence[Row]]]) -> i
     Returns:
         How many keys there were.
     """
-    keys = SubjectKeys(lease.connection, lease.dialect, None)
+    keys = SubjectKeys(lease.connection, lease.dialect, None, lease.schema)
     if not await keys.is_there():
         return 0
     names: set[str] = set()

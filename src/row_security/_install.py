@@ -9,7 +9,7 @@ import msgspec
 from ..drivers import Connection, Driver
 from ..errors import QueryError, RowSecurityError, RowSecurityRoleError
 from ..models import Model
-from ..sql import POSTGRESQL, Statement
+from ..sql import POSTGRESQL, Statement, qualified
 from ._policies import PREFIX, Policy, creation, policies, removal
 
 __all__ = ["check_off", "check_role", "ensure_policies"]
@@ -138,7 +138,7 @@ async def check_role(driver: Driver) -> None:
 
 
 async def _look(connection: Connection, model: Model) -> _Found:
-    values = (POSTGRESQL.quote(model.table), PREFIX)
+    values = (qualified(model, POSTGRESQL), PREFIX)
     look = Statement(_LOOK, values, returns_rows=True)
     (result,) = await connection.run((look,))
     *facts, found = result.rows[0]

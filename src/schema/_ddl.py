@@ -133,7 +133,8 @@ def _foreign_key(relation: Relation, name: quoted_name) -> sa.ForeignKeyConstrai
     columns: list[sa.Column[Any]] = [
         sa.Column(_quoted(theirs.column)) for _, theirs in relation.pairs
     ]
-    sa.Table(_quoted(target.table), sa.MetaData(), *columns)  # for its name alone
+    table, schema = _quoted(target.table), _schema(target)
+    sa.Table(table, sa.MetaData(), *columns, schema=schema)  # for its name alone
     return sa.ForeignKeyConstraint(
         [_quoted(own.column) for own, _ in relation.pairs],
         columns,
@@ -166,7 +167,12 @@ def _table(model: Model, dialect: Dialect) -> sa.Table:
         key,
         *constraints,
         sqlite_autoincrement=model.generated_key is not None,
+        schema=_schema(model),
     )
+
+
+def _schema(model: Model) -> quoted_name | None:
+    return None if model.schema is None else _quoted(model.schema)
 
 
 def _column(field: Field, dialect: Dialect) -> sa.Column[Any]:

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from ..drivers import Driver
 from ..models import Model
-from ..sql import Dialect, Result, Statement
+from ..sql import Dialect, Result, Statement, qualified
 
 __all__ = ["ensure_table", "has_table", "table_statements", "tables_statements"]
 
@@ -106,14 +106,15 @@ async def ensure_table(driver: Driver, model: Model) -> bool:
 
 def _look(model: Model, dialect: Dialect) -> Statement:
     is_quoted = dialect.name == "postgresql"
-    name = dialect.quote(model.table) if is_quoted else model.table
+    name = qualified(model, dialect) if is_quoted else model.table
     return Statement(_LOOK[dialect.name], (name,), returns_rows=True)
 
 
 def _locks(model: Model, dialect: Dialect) -> list[Statement]:
     if dialect.name != "postgresql":
         return []
-    return [Statement(_LOCK, (f"dataflow table {model.table}",), returns_rows=True)]
+    name = ".".join(filter(None, (model.schema, model.table)))
+    return [Statement(_LOCK, (f"dataflow table {name}",), returns_rows=True)]
 
 
 def _missing(models: Sequence[Model], looks: Sequence[Result]) -> list[Model]:

@@ -8,6 +8,7 @@ from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._inline import inline, inline_rows, literal, literal_of
+from ._qualified import qualified
 from ._raw import raw_statement
 from ._related_rows import RelatedRows, related_rows
 from ._row import RowCodec
@@ -206,6 +207,7 @@ __all__ = [
     "parse",
     "parse_aggregates",
     "parse_order",
+    "qualified",
     "raw_statement",
     "related",
     "related_rows",

@@ -11,6 +11,7 @@ from typing import final
 
 from ..models import Model
 from ._dialect import Dialect
+from ._qualified import qualified
 
 __all__ = ["Clauses"]
 
@@ -24,7 +25,7 @@ class Clauses:
         dialect: In which SQL.
 
     Attributes:
-        table: The quoted name of the table.
+        table: The quoted name of the table, behind its schema if it has one.
         columns: Every column, as a list.
         key: The columns of the key, as a list.
         identity: The columns that tell rows apart in the table, as a list.
@@ -32,7 +33,7 @@ class Clauses:
 
     def __init__(self, model: Model, dialect: Dialect) -> None:
         self._dialect = dialect
-        self.table = dialect.quote(model.table)
+        self.table = qualified(model, dialect)
         self.columns = self.listed(model.names)
         self.key = self.listed(model.key)
         self.identity = self.listed(model.identity)

@@ -22,6 +22,7 @@ import msgspec
 from ..models import Kind, Relation
 from ._codec import codec
 from ._dialect import POSTGRESQL, Dialect
+from ._qualified import qualified
 from ._row import RowCodec
 from ._statement import Statement
 from .filters import ALL, Compiler, Filter, OneOf, aliased
@@ -92,7 +93,7 @@ class RelatedRows:
                 none is None; of one key at least, and of `max_keys` at most.
             where: What else must hold of a row.
         """
-        compiler = Compiler(self._dialect, self._columns)
+        compiler = self._compiler()
         given, named = self._given(compiler, keys)
         same = [
             f"{self._columns[theirs.name].equal} = {name}"
@@ -119,10 +120,10 @@ class RelatedRows:
 
         Of 1 000 rows it saves a fifth of the time on PostgreSQL, and 7 % on SQLite.
         """
-        compiler = Compiler(self._dialect, self._columns)
+        compiler = self._compiler()
         ((_, theirs),) = self._relation.pairs
         columns = ", ".join(self._columns[name].name for name in self._rows.names)
-        table = self._dialect.quote(self._relation.target.table)
+        table = qualified(self._relation.target, self._dialect)
         text = f"SELECT {columns} FROM {table} AS {self._dialect.quote(_TABLE)}"
         text += compiler.where(OneOf(theirs, tuple(keys)))
         deleted = self._relation.target.deleted_field
@@ -131,6 +132,10 @@ class RelatedRows:
         return Statement(
             text, compiler.parameters, returns_rows=True, decode=self._rows.decode_many
         )
+
+    def _compiler(self) -> Compiler:
+        schema = self._relation.target.schema
+        return Compiler(self._dialect, self._columns, schema=schema)
 
     def _selected(self) -> str:
         columns = [self._columns[name].name for name in self._rows.names]
@@ -142,7 +147,7 @@ class RelatedRows:
         return "key" if self._is_in_json else f"column{len(self._encoders) + 1}"
 
     def _join(self) -> str:
-        table = self._dialect.quote(self._relation.target.table)
+        table = qualified(self._relation.target, self._dialect)
         word = "JOIN" if self._dialect is POSTGRESQL else "CROSS JOIN"
         return f"{word} {table} AS {self._dialect.quote(_TABLE)}"
 
@@ -172,7 +177,7 @@ class RelatedRows:
         self, compiler: Compiler, columns: Sequence[Sequence[Any]]
     ) -> tuple[str, Sequence[str]]:
         quote = self._dialect.quote
-        table = quote(self._relation.target.table)
+        table = qualified(self._relation.target, self._dialect)
         # COALESCE lends a placeholder the type of the column, as the database has it;
         # the array there is empty, and never made.
         arrays = ", ".join(

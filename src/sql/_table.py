@@ -450,7 +450,8 @@ class Table:
         return f"{start} {' AND '.join(same)}{alive}"
 
     def _compiler(self, parameters: Sequence[Any] = ()) -> Compiler:
-        return Compiler(self.dialect, self._references, parameters)
+        schema = self.model.schema
+        return Compiler(self.dialect, self._references, parameters, schema=schema)
 
     # -- many rows ------------------------------------------------------------
 

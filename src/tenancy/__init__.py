@@ -7,6 +7,7 @@ from ._gate import TenantGate
 from ._name import check_name, check_place_name
 from ._raw_sql import RawSqlTenancy
 from ._register import MODEL, Register
+from ._schema_places import SchemaPlaces
 from ._states import FRESH_S, TenantStates
 from ._tenant import Act, State, Tenant
 
@@ -18,6 +19,7 @@ __all__ = [
     "DatabasePlaces",
     "RawSqlTenancy",
     "Register",
+    "SchemaPlaces",
     "State",
     "Tenant",
     "TenantGate",

@@ -142,6 +142,10 @@ class DatabasePlaces:
         """Return what its place is called, without a password."""
         return self.url(tenant).safe
 
+    def schema(self, tenant: str) -> None:
+        """Return None: in a database of its own plain names lead to its tables."""
+        del tenant
+
     def model(self, model: Model, tenant: str) -> Model:
         """Return *model*: a database of its own has the same tables."""
         del tenant

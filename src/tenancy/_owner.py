@@ -13,7 +13,7 @@ from ..drivers import Connection, Driver
 from ..errors import TenantPlaceError
 from ..sql import POSTGRESQL, Dialect, Statement
 
-__all__ = ["check_owner", "claim", "is_owned"]
+__all__ = ["check_owner", "claim", "claim_in", "is_owned", "is_owned_in"]
 
 _TABLE: Final = "dataflow_place"
 
@@ -48,14 +48,28 @@ async def is_owned(driver: Driver, tenant: str, place: str, prefix: str = "") ->
         TenantPlaceError: It is another tenant's.
     """
     async with driver.acquire(write=False) as connection:
-        owner = await _owner(connection, driver.dialect, prefix)
+        return await is_owned_in(connection, driver.dialect, tenant, place, prefix)
+
+
+async def is_owned_in(
+    connection: Connection, dialect: Dialect, tenant: str, place: str, prefix: str = ""
+) -> bool:
+    """Do the same on a connection."""
+    owner = await _owner(connection, dialect, prefix)
     if owner not in (None, tenant):
         raise TenantPlaceError(place, _ANOTHERS)
     return owner is not None
 
 
-async def claim(  # as many facts as there are
-    driver: Driver,
+async def claim(driver: Driver, tenant: str, place: str, *, may_adopt: bool) -> None:
+    """Make a database the tenant's own, as `claim_in` does."""
+    async with driver.acquire() as connection, connection.transaction():
+        await claim_in(connection, driver.dialect, tenant, place, may_adopt=may_adopt)
+
+
+async def claim_in(  # as many facts as there are
+    connection: Connection,
+    dialect: Dialect,
     tenant: str,
     place: str,
     prefix: str = "",
@@ -63,10 +77,11 @@ async def claim(  # as many facts as there are
     schema: str = "public",
     may_adopt: bool,
 ) -> None:
-    """Make a place the tenant's own; harmless if it is.
+    """Make a place the tenant's own, in the open transaction; harmless if it is.
 
     Args:
-        driver: The connections to it.
+        connection: To the place.
+        dialect: Of that.
         tenant: Whose it is to be.
         place: What errors call it.
         prefix: The schema, quoted, with a dot behind; empty where plain names lead.
@@ -76,28 +91,21 @@ async def claim(  # as many facts as there are
     Raises:
         TenantPlaceError: It is another tenant's, or holds something else.
     """
-    dialect, table = driver.dialect, f"{prefix}{_TABLE}"
-    one = dialect.place(1)
-    async with driver.acquire() as connection, connection.transaction():
-        owner = await _owner(connection, dialect, prefix)
-        if owner not in (None, tenant):
-            raise TenantPlaceError(place, _ANOTHERS)
-        if owner is not None:
-            return
-        if not may_adopt and await _has_tables(connection, dialect, schema):
-            problem = (
-                "there are tables already, and they are no tenant's: choose another "
-                "place, or say adopt=True if they are this one's"
-            )
-            raise TenantPlaceError(place, problem)
-        await connection.run(
-            (
-                Statement(
-                    f"CREATE TABLE IF NOT EXISTS {table} (tenant text PRIMARY KEY)"
-                ),
-                Statement(f"INSERT INTO {table} (tenant) VALUES ({one})", (tenant,)),
-            )
+    table, one = f"{prefix}{_TABLE}", dialect.place(1)
+    if await is_owned_in(connection, dialect, tenant, place, prefix):
+        return
+    if not may_adopt and await _has_tables(connection, dialect, schema):
+        problem = (
+            "there are tables already, and they are no tenant's: choose another "
+            "place, or say adopt=True if they are this one's"
         )
+        raise TenantPlaceError(place, problem)
+    await connection.run(
+        (
+            Statement(f"CREATE TABLE IF NOT EXISTS {table} (tenant text PRIMARY KEY)"),
+            Statement(f"INSERT INTO {table} (tenant) VALUES ({one})", (tenant,)),
+        )
+    )
 
 
 _ANOTHERS: Final = "it is another tenant's: let each tenant have a place of its own"

@@ -35,7 +35,7 @@ class RawSqlTenancy:
 
     def declare(self, model: Model) -> None:
         """Take notice of a model before anything is made of it."""
-        if model.tenant_field is not None:
+        if model.has_tenants:
             self._models.add(model.name)
 
     def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:

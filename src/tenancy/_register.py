@@ -16,7 +16,7 @@ from typing import Any, Final, final
 from uuid import uuid4
 
 from ..audit import AuditedDriver, Facts
-from ..drivers import Driver
+from ..drivers import Connection, Driver
 from ..errors import (
     DuplicateKeyError,
     TenantExistsError,
@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..messages import acting
 from ..models import Model, declare, field
-from ..sql import Statement, parse, parse_order, table_of
+from ..sql import Filter, Statement, parse, parse_order, table_of
 from ._tenant import STEPS, Act, State, Tenant
 
 __all__ = ["MODEL", "TABLE", "Register"]
@@ -72,15 +72,26 @@ class Register:
 
     async def is_there(self) -> bool:
         """Whether there is such a table."""
-        look = Statement(_LOOK[self._driver.dialect.name], returns_rows=True)
         async with self._driver.acquire(write=False) as connection:
-            (result,) = await connection.run((look,))
+            return await self.is_there_in(connection)
+
+    async def is_there_in(self, connection: Connection) -> bool:
+        """Do the same on a connection."""
+        look = Statement(_LOOK[self._driver.dialect.name], returns_rows=True)
+        (result,) = await connection.run((look,))
         return bool(result.rows[0][0])
 
     async def read(self, names: Iterable[str]) -> dict[str, Tenant]:
         """Return those of *names* that there are; the table has to be there."""
+        async with self._driver.acquire(write=False) as connection:
+            return await self.read_in(connection, names)
+
+    async def read_in(
+        self, connection: Connection, names: Iterable[str]
+    ) -> dict[str, Tenant]:
+        """Do the same on a connection."""
         where = parse({"name": {"$in": [*names]}}, MODEL)
-        return {each.name: each for each in await self._select(where)}
+        return {each.name: each for each in await self._select(connection, where)}
 
     async def get(self, name: str) -> Tenant | None:
         """Return one, or None."""
@@ -92,12 +103,13 @@ class Register:
         """Return those in one of *states*, in order of their names."""
         if not await self.is_there():
             return []
-        return await self._select(parse({"state": {"$in": [*map(str, states)]}}, MODEL))
-
-    async def _select(self, where: Any) -> list[Tenant]:  # noqa: ANN401  # a parsed filter
-        statement = self._table.select(where, order=parse_order("name", MODEL))
+        where = parse({"state": {"$in": [*map(str, states)]}}, MODEL)
         async with self._driver.acquire(write=False) as connection:
-            (result,) = await connection.run((statement,))
+            return await self._select(connection, where)
+
+    async def _select(self, connection: Connection, where: Filter) -> list[Tenant]:
+        statement = self._table.select(where, order=parse_order("name", MODEL))
+        (result,) = await connection.run((statement,))
         return [_tenant(self._table.decode(row)) for row in result.rows]
 
     # -- changing ---------------------------------------------------------------

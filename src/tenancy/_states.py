@@ -2,9 +2,10 @@
 
 Rules of this file:
 
-1. What was looked up is believed for `FRESH_S`, counted from before it was asked for. So
-   what another process writes down takes hold here within that time; what this process
-   writes down takes hold at once.
+1. What was looked up is believed for `FRESH_S`, counted from before it was asked for,
+   once there was a connection to ask on. So what another process writes down takes hold
+   here within that time; what this process writes down takes hold at once. Of many who
+   wait for a connection to ask the same, the first one asks.
 2. Nothing is believed that could not be looked up: then messages fail.
 3. All engines of a process share it. Values are replaced, never changed, so that threads
    need no lock.
@@ -13,12 +14,12 @@ Rules of this file:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 
 import msgspec
 
-from ..drivers import Driver
+from ..drivers import Connection, Driver
 from ._register import Register
 from ._tenant import State
 
@@ -76,11 +77,21 @@ class TenantStates:
         Raises:
             DriverError: That was not possible.
         """
-        asked = self._clock()
-        register, names = Register(driver), [*dict.fromkeys(tenants)]
-        self._has_table = self._has_table or await register.is_there()
-        found = await register.read(names) if self._has_table else {}
-        until = asked + FRESH_S
+        names = [*dict.fromkeys(tenants)]
+        async with driver.acquire(write=False) as connection:
+            known = {name: self.nowait(name) for name in names}
+            seen = {name: each for name, each in known.items() if each is not None}
+            left = [name for name in names if name not in seen]
+            if left:
+                seen |= await self._asked(Register(driver), connection, left)
+        return seen
+
+    async def _asked(
+        self, register: Register, connection: Connection, names: Sequence[str]
+    ) -> dict[str, Seen]:
+        until = self._clock() + FRESH_S
+        self._has_table = self._has_table or await register.is_there_in(connection)
+        found = await register.read_in(connection, names) if self._has_table else {}
         seen: dict[str, Seen] = {}
         for name in names:
             it = found.get(name)

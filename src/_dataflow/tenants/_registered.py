@@ -6,7 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ...audit import ensure_audit
-from ...errors import SchemaProtectedError, TenantScopeError, UnknownTenantError
+from ...errors import (
+    SchemaProtectedError,
+    TenantScopeError,
+    TenantStateError,
+    UnknownTenantError,
+)
 from ...messages import acting
 from ...nodes import Catalogue, Database, Engine, Host
 from ...tenancy import MODEL, Act, Register, State, Tenant
@@ -73,10 +78,14 @@ class RegisteredTenants:
         self, register: Register, act: Act, begun: Tenant, reason: str | None
     ) -> Tenant:
         """Write down that a tenant is made, unless somebody else did meanwhile."""
-        found = await register.get(begun.name)
-        is_done = found is not None and found.epoch == begun.epoch
-        if not (is_done and found is not None and found.state is State.ACTIVE):
-            found = await register.move(act, begun.name, reason)
+        found = await _made(register, begun)
+        if found is None:
+            try:
+                found = await register.move(act, begun.name, reason)
+            except TenantStateError:
+                found = await _made(register, begun)
+                if found is None:
+                    raise
         self._tenancy.states.forget(begun.name)
         return found
 
@@ -104,6 +113,14 @@ class RegisteredTenants:
         place = self._tenancy.place(tenant)
         begun = await register.begin(Act.CREATE, tenant, place, None)
         return await self._finish(register, Act.CREATED, begun, None)
+
+
+async def _made(register: Register, begun: Tenant) -> Tenant | None:
+    """Return a tenant that was being made, if it is served by now."""
+    found = await register.get(begun.name)
+    if found is None or found.epoch != begun.epoch:
+        return None
+    return found if found.state is State.ACTIVE else None
 
 
 def engine_of(host: Host) -> Engine:

@@ -10,6 +10,7 @@ from ...models import Model
 from ...tenancy import (
     DatabasePlaces,
     RawSqlTenancy,
+    SchemaPlaces,
     TenantGate,
     TenantStates,
     TenantUrl,
@@ -20,7 +21,7 @@ from ._places import Places
 
 __all__ = ["KINDS", "Kind", "Tenancy"]
 
-Kind = Literal["row", "database"]
+Kind = Literal["row", "schema", "database"]
 KINDS: Final = get_args(Kind)
 
 
@@ -29,7 +30,7 @@ class Tenancy:
     """What keeps tenants apart.
 
     Args:
-        kind: ``row`` or ``database``.
+        kind: ``row``, ``schema`` or ``database``.
         places: Where each tenant has tables of its own; None where they share them.
         states: What tenants are.
         is_strict: Whether only tenants that are written down are served.
@@ -60,6 +61,7 @@ class Tenancy:
         kind: Kind,
         base: DatabaseUrl,
         url: TenantUrl | None,
+        schema: str | None,
         *,
         limit: int,
         pool_size: int,
@@ -68,8 +70,9 @@ class Tenancy:
         """Return what a user asks for.
 
         Raises:
-            ValueError: There is no such kind, or a number is too small.
-            UrlError: The URL of tenants cannot be used.
+            ValueError: There is no such kind, a number is too small, or the schemas of
+                tenants cannot be called that.
+            UrlError: The URL of tenants cannot be used, or the database has no schemas.
         """
         if kind not in KINDS:
             near = nearest(str(kind), KINDS)
@@ -86,10 +89,17 @@ class Tenancy:
         if url is not None and kind != "database":
             problem = 'tenant_url is for tenancy="database"'
             raise UrlError(base.safe, problem)
+        if schema is not None and kind != "schema":
+            msg = 'tenant_schema is for tenancy="schema"'
+            raise ValueError(msg)
         states = TenantStates()
         places: Places | None = None
         if kind == "database":
             places = DatabasePlaces(base, url, states, limit=limit, pool_size=pool_size)
+        elif kind == "schema":
+            places = SchemaPlaces(
+                base, schema, states, limit=limit, pool_size=pool_size
+            )
         is_strict = known_only or places is not None
         return cls(kind, places, states, is_strict=is_strict)
 

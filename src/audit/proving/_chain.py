@@ -16,7 +16,7 @@ import msgspec
 
 from ...drivers import Connection
 from ...sql import POSTGRESQL, Dialect, Statement
-from ..recording import RECORDS
+from ..recording import RECORDS, AuditTables
 
 __all__ = ["EVENTS_FORM", "Leaf", "digest_text", "events_of"]
 
@@ -35,40 +35,47 @@ _PAGE: Final = 64
 """Records that are read at once: a megabyte or two."""
 
 
-def digest_text(leaf: str) -> str:
+def digest_text(leaf: str, tables: AuditTables) -> str:
     """Return a query of PostgreSQL: how many events a leaf has, and their hash.
 
     Args:
         leaf: The place of its parameter.
+        tables: Those of the audit.
     """
     line = (_LINE + _KEYS).format(us="chr(31)", keys="keys::text")
     return (
         "SELECT coalesce(sum(n), 0)::bigint AS n_events, "
         f"'{EVENTS_FORM}' || encode(sha256(coalesce(string_agg(sha256(convert_to({line}, "
         "'UTF8')), ''::bytea ORDER BY id), ''::bytea)), 'hex') AS events "
-        f"FROM {RECORDS} WHERE leaf = {leaf}"
+        f"FROM {tables.records} WHERE leaf = {leaf}"
     )
 
 
 async def events_of(
-    connection: Connection, dialect: Dialect, leaf: str, form: str = EVENTS_FORM
+    connection: Connection,
+    dialect: Dialect,
+    tables: AuditTables,
+    leaf: str,
+    form: str = EVENTS_FORM,
 ) -> tuple[int, str]:
     """Return how many events a leaf has, and their hash.
 
     Args:
         connection: Where.
         dialect: Of that.
+        tables: Those of the audit.
         leaf: Its id.
         form: A hash of the form that is wanted.
     """
     if not form.startswith(EVENTS_FORM):
-        statement = _old_statement(leaf, dialect)
+        statement = _old_statement(leaf, dialect, tables)
         (told,) = await connection.run((statement,))
         count, events = told.rows[0]
         is_hash = dialect is POSTGRESQL
         return count, events if is_hash else sha256(events.encode()).hexdigest()
     if dialect is POSTGRESQL:
-        statement = Statement(digest_text("$1"), (leaf,), returns_rows=True)
+        text = digest_text("$1", tables)
+        statement = Statement(text, (leaf,), returns_rows=True)
         (told,) = await connection.run((statement,))
         n_events, events = told.rows[0]
         return n_events, events
@@ -93,14 +100,14 @@ async def _hashed_here(connection: Connection, leaf: str) -> tuple[int, str]:
             return n_events, EVENTS_FORM + hashes.hexdigest()
 
 
-def _old_statement(leaf: str, dialect: Dialect) -> Statement:
+def _old_statement(leaf: str, dialect: Dialect, tables: AuditTables) -> Statement:
     """Select how many events a leaf of before has, and their hash or their text."""
     if dialect is POSTGRESQL:
         line = _LINE.format(us="chr(31)")
         text = (
             "SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(line, "
-            f"chr(10)), ''), 'UTF8')), 'hex') FROM (SELECT {line} AS line FROM {RECORDS} "
-            "WHERE leaf = $1 ORDER BY id) AS lines"
+            f"chr(10)), ''), 'UTF8')), 'hex') FROM (SELECT {line} AS line FROM "
+            f"{tables.records} WHERE leaf = $1 ORDER BY id) AS lines"
         )
     else:
         line = _LINE.format(us="char(31)")

@@ -26,7 +26,7 @@ import msgspec
 from ...drivers import Driver
 from ...errors import AuditBrokenError
 from ...sql import Statement
-from ..recording import HEADS
+from ..recording import audit_tables
 from ._signing import is_signed_by, signature_of
 
 __all__ = [
@@ -40,7 +40,8 @@ __all__ = [
 ]
 
 HEAD_ROWS: Final = Statement(
-    f"SELECT lane, seq, hash FROM {HEADS} ORDER BY lane", returns_rows=True
+    f"SELECT lane, seq, hash FROM {audit_tables().heads} ORDER BY lane",
+    returns_rows=True,
 )
 
 _PURPOSE: Final = b"dataflow audit checkpoint\n"

@@ -12,7 +12,7 @@ import msgspec
 from ...drivers import Connection, Driver
 from ...errors import AuditBrokenError
 from ...sql import POSTGRESQL, SQLITE, Statement
-from ..recording import BUFFER, KEYS, LEAVES, RECORDS
+from ..recording import BUFFER, KEYS, RECORDS, AuditTables, audit_tables
 from ._chain import Leaf, events_of
 from ._checkpoint import HEAD_ROWS, Marks, latest
 
@@ -21,18 +21,15 @@ __all__ = ["Verification", "Verifications", "verify"]
 _PAGE: Final = 500
 """Leaves that are looked at at once."""
 
-_COUNTS: Final = Statement(
-    f"SELECT lane, count(*), max(seq) FROM {LEAVES} GROUP BY lane ORDER BY lane",
-    returns_rows=True,
+_COUNTS: Final = (
+    "SELECT lane, count(*), max(seq) FROM {t.leaves} GROUP BY lane ORDER BY lane"
 )
-_ORPHANS: Final = Statement(
-    f"SELECT leaf FROM {RECORDS} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
-    f"(SELECT 1 FROM {LEAVES} AS l WHERE l.leaf = e.leaf) LIMIT 1",
-    returns_rows=True,
+_ORPHANS: Final = (
+    "SELECT leaf FROM {t.records} AS e WHERE leaf IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM {t.leaves} AS l WHERE l.leaf = e.leaf) LIMIT 1"
 )
-_OUTSIDE: Final = Statement(
-    f"SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM {RECORDS} WHERE leaf IS NULL",
-    returns_rows=True,
+_OUTSIDE: Final = (
+    "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM {t.records} WHERE leaf IS NULL"
 )
 _BUFFERS: Final = Statement(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND "
@@ -119,20 +116,30 @@ async def verify(
 
 
 async def _verify(
-    connection: Connection, driver: Driver, key: bytes | None, known: Marks
+    connection: Connection,
+    driver: Driver,
+    key: bytes | None,
+    known: Marks,
 ) -> Verification:
-    heads, counts = await connection.run((HEAD_ROWS, _COUNTS))
+    tables = audit_tables()
+    counted, orphaned, left_out = (
+        Statement(text.format(t=tables), returns_rows=True)
+        for text in (_COUNTS, _ORPHANS, _OUTSIDE)
+    )
+    heads, counts = await connection.run((HEAD_ROWS, counted))
     last = {lane: (seq, hash_) for lane, seq, hash_ in heads.rows}
     for lane, _, seq in counts.rows:
         if lane not in last:
             raise AuditBrokenError(lane, seq, "has lost the head of its chain")
     n_events = 0
     for lane, (seq, hash_) in last.items():
-        n_events += await _walk(connection, driver, key, lane, (seq, hash_), known)
+        n_events += await _walk(
+            connection, driver, tables, key, lane, (seq, hash_), known
+        )
     for lane, marks in known.items():
         if latest(marks) and lane not in last:
             raise AuditBrokenError(lane, 1, "was there once, and is gone")
-    orphans, outside = await connection.run((_ORPHANS, _OUTSIDE))
+    orphans, outside = await connection.run((orphaned, left_out))
     if orphans.rows:
         place = "an event"
         raise AuditBrokenError(place, 0, "belongs to a leaf that is not there")
@@ -172,6 +179,7 @@ async def _look_into_sqlite(connection: Connection) -> int:
 async def _walk(  # noqa: PLR0917  a chain has that many ends
     connection: Connection,
     driver: Driver,
+    tables: AuditTables,
     key: bytes | None,
     lane: str,
     head: tuple[int, str],
@@ -182,7 +190,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
     one, two = dialect.place(1), dialect.place(2)
     names = ", ".join(Leaf.__struct_fields__)
     text = (
-        f"SELECT {names}, hash FROM {LEAVES} WHERE lane = {one} AND seq > {two} "
+        f"SELECT {names}, hash FROM {tables.leaves} WHERE lane = {one} AND seq > {two} "
         f"ORDER BY seq LIMIT {_PAGE}"
     )
     marks = known.get(lane, {})
@@ -201,7 +209,7 @@ async def _walk(  # noqa: PLR0917  a chain has that many ends
             if not hmac.compare_digest(leaf.hash(key), hash_):
                 problem = "was changed, or written with another key"
                 raise AuditBrokenError(lane, leaf.seq, problem)
-            found = await events_of(connection, dialect, leaf.leaf, leaf.events)
+            found = await events_of(connection, dialect, tables, leaf.leaf, leaf.events)
             if found != (leaf.n_events, leaf.events):
                 raise AuditBrokenError(lane, leaf.seq, "has other events than it had")
             at, previous, n_events = leaf.seq, hash_, n_events + leaf.n_events

@@ -6,21 +6,20 @@ from ._install import create_tables, ensure_audit
 from ._personal import SEALED, WITHHELD_JSON, anchors_of, is_withheld, seals
 from ._postgresql import key_text
 from ._sqlite import BUFFER, Buffer, key_of
-from ._tables import HEADS, KEYS, LEAF_SETTING, LEAVES, RECORDS, SUBJECT_KEYS
+from ._tables import KEYS, LEAF_SETTING, RECORDS, AuditTables, audit_tables
 from ._triggers import audited_buffer
 
 __all__ = [
     "BUFFER",
-    "HEADS",
     "KEYS",
     "LEAF_SETTING",
-    "LEAVES",
     "RECORDS",
     "SEALED",
-    "SUBJECT_KEYS",
     "WITHHELD_JSON",
+    "AuditTables",
     "Buffer",
     "anchors_of",
+    "audit_tables",
     "audited_buffer",
     "create_tables",
     "ensure_audit",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from ...drivers import Connection, Driver
 from ...errors import AuditError
 from ...models import Model
-from ...sql import POSTGRESQL, Dialect, Statement
+from ...sql import POSTGRESQL, Dialect, Statement, qualified
 from ._sqlite import BUFFER, Buffer
 from ._tables import RECORDS, table_statements, there_statement, upgrade_statement
 from ._triggers import PREFIX, drop_statement, trigger_names, trigger_statements
 
 __all__ = ["create_tables", "ensure_audit"]
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('dataflow audit', 0))"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 async def ensure_audit(driver: Driver, model: Model, *, may_create: bool) -> None:
@@ -35,8 +35,8 @@ async def ensure_audit(driver: Driver, model: Model, *, may_create: bool) -> Non
         raise AuditError(model.name)
     async with driver.acquire() as connection, connection.transaction():
         if dialect is POSTGRESQL:
-            await connection.run((Statement(_LOCK, returns_rows=True),))
-        await create_tables(connection, dialect)
+            await connection.run((_lock(model.schema),))
+        await create_tables(connection, dialect, model.schema)
         found = await _triggers(connection, model, dialect)
         if found == wanted:
             return
@@ -47,17 +47,25 @@ async def ensure_audit(driver: Driver, model: Model, *, may_create: bool) -> Non
         await connection.run(trigger_statements(model, dialect))
 
 
-async def create_tables(connection: Connection, dialect: Dialect) -> None:
+def _lock(schema: str | None) -> Statement:
+    """Wait for others who do the same; those of another schema are not in the way."""
+    name = "dataflow audit" if schema is None else f"dataflow audit {schema}"
+    return Statement(_LOCK, (name,), returns_rows=True)
+
+
+async def create_tables(
+    connection: Connection, dialect: Dialect, schema: str | None = None
+) -> None:
     """Create the tables that are missing, in the open transaction."""
-    (upgrade,) = await connection.run((upgrade_statement(dialect),))
+    (upgrade,) = await connection.run((upgrade_statement(dialect, schema),))
     is_upgrade = bool(upgrade.rows[0][0])
-    await connection.run(table_statements(dialect, is_upgrade=is_upgrade))
+    await connection.run(table_statements(dialect, schema, is_upgrade=is_upgrade))
 
 
 async def _is_installed(
     connection: Connection, model: Model, dialect: Dialect, wanted: set[str]
 ) -> bool:
-    (there,) = await connection.run((there_statement(dialect),))
+    (there,) = await connection.run((there_statement(dialect, model.schema),))
     if not there.rows[0][0]:
         return False
     return await _triggers(connection, model, dialect) == wanted
@@ -70,7 +78,7 @@ async def _triggers(connection: Connection, model: Model, dialect: Dialect) -> s
             "SELECT tgname::text FROM pg_trigger WHERE tgrelid = to_regclass($1) "
             f"AND starts_with(tgname, '{PREFIX}')"
         )
-        table = dialect.quote(model.table)
+        table = qualified(model, dialect)
     else:
         text = (
             "SELECT name FROM sqlite_master WHERE type = 'trigger' AND "

@@ -6,7 +6,8 @@ Rules of this file:
    the time that storing the rows takes, where one record each took four times as long.
 2. An update is told by keys: what was there under one before and after. A row that
    changed its key is one that went, and one that came.
-3. What is recorded does not hang on the settings of whoever writes.
+3. What is recorded does not hang on the settings of whoever writes. In the schema of a
+   tenant, that is where the record goes, by its name.
 4. Personal values are recorded under a leaf only: who named it seals them before the
    transaction commits, see `sealing`. Of others it is recorded that there were some.
 """
@@ -17,9 +18,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from ...models import Field, Kind, Model
-from ...sql import POSTGRESQL
+from ...sql import POSTGRESQL, qualified
 from ._personal import WITHHELD_JSON, anchors_of, seals
-from ._tables import LEAF_SETTING, RECORDS, ROWS_IN_RECORD
+from ._tables import LEAF_SETTING, ROWS_IN_RECORD, audit_tables
 from ._text import digest, literal, object_text
 
 __all__ = ["key_text", "postgresql_trigger"]
@@ -52,6 +53,8 @@ _quote = POSTGRESQL.quote
 def postgresql_trigger(model: Model, name: str, action: str) -> list[str]:
     """Return the statements that create the trigger of *model* for an action."""
     function = _quote(f"{name}_{digest(model.table)}")
+    if model.schema is not None:
+        function = f"{_quote(model.schema)}.{function}"
     images = {
         "insert": "NEW TABLE AS rows",
         "delete": "OLD TABLE AS rows",
@@ -65,7 +68,7 @@ def postgresql_trigger(model: Model, name: str, action: str) -> list[str]:
         ),
         (
             f"CREATE TRIGGER {_quote(name)} AFTER {action.upper()} ON "
-            f"{_quote(model.table)} REFERENCING {images[action]} FOR EACH STATEMENT "
+            f"{qualified(model, POSTGRESQL)} REFERENCING {images[action]} FOR EACH STATEMENT "
             f"EXECUTE FUNCTION {function}()"
         ),
     ]
@@ -111,7 +114,7 @@ def _settings(model: Model) -> str:
 
 
 def _body(model: Model, action: str) -> str:
-    head = f"INSERT INTO {RECORDS} (leaf, model, op, n"
+    head = f"INSERT INTO {audit_tables(model.schema).records} (leaf, model, op, n"
     if model.audit == "summary":
         return (
             f"{head}) SELECT {_facts(model)}, '{action}', count(*) FROM rows "

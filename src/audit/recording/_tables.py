@@ -1,4 +1,4 @@
-"""The tables of the audit, one set for each database.
+"""The tables of the audit, one set for each database, or schema of a tenant.
 
 ``dataflow_audit`` has the records of what changed; ``dataflow_audit_leaves`` one row for
 each transaction, chained for each model; ``dataflow_audit_heads`` the last of each chain.
@@ -24,28 +24,27 @@ neither.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from ...sql import POSTGRESQL, Dialect, Statement
 
 __all__ = [
-    "HEADS",
     "KEYS",
     "LEAF_SETTING",
-    "LEAVES",
     "RECORDS",
     "ROWS_IN_RECORD",
-    "SUBJECT_KEYS",
+    "AuditTables",
+    "audit_tables",
     "table_statements",
     "there_statement",
     "upgrade_statement",
 ]
 
 RECORDS: Final = "dataflow_audit"
-LEAVES: Final = "dataflow_audit_leaves"
-HEADS: Final = "dataflow_audit_heads"
 KEYS: Final = "dataflow_audit_keys"
-SUBJECT_KEYS: Final = "dataflow_subject_keys"
 LEAF_SETTING: Final = "dataflow.audit_leaf"
 
 ROWS_IN_RECORD: Final = 500
@@ -55,69 +54,108 @@ _PENDING_KIB: Final = 1024
 """What waits unsorted in the index of keys. Whoever fills it up sorts it, about 20 ms;
 who looks for a key reads all of it."""
 
+_KEPT: Final = 1024
+"""Schemas of which the names are kept."""
+
 _COLUMNS: Final = (
     "leaf text, model text NOT NULL, op text NOT NULL, key text, old text, new text, "
     "n bigint NOT NULL DEFAULT 1"
 )
-_SHARED: Final = (
-    f"CREATE INDEX IF NOT EXISTS {RECORDS}_leaf ON {RECORDS} (leaf, id)",
-    (
-        f"CREATE INDEX IF NOT EXISTS {RECORDS}_key ON {RECORDS} (model, key, id) "
-        "WHERE key IS NOT NULL"
-    ),
-    (
-        f"CREATE TABLE IF NOT EXISTS {LEAVES} (lane text NOT NULL, seq bigint NOT NULL, "
-        "leaf text NOT NULL UNIQUE, at text NOT NULL, facts text NOT NULL, "
-        "n_events bigint NOT NULL, events text NOT NULL, previous text NOT NULL, "
-        "hash text NOT NULL, PRIMARY KEY (lane, seq))"
-    ),
-    (
-        f"CREATE TABLE IF NOT EXISTS {HEADS} (lane text PRIMARY KEY, seq bigint NOT NULL, "
-        "hash text NOT NULL)"
-    ),
-)
 
 
-def there_statement(dialect: Dialect) -> Statement:
+class AuditTables(msgspec.Struct, frozen=True):
+    """The tables of the audit of one place, as statements name them.
+
+    Attributes:
+        records: What changed.
+        leaves: One row for each transaction.
+        heads: The last leaf of each chain.
+        subject_keys: A key for each person.
+    """
+
+    records: str
+    leaves: str
+    heads: str
+    subject_keys: str
+
+
+@lru_cache(_KEPT)
+def audit_tables(schema: str | None = None) -> AuditTables:
+    """Return the tables of the audit in a schema; None for where plain names lead."""
+    prefix = "" if schema is None else f"{POSTGRESQL.quote(schema)}."
+    return AuditTables(
+        records=f"{prefix}{RECORDS}",
+        leaves=f"{prefix}dataflow_audit_leaves",
+        heads=f"{prefix}dataflow_audit_heads",
+        subject_keys=f"{prefix}dataflow_subject_keys",
+    )
+
+
+def _shared(tables: AuditTables) -> tuple[str, ...]:
+    return (
+        f"CREATE INDEX IF NOT EXISTS {RECORDS}_leaf ON {tables.records} (leaf, id)",
+        (
+            f"CREATE INDEX IF NOT EXISTS {RECORDS}_key ON {tables.records} (model, key, "
+            "id) WHERE key IS NOT NULL"
+        ),
+        (
+            f"CREATE TABLE IF NOT EXISTS {tables.leaves} (lane text NOT NULL, seq bigint "
+            "NOT NULL, leaf text NOT NULL UNIQUE, at text NOT NULL, facts text NOT NULL, "
+            "n_events bigint NOT NULL, events text NOT NULL, previous text NOT NULL, "
+            "hash text NOT NULL, PRIMARY KEY (lane, seq))"
+        ),
+        (
+            f"CREATE TABLE IF NOT EXISTS {tables.heads} (lane text PRIMARY KEY, seq "
+            "bigint NOT NULL, hash text NOT NULL)"
+        ),
+    )
+
+
+def there_statement(dialect: Dialect, schema: str | None) -> Statement:
     """Ask whether all of it is there, in its present form."""
+    name = audit_tables(schema).subject_keys
     if dialect is POSTGRESQL:
-        text = f"SELECT to_regclass('{SUBJECT_KEYS}') IS NOT NULL"
-    else:
-        text = (
-            f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{SUBJECT_KEYS}')"
+        return Statement(
+            "SELECT to_regclass($1) IS NOT NULL", (name,), returns_rows=True
         )
+    text = f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{name}')"
     return Statement(text, returns_rows=True)
 
 
-def upgrade_statement(dialect: Dialect) -> Statement:
+def upgrade_statement(dialect: Dialect, schema: str | None) -> Statement:
     """Ask whether the table of records is one of before, which has no ``keys``."""
+    name = audit_tables(schema).records
     if dialect is POSTGRESQL:
         text = (
-            f"SELECT to_regclass('{RECORDS}') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
-            f"pg_attribute WHERE attrelid = to_regclass('{RECORDS}') AND attname = 'keys')"
+            "SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+            "pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'keys')"
         )
-    else:
-        text = (
-            f"SELECT EXISTS (SELECT 1 FROM pragma_table_info('{RECORDS}')) AND NOT EXISTS "
-            f"(SELECT 1 FROM pragma_table_info('{RECORDS}') WHERE name = 'keys')"
-        )
+        return Statement(text, (name,), returns_rows=True)
+    text = (
+        f"SELECT EXISTS (SELECT 1 FROM pragma_table_info('{name}')) AND NOT EXISTS "
+        f"(SELECT 1 FROM pragma_table_info('{name}') WHERE name = 'keys')"
+    )
     return Statement(text, returns_rows=True)
 
 
-def table_statements(dialect: Dialect, *, is_upgrade: bool) -> list[Statement]:
+def table_statements(
+    dialect: Dialect, schema: str | None, *, is_upgrade: bool
+) -> list[Statement]:
     """Return the statements that create what is missing, in order."""
+    tables = audit_tables(schema)
     is_postgresql = dialect is POSTGRESQL
     keys = "keys text[]" if is_postgresql else "keys text"
     key = "integer PRIMARY KEY AUTOINCREMENT"  # never used twice
     if is_postgresql:
         key = "bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"
     if is_upgrade:
-        first = f"ALTER TABLE {RECORDS} ADD COLUMN {keys}"
+        first = f"ALTER TABLE {tables.records} ADD COLUMN {keys}"
     else:
-        first = f"CREATE TABLE IF NOT EXISTS {RECORDS} (id {key}, {_COLUMNS}, {keys})"
+        made = f"(id {key}, {_COLUMNS}, {keys})"
+        first = f"CREATE TABLE IF NOT EXISTS {tables.records} {made}"
     if is_postgresql:
         last = (
-            f"CREATE INDEX IF NOT EXISTS {KEYS} ON {RECORDS} USING gin (keys) "
+            f"CREATE INDEX IF NOT EXISTS {KEYS} ON {tables.records} USING gin (keys) "
             f"WITH (gin_pending_list_limit = {_PENDING_KIB}) WHERE keys IS NOT NULL"
         )
     else:
@@ -127,7 +165,7 @@ def table_statements(dialect: Dialect, *, is_upgrade: bool) -> list[Statement]:
             "record integer NOT NULL, PRIMARY KEY (model, key, record)) WITHOUT ROWID"
         )
     subjects = (
-        f"CREATE TABLE IF NOT EXISTS {SUBJECT_KEYS} (id {key}, subject text NOT NULL "
-        "UNIQUE, master text NOT NULL, wrapped text NOT NULL)"
+        f"CREATE TABLE IF NOT EXISTS {tables.subject_keys} (id {key}, subject text NOT "
+        "NULL UNIQUE, master text NOT NULL, wrapped text NOT NULL)"
     )
-    return [Statement(text) for text in (first, *_SHARED, last, subjects)]
+    return [Statement(text) for text in (first, *_shared(tables), last, subjects)]

@@ -11,7 +11,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from ...models import Model
-from ...sql import POSTGRESQL, Dialect, Statement
+from ...sql import POSTGRESQL, Dialect, Statement, qualified
 from ._personal import anchors_of
 from ._postgresql import postgresql_trigger
 from ._sqlite import Buffer, buffer_of, sqlite_trigger
@@ -70,7 +70,7 @@ def drop_statement(model: Model, name: str, dialect: Dialect) -> Statement:
     """Return what drops a trigger of *model*."""
     quoted = dialect.quote(name)
     if dialect is POSTGRESQL:
-        return Statement(f"DROP TRIGGER {quoted} ON {dialect.quote(model.table)}")
+        return Statement(f"DROP TRIGGER {quoted} ON {qualified(model, dialect)}")
     return Statement(f"DROP TRIGGER {quoted}")
 
 
@@ -80,4 +80,6 @@ def _stamp(model: Model, dialect: Dialect) -> str:
     # What is personal, and leads to persons, is recorded in another way.
     personal = [each.name for each in model.personal]
     anchors = sorted(anchors_of(model))
-    return digest((*facts, model.identity, dialect.name, personal, anchors))
+    # One that was copied into another schema would go on recording in the first.
+    place = () if model.schema is None else (model.schema,)
+    return digest((*facts, model.identity, dialect.name, personal, anchors, *place))

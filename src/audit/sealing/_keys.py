@@ -19,7 +19,7 @@ import msgspec
 from ...drivers import Connection
 from ...errors import SubjectKeyError
 from ...sql import POSTGRESQL, Dialect, Statement
-from ..recording import SUBJECT_KEYS
+from ..recording import audit_tables
 from ._masters import MasterKeys, new_key
 
 __all__ = ["SubjectKeys"]
@@ -33,12 +33,12 @@ _LIST: Final = {
 }
 _STORE: Final = (
     (
-        f"INSERT INTO {SUBJECT_KEYS} (subject, master, wrapped) SELECT * FROM "
+        "INSERT INTO {keys} (subject, master, wrapped) SELECT * FROM "
         "unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT (subject) DO NOTHING "
         "RETURNING id, subject"
     ),
     (
-        f"INSERT INTO {SUBJECT_KEYS} (subject, master, wrapped) SELECT "
+        "INSERT INTO {keys} (subject, master, wrapped) SELECT "
         "json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, "
         "'$[2]') FROM json_each(?1) WHERE true ON CONFLICT (subject) DO NOTHING "
         "RETURNING id, subject"
@@ -54,15 +54,21 @@ class SubjectKeys:
         connection: In the transaction.
         dialect: Of that.
         masters: Wraps and opens them; None finds and deletes only.
+        schema: Where the keys are; None for where plain names lead.
     """
 
     def __init__(
-        self, connection: Connection, dialect: Dialect, masters: MasterKeys | None
+        self,
+        connection: Connection,
+        dialect: Dialect,
+        masters: MasterKeys | None,
+        schema: str | None = None,
     ) -> None:
         self._connection = connection
         self._dialect = dialect
         self._masters = masters
         self._is_postgresql = dialect is POSTGRESQL
+        self._table = audit_tables(schema).subject_keys
 
     async def of(self, subjects: Collection[str]) -> dict[str, tuple[int, bytes]]:
         """Return the numbers and keys of persons; who has none gets one.
@@ -92,12 +98,11 @@ class SubjectKeys:
 
     async def is_there(self) -> bool:
         """Whether the database has keys of persons at all."""
-        text = (
-            f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{SUBJECT_KEYS}')"
-        )
+        text = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?1)"
         if self._is_postgresql:
-            text = f"SELECT to_regclass('{SUBJECT_KEYS}') IS NOT NULL"
-        (found,) = await self._connection.run((Statement(text, returns_rows=True),))
+            text = "SELECT to_regclass($1) IS NOT NULL"
+        look = Statement(text, (self._table,), returns_rows=True)
+        (found,) = await self._connection.run((look,))
         return bool(found.rows[0][0])
 
     async def delete(self, subjects: Collection[str]) -> int:
@@ -105,7 +110,7 @@ class SubjectKeys:
         n_deleted = 0
         left = iter(sorted(subjects))
         while chunk := [*islice(left, _CHUNK)]:
-            text = f"DELETE FROM {SUBJECT_KEYS} WHERE subject {self._in('text')}"
+            text = f"DELETE FROM {self._table} WHERE subject {self._in('text')}"
             statement = Statement(text, (self._list(chunk),))
             (result,) = await self._connection.run((statement,))
             n_deleted += result.count
@@ -128,7 +133,7 @@ class SubjectKeys:
         one, two = self._dialect.place(1), self._dialect.place(2)
         lock = " FOR NO KEY UPDATE" if self._is_postgresql else ""
         text = (
-            f"SELECT id, subject, master, wrapped FROM {SUBJECT_KEYS} WHERE id > {one} "
+            f"SELECT id, subject, master, wrapped FROM {self._table} WHERE id > {one} "
             f"AND master <> {two} ORDER BY id LIMIT {_CHUNK}{lock}"
         )
         statement = Statement(text, (after, masters.current), returns_rows=True)
@@ -141,7 +146,7 @@ class SubjectKeys:
             changes.append((*masters.wrap(key, subject), id_))
         places = [self._dialect.place(n) for n in (1, 2, 3)]
         update = (
-            f"UPDATE {SUBJECT_KEYS} SET master = {places[0]}, wrapped = {places[1]} "
+            f"UPDATE {self._table} SET master = {places[0]}, wrapped = {places[1]} "
             f"WHERE id = {places[2]}"
         )
         await self._connection.run((Statement(update, changes, many=True),))
@@ -167,7 +172,8 @@ class SubjectKeys:
             keys = {each: new_key() for each in chunk}
             wrapped = [masters.wrap(key, each) for each, key in keys.items()]
             rows = [(each, *w) for each, w in zip(chunk, wrapped, strict=True)]
-            text = _STORE[0 if self._is_postgresql else 1]
+            store = _STORE[0 if self._is_postgresql else 1]
+            text = store.format(keys=self._table)
             columns = [*zip(*rows, strict=True)] if self._is_postgresql else [rows]
             parameters = [self._list(each) for each in columns]
             statement = Statement(text, parameters, returns_rows=True)
@@ -182,7 +188,7 @@ class SubjectKeys:
         left = iter(values)
         while chunk := [*islice(left, _CHUNK)]:
             text = (
-                f"SELECT id, subject, master, wrapped FROM {SUBJECT_KEYS} "
+                f"SELECT id, subject, master, wrapped FROM {self._table} "
                 f"WHERE {column} {self._in(kind)} ORDER BY {column}{lock}"
             )
             statement = Statement(text, (self._list(chunk),), returns_rows=True)

@@ -19,7 +19,7 @@ import msgspec
 from ...drivers import Connection
 from ...models import Model
 from ...sql import POSTGRESQL, Dialect, Statement
-from ..recording import RECORDS, SEALED, WITHHELD_JSON, anchors_of
+from ..recording import SEALED, WITHHELD_JSON, anchors_of, audit_tables
 from ._columns import Side, places_of, read_side, rows_of
 from ._keys import SubjectKeys
 from ._masters import MasterKeys
@@ -109,7 +109,10 @@ class _Sealer:
         self._leaf = leaf
         self._masters = masters
         self._subjects = Subjects(connection, dialect, leaf)
-        self._keys = SubjectKeys(connection, dialect, masters)
+        # They are of one transaction, so of one place.
+        schema = next((each.schema for each in models.values()), None)
+        self._records = audit_tables(schema).records
+        self._keys = SubjectKeys(connection, dialect, masters, schema)
 
     async def page(self, after: int) -> int | None:
         """Seal some records behind one; return the last of them, None where none is."""
@@ -140,14 +143,14 @@ class _Sealer:
             models = "IN (SELECT value FROM json_each(?3))"
         one, two = self._dialect.place(1), self._dialect.place(2)
         text = (
-            f"SELECT id, model, old, new FROM {RECORDS} WHERE leaf = {one} AND "
+            f"SELECT id, model, old, new FROM {self._records} WHERE leaf = {one} AND "
             f"id > {two} AND model {models} ORDER BY id LIMIT {_PAGE}"
         )
         return Statement(text, (self._leaf, after, names), returns_rows=True)
 
     async def _store(self, changes: Sequence[tuple[Any, ...]]) -> None:
         one, two, three = (self._dialect.place(n) for n in (1, 2, 3))
-        text = f"UPDATE {RECORDS} SET old = {one}, new = {two} WHERE id = {three}"
+        text = f"UPDATE {self._records} SET old = {one}, new = {two} WHERE id = {three}"
         await self._connection.run((Statement(text, changes, many=True),))
 
     async def _sealed(self, pieces: Sequence[_Piece]) -> list[dict[int, bytes]]:

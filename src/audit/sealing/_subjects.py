@@ -22,8 +22,15 @@ import msgspec
 
 from ...drivers import Connection
 from ...models import Model
-from ...sql import POSTGRESQL, Dialect, Statement, codec, column_type
-from ..recording import RECORDS
+from ...sql import (
+    POSTGRESQL,
+    Dialect,
+    Statement,
+    codec,
+    column_type,
+    qualified,
+)
+from ..recording import audit_tables
 from ._columns import rows_of
 
 __all__ = ["Subjects", "Whose", "subject_name"]
@@ -132,8 +139,8 @@ class Subjects:
         """Return what this transaction has recorded of rows before it changed them."""
         one, two = self._dialect.place(1), self._dialect.place(2)
         text = (
-            f"SELECT old FROM {RECORDS} WHERE leaf = {one} AND model = {two} "
-            "AND old IS NOT NULL"
+            f"SELECT old FROM {audit_tables(model.schema).records} WHERE leaf = {one} AND "
+            f"model = {two} AND old IS NOT NULL"
         )
         statement = Statement(text, (self._leaf, model.name), returns_rows=True)
         (result,) = await self._connection.run((statement,))
@@ -195,9 +202,7 @@ def _select(
                 place = f"{place}::{column_type(type_, dialect)}"
             places.append(place)
         tuples.append(f"({', '.join(places)})")
-    table = quote(model.table)
-    if model.schema is not None:
-        table = f"{quote(model.schema)}.{table}"
+    table = qualified(model, dialect)
     text = (
         f"SELECT {', '.join(map(quote, names))} FROM {table} WHERE "
         f"({', '.join(map(quote, by))}) IN (VALUES {', '.join(tuples)})"

@@ -53,7 +53,7 @@ async def unsealed(
         return [*versions]
     tokens = {text: _read(model, text) for text in _texts(versions)}
     numbers = {number for each in tokens.values() for number in each.keys}
-    keys = SubjectKeys(connection, dialect, masters)
+    keys = SubjectKeys(connection, dialect, masters, model.schema)
     found = await keys.opened(numbers) if numbers else {}
     return [_shown(model, dialect, each, tokens, found) for each in versions]
 

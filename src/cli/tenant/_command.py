@@ -67,7 +67,10 @@ def create(
         bool, typer.Option("--exist-ok", help="Succeed if there is one.")
     ] = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take a database that has tables already.")
+        bool,
+        typer.Option(
+            "--adopt", help="Take a schema or database that has tables already."
+        ),
     ] = False,
     as_json: _Json = False,
 ) -> None:

@@ -17,8 +17,7 @@ _AGE_S: Final = 1.0
 """Seconds after which is looked again: somebody may have made one meanwhile."""
 
 # One of a part of a table may be set off by a write to the table.
-_POSTGRESQL: Final = Statement(
-    r"""
+_POSTGRESQL: Final = r"""
     WITH RECURSIVE has (oid) AS (
         SELECT t.tgrelid FROM pg_catalog.pg_trigger AS t
         WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
@@ -30,9 +29,10 @@ _POSTGRESQL: Final = Statement(
     )
     SELECT DISTINCT c.relname::text
     FROM has JOIN pg_catalog.pg_class AS c ON c.oid = has.oid
-    """,
-    returns_rows=True,
-)
+    WHERE $1::text IS NULL OR c.relnamespace = (
+        SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1
+    )
+    """
 _SQLITE: Final = Statement(
     r"""
     SELECT DISTINCT tbl_name FROM main.sqlite_master
@@ -48,13 +48,19 @@ class Triggers:
 
     Args:
         driver: Of which database.
+        schema: Of which of its schemas; None for any, where a plain name may lead.
         clock: Tells the time in seconds, and never goes back.
     """
 
     def __init__(
-        self, driver: Driver, clock: Callable[[], float] = time.monotonic
+        self,
+        driver: Driver,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        schema: str | None = None,
     ) -> None:
         self._driver = driver
+        self._schema = schema
         self._clock = clock
         self._tables: frozenset[str] = frozenset()
         self._until = -inf
@@ -76,7 +82,9 @@ class Triggers:
 
     async def _look(self) -> None:
         driver = self._driver
-        statement = _POSTGRESQL if driver.dialect is POSTGRESQL else _SQLITE
+        statement = _SQLITE
+        if driver.dialect is POSTGRESQL:
+            statement = Statement(_POSTGRESQL, (self._schema,), returns_rows=True)
         until = self._clock() + _AGE_S
         async with driver.acquire(write=False) as connection:
             (result,) = await connection.run((statement,))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, NoReturn, cast, final
+from functools import lru_cache
+from typing import Any, Final, NoReturn, cast, final
 
 from ...errors import FieldValueError, MissingFieldError
 from ...models import MismatchError, Model
 from ._options import came, is_mapping
 
 __all__ = ["as_mapping", "changed_values", "new_values", "refuse_owned", "stamp"]
+
+_KEPT: Final = 1024
+"""Models of which it is kept; where each tenant has a schema there may be any number."""
 
 
 def new_values(
@@ -131,7 +134,7 @@ def _refuse_computed(value: object) -> NoReturn:
     raise MismatchError(came(value), "no value: the database computes it")
 
 
-@cache
+@lru_cache(_KEPT)
 def _rules(model: Model) -> _Rules:
     return _Rules(model)
 

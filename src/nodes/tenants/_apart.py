@@ -81,6 +81,10 @@ class Apart(Protocol):
         """Return where its tables are."""
         ...
 
+    def schema(self, tenant: str) -> str | None:
+        """Return the schema of its tables, None where plain names lead to them."""
+        ...
+
     def model(self, model: Model, tenant: str) -> Model:
         """Return *model* as it is for a tenant."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ...models import Model
-from ...sql import ALL, POSTGRESQL, Terms, inline
+from ...sql import ALL, POSTGRESQL, Terms, inline, qualified
 from ..judging import Snapshot
 from ._bar import Left
 
@@ -22,7 +22,7 @@ _RIGHTS: Final = {"create": "INSERT", "update": "UPDATE", "delete": "DELETE"}
 
 def grants(snapshot: Snapshot, model: Model, role: str) -> Iterator[str | Left]:
     """Yield the statements that give *role* its rights to the table of a model."""
-    table, role = _table(model), POSTGRESQL.quote(role)
+    table, role = qualified(model, POSTGRESQL), POSTGRESQL.quote(role)
     yield f"REVOKE ALL ON TABLE {table} FROM {role}"
     decisions = {
         action: snapshot.standing(model.name, action) for action in ("read", *_RIGHTS)
@@ -49,12 +49,6 @@ def grants(snapshot: Snapshot, model: Model, role: str) -> Iterator[str | Left]:
             listed = ", ".join(map(POSTGRESQL.quote, columns))
             yield f"GRANT {right} ({listed}) ON TABLE {table} TO {role}"
     yield from _policies(snapshot, model, table, role)
-
-
-def _table(model: Model) -> str:
-    table = POSTGRESQL.quote(model.table)
-    schema = model.schema
-    return table if schema is None else f"{POSTGRESQL.quote(schema)}.{table}"
 
 
 def _columns(model: Model, terms: Terms | None) -> Sequence[str] | None:

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 
 from ...models import Model
-from ...sql import POSTGRESQL, SQLITE, Dialect, literal
+from ...sql import POSTGRESQL, SQLITE, Dialect, literal, qualified
 from ._bar import EVENTS, Bar
 
 __all__ = ["triggers"]
@@ -88,27 +88,26 @@ _NEXT: Final = "\n  "
 
 def _postgresql(model: Model, bars: Sequence[Bar], role: str | None) -> Iterator[str]:
     quote = POSTGRESQL.quote
-    table = quote(model.table)
-    if model.schema is not None:
-        table = f"{quote(model.schema)}.{table}"
+    table = qualified(model, POSTGRESQL)
     row, whole = (quote(_name(model.table, each)) for each in ("row", "truncate"))
+    inside = "" if model.schema is None else f"{quote(model.schema)}."
     yield f"DROP TRIGGER IF EXISTS {row} ON {table}"
     yield f"DROP TRIGGER IF EXISTS {whole} ON {table}"
     if bars:
         events = [event for event in EVENTS.values() if _of(bars, event)]
         branches = _NEXT.join(_branch(model, bars, event) for event in events)
-        yield _function(row, role, branches)
+        yield _function(f"{inside}{row}", role, branches)
         yield (
             f"CREATE TRIGGER {row} AFTER {' OR '.join(events)} ON {table} "
-            f"FOR EACH ROW EXECUTE FUNCTION {row}()"
+            f"FOR EACH ROW EXECUTE FUNCTION {inside}{row}()"
         )
     deletes = _of(bars, EVENTS["delete"])
     if deletes:
         # Its rows are not looked at.
-        yield _function(whole, role, _raise(model, deletes[0]))
+        yield _function(f"{inside}{whole}", role, _raise(model, deletes[0]))
         yield (
             f"CREATE TRIGGER {whole} BEFORE TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {whole}()"
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {inside}{whole}()"
         )
 
 

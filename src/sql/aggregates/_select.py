@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._dialect import Dialect
+from .._qualified import qualified
 from .._statement import Statement
 from ..filters import ALL, Compiler, Filter, Reference, Term, reference
 from ._functions import aggregate_text
@@ -47,7 +48,7 @@ def select_groups(
         offset: How many of the first are left out.
         decode: Makes the values by name; that of `Groups.decoder` by default.
     """
-    rows = Compiler(dialect, columns)
+    rows = Compiler(dialect, columns, schema=groups.model.schema)
     inside = _grouped(groups, columns, dialect, rows.where(where))
     names = _names(groups)
     results = {
@@ -71,7 +72,7 @@ def count_groups(
     groups: Groups, columns: Columns, dialect: Dialect, where: Filter = ALL
 ) -> Statement:
     """Count the groups of the rows a filter lets through."""
-    compiler = Compiler(dialect, columns)
+    compiler = Compiler(dialect, columns, schema=groups.model.schema)
     inside = _grouped(groups, columns, dialect, compiler.where(where))
     text = f"SELECT count(*) FROM ({inside}) AS {dialect.quote('groups')}"
     return Statement(text, compiler.parameters, returns_rows=True)
@@ -84,7 +85,7 @@ def _grouped(groups: Groups, columns: Columns, dialect: Dialect, where: str) -> 
         f"{text} AS {dialect.quote(name)}"
         for text, name in zip(texts, _names(groups), strict=True)
     )
-    table = dialect.quote(groups.model.table)
+    table = qualified(groups.model, dialect)
     text = f"SELECT {listed} FROM {table}{where}"
     if groups.fields:
         places = range(1, len(groups.fields) + 1)

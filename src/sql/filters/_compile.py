@@ -22,6 +22,7 @@ from ...errors import FilterError
 from ...models import Field, Relation
 from .._column import column_type
 from .._dialect import POSTGRESQL, Dialect
+from .._qualified import qualified
 from ._derived import derived
 from ._filter import (
     ALL,
@@ -68,6 +69,8 @@ class Compiler:
         dialect: In which SQL.
         columns: The columns of the table, by the names of their fields.
         parameters: Those of the statement's text so far.
+        schema: Where the table is, and so all that relations lead to; None for where
+            plain names lead. A rule was written down before anybody knew for whom.
 
     Attributes:
         parameters: Values so far, encoded for the dialect.
@@ -80,6 +83,7 @@ class Compiler:
         "_columns",
         "_dialect",
         "_outermost",
+        "_schema",
         "is_plain",
         "parameters",
     )
@@ -89,8 +93,11 @@ class Compiler:
         dialect: Dialect,
         columns: Mapping[str, Reference],
         parameters: Sequence[Any] = (),
+        *,
+        schema: str | None = None,
     ) -> None:
         self._dialect = dialect
+        self._schema = schema
         self._columns = columns
         self._aliases = 0
         self._outermost = ""
@@ -297,7 +304,8 @@ class Compiler:
             f"{inner[theirs.name].equal} = {outer[own.name].qualified}"
             for own, theirs in relation.pairs
         ]
-        table = f"{self._dialect.quote(target.table)} AS {self._dialect.quote(alias)}"
+        name = qualified(target, self._dialect, self._schema)
+        table = f"{name} AS {self._dialect.quote(alias)}"
         self._columns = inner
         # What nests comes first; see the top of the file.
         parts = [] if part.part is ALL else [self._member(part.part, " AND ")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, Self, final
 
@@ -28,6 +28,9 @@ __all__ = [
 
 _SHAPES: Final = 512
 """Functions kept per model, as many as a driver prepares statements."""
+
+_KEPT: Final = 1024
+"""Models of which it is kept; where each tenant has a schema there may be any number."""
 
 FEED_STRIDE: Final = 1_000
 """Rows that are packed while the database works on those before.
@@ -145,7 +148,7 @@ class _Form(msgspec.Struct, frozen=True, eq=False):
     pack: Pack
 
 
-@cache
+@lru_cache(_KEPT)
 def packer_of(model: Model, dialect: Dialect) -> Packer:
     """Return the one packer for rows of *model* in *dialect*."""
     return Packer(model, dialect)

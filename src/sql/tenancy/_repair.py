@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from .._dialect import POSTGRESQL
+from .._qualified import qualified
 from .._statement import Statement
 from .._table import Table
 
@@ -24,7 +25,7 @@ def repair_of_all(base: Table) -> Statement | None:
     model = base.model
     if base.repair_key() is None or model.generated_key is None:
         return None
-    table, key = POSTGRESQL.quote(model.table), model.generated_key
+    table, key = qualified(model, POSTGRESQL), model.generated_key
     sequence = f"pg_get_serial_sequence({_literal(table)}, {_literal(key)})::regclass"
     return Statement(
         "DO $dataflow$ "

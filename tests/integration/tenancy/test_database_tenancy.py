@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import anyio
 import pytest
+from tenants import Apart
 
 from dataflow import DataFlow
+from dataflow.drivers import Connection, Driver, PoolShare
 from dataflow.errors import (
     ModelError,
     TenantConfirmationError,
@@ -20,7 +22,8 @@ from dataflow.errors import (
     UnknownTenantError,
     UrlError,
 )
-from dataflow.tenancy import TenantStates
+from dataflow.schema import ensure_table
+from dataflow.tenancy import MODEL, Register, Tenant, TenantStates
 
 INJECTIONS = (
     *("../x", "a/b", "a.b", "A", "a b", "a?mode=x", "a@b", "a%2e", "é", "con", "-a"),
@@ -44,12 +47,11 @@ def declared(url: str, tenancy: str = "database", n: int = 32) -> DataFlow:
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
-    db = declared(database_url)
+async def db(apart: Apart) -> AsyncIterator[DataFlow]:
+    db = declared(apart.url, apart.tenancy)
     async with db:
         yield db
-        for each in await db.tenants.list():
-            await db.tenants.delete(each.name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
@@ -101,8 +103,8 @@ async def test_what_means_something_elsewhere_is_no_name(
     assert await db.tenants.list() == []
 
 
-async def test_more_tenants_are_served_than_are_open(database_url: str) -> None:
-    db = declared(database_url, n=2)
+async def test_more_tenants_are_served_than_are_open(apart: Apart) -> None:
+    db = declared(apart.url, apart.tenancy, n=2)
     names = [f"t{n}" for n in range(5)]
     async with db:
         for name in names:
@@ -118,13 +120,12 @@ async def test_more_tenants_are_served_than_are_open(database_url: str) -> None:
                     tasks.start_soon(work, name)
         counts = [await db["Invoice"].count(tenant_id=name) for name in names]
         assert counts == [5] * 5
-        for name in names:
-            await db.tenants.delete(name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
-async def test_a_place_that_streams_is_not_closed(database_url: str) -> None:
-    db = declared(database_url, n=1)
+async def test_a_place_that_streams_is_not_closed(apart: Apart) -> None:
+    db = declared(apart.url, apart.tenancy, n=1)
     async with db:
         for name in ("acme", "globex"):
             await db.tenants.create(name)
@@ -140,8 +141,7 @@ async def test_a_place_that_streams_is_not_closed(database_url: str) -> None:
         assert len([first] + [row async for row in stream]) == 50
         with anyio.fail_after(5):
             assert await db["Invoice"].count(tenant_id="globex") == 0
-        for name in ("acme", "globex"):
-            await db.tenants.delete(name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
 
 
@@ -201,7 +201,14 @@ def test_what_is_apart_refers_to_nothing_that_is_shared(sqlite_url: str) -> None
             }
 
 
-async def test_raw_sql_of_a_tenant_sees_its_own_database(db: DataFlow) -> None:
+async def test_raw_sql_of_a_tenant_sees_its_own_database(database_url: str) -> None:
+    db = declared(database_url)
+    async with db:
+        await _holds_apart(db)
+    await db.aclose()
+
+
+async def _holds_apart(db: DataFlow) -> None:
     for name in ("acme", "globex"):
         await db.tenants.create(name)
     await db["Invoice"].create(number="1", tenant_id="acme")
@@ -213,6 +220,7 @@ async def test_raw_sql_of_a_tenant_sees_its_own_database(db: DataFlow) -> None:
     for name, count in (("acme", 1), ("globex", 0)):
         results, _ = await db.run(built, tenant=name)
         assert results["q"]["row_count"] == count
+        await db.tenants.delete(name, confirmed=True)
 
 
 async def test_raw_sql_does_not_get_at_a_tenant_by_its_url(sqlite_url: str) -> None:
@@ -229,11 +237,8 @@ async def test_raw_sql_does_not_get_at_a_tenant_by_its_url(sqlite_url: str) -> N
 # -- the life of a tenant -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("tenancy", ["row", "database"])
-async def test_a_suspended_tenant_is_refused_until_it_is_resumed(
-    database_url: str, tenancy: str
-) -> None:
-    db, other = declared(database_url, tenancy), declared(database_url, tenancy)
+async def test_a_suspended_tenant_is_refused_until_it_is_resumed(kept: Apart) -> None:
+    db, other = declared(kept.url, kept.tenancy), declared(kept.url, kept.tenancy)
     async with db, other:
         await db.tenants.create("acme")
         await db["Invoice"].create(number="1", tenant_id="acme")
@@ -250,11 +255,8 @@ async def test_a_suspended_tenant_is_refused_until_it_is_resumed(
     await db.aclose()
 
 
-@pytest.mark.parametrize("tenancy", ["row", "database"])
-async def test_a_deleted_tenant_is_gone_and_may_be_made_again(
-    database_url: str, tenancy: str
-) -> None:
-    db = declared(database_url, tenancy)
+async def test_a_deleted_tenant_is_gone_and_may_be_made_again(kept: Apart) -> None:
+    db = declared(kept.url, kept.tenancy)
     async with db:
         for name in ("acme", "globex"):
             await db.tenants.create(name)
@@ -273,8 +275,7 @@ async def test_a_deleted_tenant_is_gone_and_may_be_made_again(
         await db.tenants.create("acme")
         assert await db["Invoice"].count(tenant_id="acme") == 0
         assert (await db.audit.verify()).n_outside == 0
-        for name in ("acme", "globex"):
-            await db.tenants.delete(name, confirmed=True)
+        await kept.clear(db)
     await db.aclose()
 
 
@@ -304,3 +305,26 @@ async def test_a_state_is_believed_for_a_second(sqlite_url: str) -> None:
         await look()
         states.forget("acme")
         assert states.nowait("acme") is None
+
+
+async def test_of_many_who_look_a_tenant_up_the_first_one_asks(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = Register.read_in
+
+    async def note(
+        self: Register, connection: Connection, names: Iterable[str]
+    ) -> dict[str, Tenant]:
+        asked.extend(names)
+        return await read(self, connection, names)
+
+    monkeypatch.setattr(Register, "read_in", note)
+    await ensure_table(driver, MODEL)
+    states, share = TenantStates(lambda: 0.0), PoolShare(driver, 1)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(states.look, share, ["acme", "globex"])
+        for _ in range(20):
+            tasks.start_soon(states.look, share, ["acme"])
+    assert asked == ["acme", "globex"]

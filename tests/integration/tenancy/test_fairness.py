@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
-from tenants import Place
+from tenants import Apart, Place
 
 from dataflow import DataFlow, TenantLimits
 from dataflow.errors import TenantLimitError, WorkflowError
@@ -281,9 +281,9 @@ async def test_limits_hold_behind_the_second_wall(place: Place) -> None:
     await db.aclose()
 
 
-async def test_limits_hold_where_each_tenant_has_a_database(database_url: str) -> None:
+async def test_limits_hold_where_each_tenant_has_a_place(apart: Apart) -> None:
     limits = TenantLimits(running=1, exceeding="refuse")
-    db = declared(database_url, limits, tenancy="database", pool_size=3)
+    db = declared(apart.url, limits, tenancy=apart.tenancy, pool_size=3)
 
     @db.model
     class Country:
@@ -310,6 +310,5 @@ async def test_limits_hold_where_each_tenant_has_a_database(database_url: str) -
             source.goes_on.set()
         assert await db["Note"].count(tenant_id="a") == 5
         assert db.tenants.waiting() == {}
-        for tenant in ("a", "b"):
-            await db.tenants.delete(tenant, confirmed=True)
+        await apart.clear(db)
     await db.aclose()

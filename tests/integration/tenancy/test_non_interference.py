@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -254,16 +255,17 @@ programs = st.lists(st.one_of(*STEPS, *SINGULAR), min_size=1, max_size=10)
 
 @pytest.fixture
 def alone(
-    place: Place, postgres_server: PostgresServer, tmp_path: Any
+    every_place: Place, postgres_server: PostgresServer, tmp_path: Any
 ) -> Iterator[Place]:
     """Give another new database of the same kind."""
-    if place.url.startswith("sqlite"):
+    if every_place.url.startswith("sqlite"):
         url = f"sqlite:///{tmp_path / 'alone.db'}"
         yield Place(url, url)
         return
     name = postgres_server.create()
     url = postgres_server.url_of(name)
-    yield owned_by(postgres_server, url) if place.is_walled else Place(url, url)
+    owned = owned_by(postgres_server, url) if every_place.options else Place(url, url)
+    yield replace(owned, options=every_place.options)
     postgres_server.drop(name)
 
 
@@ -275,10 +277,12 @@ def portal(anyio_backend: tuple[str, dict[str, Any]]) -> Iterator[BlockingPortal
 
 
 @pytest.fixture
-def worlds(place: Place, alone: Place, portal: BlockingPortal) -> Iterator[Worlds]:
+def worlds(
+    every_place: Place, alone: Place, portal: BlockingPortal
+) -> Iterator[Worlds]:
     """Give a database with rows of both tenants, and one with those of A alone."""
     with ExitStack() as stack:
-        opened = portal.wrap_async_context_manager(open_worlds(place, alone))
+        opened = portal.wrap_async_context_manager(open_worlds(every_place, alone))
         yield stack.enter_context(opened)
 
 

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import pytest
-from tenants import Place
+from tenants import Apart, Place
 
 from dataflow import PII, DataFlow
-from dataflow.errors import PrivacyError, SubjectNotFoundError
+from dataflow.errors import (
+    PrivacyError,
+    SubjectNotFoundError,
+    TenantRequiredError,
+)
 
 
 def declare(db: DataFlow) -> None:
@@ -81,13 +85,51 @@ async def test_persons_behind_policies_are_those_of_the_tenant(walled: Place) ->
     await holds(db, names_tenants=True)
 
 
-async def test_persons_in_databases_of_tenants_are_those_of_the_tenant(
-    database_url: str,
+async def test_persons_in_places_of_tenants_are_those_of_the_tenant(
+    apart: Apart,
 ) -> None:
-    db = DataFlow(database_url, tenancy="database")
+    db = DataFlow(apart.url, tenancy=apart.tenancy)
     declare(db)
 
     await holds(db, names_tenants=True)
+
+
+async def test_what_is_archived_of_a_tenant_stays_with_it(kept: Apart) -> None:
+    db = DataFlow(kept.url, tenancy=kept.tenancy)
+
+    @db.model
+    class Note:
+        n: int = 0
+
+        __dataflow__ = {  # noqa: RUF012  as users write it
+            "multi_tenant": True,
+            "timestamps": True,
+            "retention": {
+                "after_days": 30,
+                "field": "created_at",
+                "action": "archive",
+            },
+        }
+
+    del Note
+    later = datetime.now(UTC) + timedelta(days=60)
+    async with db:
+        for name, count in (("a", 3), ("b", 5)):
+            await db.tenants.create(name)
+            await db["Note"].bulk_create(
+                [{"n": n} for n in range(count)], tenant_id=name
+            )
+        for name, count in (("a", 3), ("b", 5)):
+            with db.tenant(name):
+                await db.privacy.apply_retention(dry_run=False, now=later)
+                assert await db["Note"].count() == 0
+                assert await db["NoteArchive"].count() == count
+        with pytest.raises(TenantRequiredError):
+            await db["NoteArchive"].count()
+        await db.tenants.delete("a", confirmed=True)
+        assert await db["NoteArchive"].count(tenant_id="b") == 5
+        await kept.clear(db)
+    await db.aclose()
 
 
 async def test_persons_in_shared_tables_are_those_of_the_tenant(

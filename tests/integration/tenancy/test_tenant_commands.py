@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tenants import Apart
 from typer.testing import CliRunner, Result
 
 from dataflow.cli._app import app
@@ -14,7 +15,7 @@ from dataflow.cli._app import app
 MODULE = """
 from dataflow import DataFlow
 
-db = DataFlow("{url}", tenancy="database")
+db = DataFlow("{url}", tenancy="{tenancy}")
 
 
 @db.model
@@ -27,11 +28,12 @@ class Invoice:
 
 @pytest.fixture
 def run(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
     """Give what runs `dataflow tenant` on the models of a new module."""
     name = f"shop_{abs(hash(tmp_path)):x}"
-    (tmp_path / f"{name}.py").write_text(MODULE.format(url=sqlite_url))
+    text = MODULE.format(url=apart.url, tenancy=apart.tenancy)
+    (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path)  # which the command imports from
 
     def run(*words: str) -> Result:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from tenants import Place
+from tenants import Apart, Place
 
 from dataflow import PII, DataFlow
 from dataflow.errors import (
@@ -150,22 +150,15 @@ async def told(db: DataFlow, tenant: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(params=["row", "database"])
-def tenancy(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
-
-
 @pytest.fixture
-async def db(database_url: str, tenancy: str) -> AsyncIterator[DataFlow]:
-    db = declared(database_url, tenancy=tenancy)
+async def db(kept: Apart) -> AsyncIterator[DataFlow]:
+    db = declared(kept.url, tenancy=kept.tenancy)
     async with db:
         for name in ("globex", "acme"):
             await db.tenants.create(name)
             await fill(db, name)
         yield db
-        for each in await db.tenants.list():
-            await db.tenants.delete(each.name, confirmed=True)
+        await kept.clear(db)
     await db.aclose()
 
 
@@ -392,10 +385,10 @@ async def test_an_export_whose_rows_lead_elsewhere_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("what", ["delete", "schema"])
-async def test_rules_against_deleting_keep_the_database_of_a_tenant(
-    database_url: str, what: str
+async def test_rules_against_deleting_keep_the_place_of_a_tenant(
+    apart: Apart, what: str
 ) -> None:
-    db = declared(database_url, tenancy="database")
+    db = declared(apart.url, tenancy=apart.tenancy)
     async with db:
         await db.tenants.create("acme")
         with db.tenant("acme"):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 import pytest
+from tenants import Apart
 from typer.testing import CliRunner
 
 from dataflow import PII, DataFlow
@@ -21,13 +22,13 @@ from dataflow.errors import (
     UnknownTenantError,
 )
 from dataflow.protection import deny
-from dataflow.tenancy import DatabasePlaces
+from dataflow.tenancy import DatabasePlaces, SchemaPlaces
 
 NAMES = ("acme", "globex", "initech")
 
 
-def before(url: str) -> DataFlow:
-    db = DataFlow(url, tenancy="database", pool_size=4)
+def before(apart: Apart) -> DataFlow:
+    db = DataFlow(apart.url, tenancy=apart.tenancy, pool_size=4)
 
     @db.model
     class Invoice:
@@ -39,8 +40,8 @@ def before(url: str) -> DataFlow:
     return db
 
 
-def after(url: str) -> DataFlow:
-    db = DataFlow(url, tenancy="database", pool_size=4, auto_migrate=False)
+def after(apart: Apart) -> DataFlow:
+    db = DataFlow(apart.url, tenancy=apart.tenancy, pool_size=4, auto_migrate=False)
 
     @db.model
     class Invoice:
@@ -54,31 +55,19 @@ def after(url: str) -> DataFlow:
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[DataFlow]:
+async def db(apart: Apart) -> AsyncIterator[DataFlow]:
     """Give new models, and tenants with tables of the old ones."""
-    old = before(database_url)
+    old = before(apart)
     async with old:
         for name in NAMES:
             await old.tenants.create(name)
             await old["Invoice"].create(number="1", total=1, tenant_id=name)
     await old.aclose()
-    db = after(database_url)
+    db = after(apart)
     async with db:
         yield db
-        for name in NAMES:
-            await db.tenants.delete(name, confirmed=True)
+        await apart.clear(db)
     await db.aclose()
-
-
-async def spoil(db: DataFlow, tenant: str) -> None:
-    """Store a row of which the new models know nothing right."""
-    workflow = db.workflow()
-    workflow.add_node(
-        "AsyncSQLDatabaseNode",
-        "spoil",
-        {"query": "INSERT INTO invoices (number) VALUES ('2')"},
-    )
-    await db.run(workflow.build(), tenant=tenant)
 
 
 async def test_all_tenants_are_migrated(db: DataFlow) -> None:
@@ -117,9 +106,11 @@ async def test_a_dry_run_changes_nothing_and_nobody_is_asked_without_a_terminal(
 
 
 async def test_it_stops_at_the_first_that_fails_and_goes_on_when_that_is_mended(
-    db: DataFlow,
+    db: DataFlow, apart: Apart
 ) -> None:
-    await spoil(db, "globex")
+    # The new models know nothing right of such a row.
+    spoil = "INSERT INTO {at}invoices (number) VALUES ('2')"
+    await apart.run(db, "globex", spoil)
     with pytest.raises(TenantMigrationError, match="goes on") as failed:
         await db.auto_migrate(auto_confirm=True)
     assert failed.value.done == ("acme",)
@@ -137,20 +128,15 @@ async def test_it_stops_at_the_first_that_fails_and_goes_on_when_that_is_mended(
     assert failed.value.left == ()
     assert told == [("acme", 1, 3), ("initech", 2, 3)]
 
-    workflow = db.workflow()
-    workflow.add_node(
-        "AsyncSQLDatabaseNode",
-        "mend",
-        {"query": "UPDATE invoices SET total = 0 WHERE total IS NULL"},
-    )
-    await db.run(workflow.build(), tenant="globex")
+    mend = "UPDATE {at}invoices SET total = 0 WHERE total IS NULL"
+    await apart.run(db, "globex", mend)
     entries = await db.tenants.migrate()
     assert entries["acme"] is None
     assert entries["globex"] is not None
 
 
 async def test_a_suspended_tenant_is_migrated_and_one_that_is_not_there_refused(
-    db: DataFlow, database_url: str
+    db: DataFlow, apart: Apart
 ) -> None:
     await db.tenants.suspend("acme", reason="unpaid")
     assert [*await db.tenants.migrate("acme")] == ["acme"]
@@ -159,7 +145,7 @@ async def test_a_suspended_tenant_is_migrated_and_one_that_is_not_there_refused(
     with pytest.raises(UnknownTenantError):
         await db.auto_migrate(tenant="umbrella", auto_confirm=True)
 
-    rows = DataFlow(database_url)
+    rows = DataFlow(apart.url)
     with pytest.raises(TenantScopeError, match="share the tables"):
         await rows.auto_migrate(tenant="acme")
     with pytest.raises(TenantScopeError, match="share the tables"):
@@ -174,7 +160,8 @@ async def test_a_tenant_whose_deletion_was_stopped_is_left_out(
         raise InterruptedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(DatabasePlaces, "drop", stop)
+        for kind in (DatabasePlaces, SchemaPlaces):
+            patched.setattr(kind, "drop", stop)
         with pytest.raises(InterruptedError):
             await db.tenants.delete("globex", confirmed=True)
 
@@ -186,7 +173,7 @@ async def test_a_tenant_whose_deletion_was_stopped_is_left_out(
 MODULE = """
 from dataflow import DataFlow
 
-db = DataFlow("{url}", tenancy="database", auto_migrate={creates})
+db = DataFlow("{url}", tenancy="{tenancy}", auto_migrate={creates})
 
 
 @db.model
@@ -199,7 +186,7 @@ class Invoice:
 
 
 def test_tenants_are_migrated_from_the_command_line(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = f"{abs(hash(tmp_path)):x}"
     monkeypatch.chdir(tmp_path)  # which the command imports from
@@ -207,7 +194,9 @@ def test_tenants_are_migrated_from_the_command_line(
         ("old", "", True),
         ("new", "paid: bool = False", False),
     ):
-        text = MODULE.format(url=sqlite_url, field=field, creates=creates)
+        text = MODULE.format(
+            url=apart.url, tenancy=apart.tenancy, field=field, creates=creates
+        )
         (tmp_path / f"{name}_{mark}.py").write_text(text)
 
     def run(module: str, *words: str) -> tuple[int, str]:

@@ -36,6 +36,12 @@ WHERE c.relname = ANY($1::text[]) AND c.relkind IN ('r', 'p')
   AND pg_table_is_visible(c.oid) ORDER BY c.relname
 """
 
+_SCHEMA: Final = (
+    "SELECT current_schema()::text, coalesce('_' || left(md5(nullif(current_schema(), "
+    "'public')), 12), '')"
+)
+"""Where the tables are, and what tells its copies from those of another one."""
+
 log = get_log("dataflow.migrations")
 
 
@@ -102,11 +108,15 @@ _ROW_SECURITY: Final = (
 async def _copied(
     connection: Connection, number: int, tables: Sequence[str], reason: str
 ) -> str:
-    name = f"{SCHEMA}{number}"
+    ((schema, digest),) = await ask(connection, _SCHEMA)
+    name = f"{SCHEMA}{number}{digest}"
+    said = f"dataflow backup of {schema}".replace("'", "''")
     texts = [
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         _ROW_SECURITY,
         f"CREATE SCHEMA {quote(name)}",
+        # By this it is found when the schema goes, where that is a tenant's.
+        f"COMMENT ON SCHEMA {quote(name)} IS '{said}'",
     ]
     texts += [
         f"CREATE TABLE {quote(name)}.{quote(table)} AS TABLE {quote(table)}"

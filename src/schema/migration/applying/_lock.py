@@ -33,7 +33,11 @@ _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 
-_KEY: Final = "hashtextextended('dataflow migrations', 0)"
+_KEY: Final = (
+    "hashtextextended('dataflow migrations' || "
+    "coalesce(' ' || nullif(current_schema(), 'public'), ''), 0)"
+)
+"""Of the schema with the ledger: those of different tenants do not wait for each other."""
 
 log = get_log("dataflow.migrations")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._actor import Actor, ActorContext, ActorCrash
 from ._dead_letters import DeadLetter, DeadLetters, Reason
-from ._interceptor import Handler, Interceptor, compose
+from ._interceptor import Handler, Interceptor, compose, nothing_left
 from ._lanes import Admission, Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef
@@ -42,4 +42,5 @@ __all__ = [
     "UnansweredError",
     "compose",
     "current_turn",
+    "nothing_left",
 ]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ._turn import Turn
 
-__all__ = ["Handler", "Interceptor", "compose"]
+__all__ = ["Handler", "Interceptor", "compose", "nothing_left"]
 
 Handler = Callable[[Turn], Awaitable[None]]
 """Works on a turn and resolves its envelopes."""
@@ -22,9 +22,17 @@ class Interceptor(Protocol):
     *call_next* at most once, and not at all when nothing is left of the turn.
     """
 
-    async def __call__(self, turn: Turn, call_next: Handler) -> None:
-        """Handle *turn*, by way of *call_next* or not."""
+    def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
+        """Handle *turn*, by way of *call_next* or not; usually an ``async def``.
+
+        One that only looks may return what *call_next* gives: each coroutine in
+        between costs a microsecond a turn.
+        """
         ...
+
+
+async def nothing_left() -> None:
+    """Be what a layer returns that has nothing of a turn to pass on."""
 
 
 def compose(interceptors: Sequence[Interceptor], handler: Handler) -> Handler:

@@ -11,7 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, cast, final
@@ -95,9 +95,15 @@ class WriteLevels:
         self._record = record
         self._is_recording = is_recording
 
-    async def __call__(self, turn: Turn, call_next: Handler) -> None:
+    def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse what the rules refuse, and pass on the rest under their terms."""
-        current, moment = self._current(), _Moment(self._around.now)
+        current = self._current()
+        if current.is_empty and turn and not any(map(_is_pinned, turn.taken)):
+            return call_next(turn)
+        return self._pass_on(turn, call_next, current)
+
+    async def _pass_on(self, turn: Turn, call_next: Handler, current: Snapshot) -> None:
+        moment = _Moment(self._around.now)
         watched: list[tuple[Envelope, Snapshot]] = []
         pending: list[Callable[[], Coroutine[Any, Any, None]]] = []
         for envelope in turn.taken:
@@ -395,6 +401,11 @@ def _cap(override: Override, limit: int, message: Request) -> Cap:
         return over_limit(_OVERRIDE, message.model, operation, limit, count)
 
     return Cap(limit, hit, override.budget)
+
+
+def _is_pinned(envelope: Envelope) -> bool:
+    """Whether a message is part of what keeps the rules it began with."""
+    return envelope.scope is not None and envelope.scope.pins is not None
 
 
 def _may_relate(message: Request) -> bool:

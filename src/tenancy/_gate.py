@@ -6,9 +6,10 @@ in a mailbox since before the tenant was suspended is refused.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final, final
 
-from ..actors import Handler, Turn
+from ..actors import Handler, Turn, nothing_left
 from ..drivers import Driver
 from ..errors import (
     DataFlowError,
@@ -84,22 +85,29 @@ class _Layer:
         self._gate = gate
         self._driver = driver
 
-    async def __call__(self, turn: Turn, call_next: Handler) -> None:
+    def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse messages of tenants who are not served, pass on the rest."""
-        gate, states = self._gate, self._gate.states
+        gate = self._gate
         named = {
             envelope: tenant
             for envelope in turn.taken
             if not envelope.is_done and (tenant := gate.tenant(envelope)) is not None
         }
         if named:
-            known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
-            await self._look_up(turn, named, known)
-            for envelope, tenant in named.items():
-                seen = known[tenant]
-                problem = None if seen is None else gate.problem(envelope, seen)
-                if problem is not None:
-                    turn.refuse(envelope, problem)
+            return self._pass_on(turn, call_next, named)
+        return call_next(turn) if turn else nothing_left()
+
+    async def _pass_on(
+        self, turn: Turn, call_next: Handler, named: dict[Envelope, str]
+    ) -> None:
+        gate, states = self._gate, self._gate.states
+        known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
+        await self._look_up(turn, named, known)
+        for envelope, tenant in named.items():
+            seen = known[tenant]
+            problem = None if seen is None else gate.problem(envelope, seen)
+            if problem is not None:
+                turn.refuse(envelope, problem)
         if turn:
             await call_next(turn)
 

@@ -6,9 +6,10 @@ one, and nobody who does not say for whom. Administration may, in a block that s
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final, final
 
-from ..actors import Handler, Turn
+from ..actors import Handler, Turn, nothing_left
 from ..errors import TenantScopeError
 from ..messages import Envelope, Operation, Request
 from ..models import Model
@@ -37,7 +38,7 @@ class RawSqlTenancy:
         if model.tenant_field is not None:
             self._models.add(model.name)
 
-    async def __call__(self, turn: Turn, call_next: Handler) -> None:
+    def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse raw SQL with `TenantScopeError`, pass on the rest."""
         if self._models:
             for envelope in turn.taken:
@@ -49,8 +50,7 @@ class RawSqlTenancy:
                 ):
                     problem = _INSTEAD.format(", ".join(sorted(self._models)))
                     turn.refuse(envelope, TenantScopeError(message.node, problem))
-        if turn:
-            await call_next(turn)
+        return call_next(turn) if turn else nothing_left()
 
 
 def _is_administration(envelope: Envelope) -> bool:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -170,14 +170,24 @@ def read(text: str, key: bytes = KEY) -> object:
 def signed(content: object, key: bytes = KEY) -> str:
     """Return what only somebody can make who has the key."""
     raw = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    purpose = b"dataflow cursor 1\0"
-    signature = hmac.digest(key, purpose + raw, "sha256")[:16]
+    signing = blake2b(raw, key=key, person=b"dataflow cursor", digest_size=16)
+    signature = signing.digest()
     return base64.urlsafe_b64encode(signature + raw).decode().rstrip("=")
 
 
 def test_a_cursor_that_comes_back_as_it_was_is_taken() -> None:
     assert read(TEXT)
     assert read(signed({"mark": CURSOR.mark, "values": CURSOR.values}))
+
+
+def test_a_key_may_be_longer_than_a_signature_takes_and_counts_as_a_whole() -> None:
+    long = b"k" * 100
+    text = CURSOR.text(long)
+
+    assert read(text, long)
+    for other in (long + b"k", long[:-1], long[:64]):
+        with pytest.raises(FilterError, match="not a cursor"):
+            read(text, other)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ from ..nodes import (
 from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
-from ._audit import Audit
 from ._default_url import default_url
 from ._discovery import Discovery
 from ._existing import ExistingDatabase
@@ -50,11 +49,13 @@ from ._protection import act, connection_name, pass_by, seconds
 from ._registry import Registry
 from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
+from ._tenancy import Tenancy
 from ._tenants import across_tenants, as_tenant
-from .tenants import Rows, Tenancy, Tenants
 
 if TYPE_CHECKING:
+    from ._audit import Audit
     from ._privacy import Privacy
+    from .tenants import Tenants
 
 __all__ = ["DataFlow"]
 
@@ -212,15 +213,6 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
             self._catalogue,
             is_fixed=existing_schema_mode,
         )
-        self.tenants = Tenants(
-            self._database,
-            self._hosting,
-            self._catalogue,
-            self._tenancy,
-            Rows(self._records),
-            migrations=self._migrations,
-        )
-        self.audit = Audit(self._database, self._hosting, self._catalogue)
         self._discovery = Discovery(
             self._database, self._hosting, self._catalogue, self._adopt
         )
@@ -233,6 +225,27 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
         return (
             f"<DataFlow {self._database.url.safe}, models: {', '.join(self._records)}>"
         )
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        """Those whose rows it holds: their life, their limits, their migrations."""
+        from .tenants import Rows, Tenants  # noqa: PLC0415  # not at start
+
+        return Tenants(
+            self._database,
+            self._hosting,
+            self._catalogue,
+            self._tenancy,
+            Rows(self._records),
+            migrations=self._migrations,
+        )
+
+    @cached_property
+    def audit(self) -> Audit:
+        """What was changed, by whom and why; whether nobody changed that."""
+        from ._audit import Audit  # noqa: PLC0415  # not at start
+
+        return Audit(self._database, self._hosting, self._catalogue)
 
     @cached_property
     def privacy(self) -> Privacy:

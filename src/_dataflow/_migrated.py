@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._migration_choices import MigrationChoices
 from ._migrations import Migrations
-from .tenants import OnTenant, Tenants
+from ._round import OnTenant
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ..schema.migration import Plan
+    from .tenants import Tenants
 
 __all__ = ["MigratedDatabase"]
 
@@ -20,7 +22,11 @@ class MigratedDatabase:
     """The part of a DataFlow that migrates; none is made by itself."""
 
     _migrations: Migrations
-    tenants: Tenants
+
+    if TYPE_CHECKING:  # a DataFlow has it
+
+        @cached_property
+        def tenants(self) -> Tenants: ...
 
     @property
     def migrations(self) -> Migrations:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from ._deletion import Rows
-from ._migrating import OnTenant
-from ._tenancy import Tenancy
 from ._tenants import Deletion, Tenants
 
-__all__ = ["Deletion", "OnTenant", "Rows", "Tenancy", "Tenants"]
+__all__ = ["Deletion", "Rows", "Tenants"]

@@ -22,8 +22,8 @@ from ...tenancy import State
 from .._migration_choices import MigrationChoices, confirmed
 from .._migrations import Migrations
 from .._round import OnTenant, Round
+from .._tenancy import Kind, Tenancy
 from ._registered import RegisteredTenants
-from ._tenancy import Kind, Tenancy
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ...schema.migration import Entry, Plan

@@ -10,10 +10,10 @@ from ...messages import Operation
 from ...models import Model
 from ...nodes import Catalogue, Engine, Lease
 from ...tenancy import Act, Register, State, Tenant
+from .._tenancy import Tenancy
 from .._tenants import as_tenant
 from ._deletion import in_order
 from ._registered import RegisteredTenants
-from ._tenancy import Tenancy
 
 if TYPE_CHECKING:
     from ._export_files import Exported

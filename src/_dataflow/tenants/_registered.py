@@ -16,7 +16,7 @@ from ...messages import acting
 from ...nodes import Catalogue, Database, Engine, Host
 from ...tenancy import MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
-from ._tenancy import Tenancy
+from .._tenancy import Tenancy
 
 __all__ = ["RegisteredTenants", "engine_of"]
 

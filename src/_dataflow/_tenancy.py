@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, Self, final, get_args
 
-from ...drivers import DatabaseUrl
-from ...errors import UrlError, nearest
-from ...models import Model
-from ...tenancy import (
+from ..drivers import DatabaseUrl
+from ..errors import UrlError, nearest
+from ..models import Model
+from ..tenancy import (
     DatabasePlaces,
     RawSqlTenancy,
     SchemaPlaces,
@@ -17,7 +17,7 @@ from ...tenancy import (
     check_name,
     check_place_name,
 )
-from ._places import Places
+from ._tenant_places import Places
 
 __all__ = ["KINDS", "Kind", "Tenancy"]
 

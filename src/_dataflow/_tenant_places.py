@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from ...drivers import Driver
-from ...nodes import Apart
-from ...tenancy import Connect
+from ..drivers import Driver
+from ..nodes import Apart
+from ..tenancy import Connect
 
 __all__ = ["Places"]
 

@@ -23,7 +23,9 @@ def tenants_shown(
         way_on: What to say when the user interrupts, with ``{}`` for the last of them.
     """
     last = ""
-    with Progress(console=console, transient=True) as progress:
+    with Progress(
+        console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task("tenants", total=None, visible=False)
 
         def told(name: str, n_done: int, total: int) -> None:

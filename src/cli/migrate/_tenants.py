@@ -52,7 +52,9 @@ async def migrate_tenants(
     keeps_going: bool,
 ) -> dict[str, Entry | None]:
     """Migrate the tenants that have plans, with a bar that says how far it is."""
-    with Progress(console=console, transient=True) as progress:
+    with Progress(
+        console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task("tenants", total=len(plans))
 
         def told(name: str, n_done: int, total: int) -> None:

@@ -20,7 +20,9 @@ def rows_shown(console: Console) -> Generator[Callable[[str, int], None]]:
         TextColumn("{task.completed:,.0f} rows"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         tasks: dict[str, TaskID] = {}
 
         def told(model: str, n_done: int) -> None:

@@ -29,7 +29,7 @@ __all__ = ["Rows", "Source", "rows_of"]
 _EXPECTED: Final = "rows: a list, an iterable, an asynchronous iterable or Arrow data"
 _AT_ONCE: Final = 1_000
 """Rows that are read of an iterator before others go on: it is somebody's code."""
-_FEW: Final = 100
+_FEW: Final = 40
 """The same while other tenants call."""
 _ARROW_ROWS: Final = 1_000
 """Rows of a record batch that become dicts at once."""

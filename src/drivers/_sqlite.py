@@ -144,12 +144,13 @@ class SqliteDriver:
     async def aclose(self) -> None:
         """Close every connection, each pool within `GRACE_S`; see `Pool.aclose`."""
         await self._readers.aclose()
+        await self._writer.aclose()
+        # Behind the writer, which looks at the journal with its last commit.
         if self._journal is not None:
             with anyio.move_on_after(GRACE_S, shield=True):
                 self._journal.close()
                 while self._journal.is_alive:  # noqa: ASYNC110  # it has no event
                     await anyio.sleep(_LOOK_EVERY_S)
-        await self._writer.aclose()
 
     async def _connect_writer(self) -> SqliteConnection:
         return await self._connect(is_reader=False)

@@ -21,7 +21,7 @@ import anyio
 
 from ..drivers import Bridge, DatabaseUrl, Driver, parse_url
 from ..drivers import connect as open_driver
-from ..errors import DriverError, TenantPlaceError, UnknownTenantError, UrlError
+from ..errors import DriverError, TenantPlaceError, UrlError
 from ..models import Model
 from ..sql import POSTGRESQL, SQLITE, Statement
 from ._name import check_identifier, check_place_name
@@ -103,8 +103,7 @@ class DatabasePlaces:
 
     def epoch_nowait(self, tenant: str) -> str | None:
         """Return what tells a tenant from an earlier one of its name, if known."""
-        seen = self._states.nowait(tenant)
-        return seen.epoch if seen is not None and seen.is_there else None
+        return self._states.epoch_nowait(tenant)
 
     async def admit(self, driver: Driver, tenant: str) -> str:
         """Look a tenant up.
@@ -112,10 +111,7 @@ class DatabasePlaces:
         Raises:
             UnknownTenantError: There is none.
         """
-        seen = (await self._states.look(driver, [tenant]))[tenant]
-        if not seen.is_there:
-            raise UnknownTenantError(tenant)
-        return seen.epoch
+        return await self._states.epoch(driver, tenant)
 
     def url(self, tenant: str) -> DatabaseUrl:
         """Return where a tenant's database is.

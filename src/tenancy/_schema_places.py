@@ -23,7 +23,6 @@ from ..errors import (
     QueryError,
     TenantNameError,
     TenantPlaceError,
-    UnknownTenantError,
     UrlError,
 )
 from ..models import Family, Model, SchemaFamily
@@ -109,8 +108,7 @@ class SchemaPlaces:
 
     def epoch_nowait(self, tenant: str) -> str | None:
         """Return what tells a tenant from an earlier one of its name, if known."""
-        seen = self._states.nowait(tenant)
-        return seen.epoch if seen is not None and seen.is_there else None
+        return self._states.epoch_nowait(tenant)
 
     async def admit(self, driver: Driver, tenant: str) -> str:
         """Look a tenant up.
@@ -118,10 +116,7 @@ class SchemaPlaces:
         Raises:
             UnknownTenantError: There is none.
         """
-        seen = (await self._states.look(driver, [tenant]))[tenant]
-        if not seen.is_there:
-            raise UnknownTenantError(tenant)
-        return seen.epoch
+        return await self._states.epoch(driver, tenant)
 
     def url(self, tenant: str) -> DatabaseUrl:
         """Return where a tenant's schema is: in the database of all of them.

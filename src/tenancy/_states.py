@@ -20,6 +20,7 @@ from typing import Final, final
 import msgspec
 
 from ..drivers import Connection, Driver
+from ..errors import UnknownTenantError
 from ._register import Register
 from ._tenant import State
 
@@ -70,6 +71,26 @@ class TenantStates:
         """Return what is believed of a tenant, None if it must be looked up."""
         seen = self._seen.get(tenant)
         return None if seen is None or seen.until <= self._clock() else seen
+
+    def epoch_nowait(self, tenant: str) -> str | None:
+        """Return what tells a tenant from an earlier one of its name.
+
+        None if it must be looked up, or is not there.
+        """
+        seen = self.nowait(tenant)
+        return seen.epoch if seen is not None and seen.is_there else None
+
+    async def epoch(self, driver: Driver, tenant: str) -> str:
+        """Do the same, looking it up.
+
+        Raises:
+            UnknownTenantError: There is no such tenant.
+            DriverError: That was not possible.
+        """
+        seen = (await self.look(driver, [tenant]))[tenant]
+        if not seen.is_there:
+            raise UnknownTenantError(tenant)
+        return seen.epoch
 
     async def look(self, driver: Driver, tenants: Iterable[str]) -> dict[str, Seen]:
         """Look up what tenants are.

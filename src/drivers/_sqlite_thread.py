@@ -184,6 +184,13 @@ class SqliteThread:
         guess = None if statement.is_brief else statement.text
         return self._shortcut.run(partial(self.run_joined, (statement,)), 1, guess)
 
+    def run_joined_here(self, statements: Sequence[Statement]) -> list[Result] | None:
+        """Run brief statements likewise, in one transaction, all or nothing."""
+        n_statements = sum(
+            len(each.parameters) if each.many else 1 for each in statements
+        )
+        return self._shortcut.run(partial(self._run_whole, statements), n_statements)
+
     def run_apart_here(
         self, groups: Sequence[Sequence[Statement]]
     ) -> list[list[Result] | DriverError] | None:
@@ -203,6 +210,16 @@ class SqliteThread:
             results = self.run_joined(statements)
             self._check_stop()
             self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+        return results
+
+    def _run_whole(self, statements: Sequence[Statement]) -> list[Result]:
+        self.command(self._begin)
+        try:
+            results = self.run_joined(statements)
+            self.command("COMMIT")
         except BaseException:
             self.roll_back()
             raise

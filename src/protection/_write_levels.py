@@ -98,9 +98,21 @@ class WriteLevels:
     def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse what the rules refuse, and pass on the rest under their terms."""
         current = self._current()
-        if current.is_empty and turn and not any(map(_is_pinned, turn.taken)):
+        if current.is_empty and turn and self._finds_no_rules(turn, current):
             return call_next(turn)
         return self._pass_on(turn, call_next, current)
+
+    def _finds_no_rules(self, turn: Turn, current: Snapshot) -> bool:
+        """Whether no message of a turn is part of a run that began under rules."""
+        for envelope in turn.taken:
+            scope = envelope.scope
+            if scope is None or scope.pins is None or envelope.is_done:
+                continue
+            if not isinstance(envelope.message, Request):
+                continue
+            if not scope.pins.setdefault(self, current).is_empty:  # see rule 1
+                return False
+        return True
 
     async def _pass_on(self, turn: Turn, call_next: Handler, current: Snapshot) -> None:
         moment = _Moment(self._around.now)
@@ -401,11 +413,6 @@ def _cap(override: Override, limit: int, message: Request) -> Cap:
         return over_limit(_OVERRIDE, message.model, operation, limit, count)
 
     return Cap(limit, hit, override.budget)
-
-
-def _is_pinned(envelope: Envelope) -> bool:
-    """Whether a message is part of what keeps the rules it began with."""
-    return envelope.scope is not None and envelope.scope.pins is not None
 
 
 def _may_relate(message: Request) -> bool:

@@ -22,7 +22,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
         returns_rows: Whether the rows it yields are wanted, or only the count.
         many: Run once per element of *parameters*.
         is_brief: Touches one row by a unique key, and what hangs on it: a matter of
-            microseconds where the pages are in memory.
+            microseconds where the pages are in memory. With *many*, each execution does.
         may_be_brief: Yields few values, found by comparisons alone: as brief if an index
             finds the rows, which only the database knows.
         decode: Makes of some rows, in order, as many of what is wanted instead; not

@@ -94,30 +94,40 @@ class _Layer:
             if not envelope.is_done and (tenant := gate.tenant(envelope)) is not None
         }
         if named:
-            return self._pass_on(turn, call_next, named)
+            states = gate.states
+            known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
+            if None in known.values():
+                return self._look_up_and_pass_on(turn, call_next, named, known)
+            # Without a coroutine where all are known: 1 of 3 us.
+            self._refuse(turn, named, known)
         return call_next(turn) if turn else nothing_left()
 
-    async def _pass_on(
-        self, turn: Turn, call_next: Handler, named: dict[Envelope, str]
+    async def _look_up_and_pass_on(
+        self,
+        turn: Turn,
+        call_next: Handler,
+        named: dict[Envelope, str],
+        known: dict[str, Seen | None],
     ) -> None:
-        gate, states = self._gate, self._gate.states
-        known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
         await self._look_up(turn, named, known)
-        for envelope, tenant in named.items():
-            seen = known[tenant]
-            problem = None if seen is None else gate.problem(envelope, seen)
-            if problem is not None:
-                turn.refuse(envelope, problem)
+        self._refuse(turn, named, known)
         if turn:
             await call_next(turn)
+
+    def _refuse(
+        self, turn: Turn, named: dict[Envelope, str], known: dict[str, Seen | None]
+    ) -> None:
+        for envelope, tenant in named.items():
+            seen = known[tenant]
+            problem = None if seen is None else self._gate.problem(envelope, seen)
+            if problem is not None:
+                turn.refuse(envelope, problem)
 
     async def _look_up(
         self, turn: Turn, named: dict[Envelope, str], known: dict[str, Seen | None]
     ) -> None:
         """Fill in what is not known; where that fails, so do the messages."""
         missing = [tenant for tenant, seen in known.items() if seen is None]
-        if not missing:
-            return
         try:
             known.update(await self._gate.states.look(self._driver, missing))
         except DriverError as error:

@@ -24,6 +24,7 @@ from ...actors import Lanes, NewSignal
 from ...errors import TenantLimitError
 from ...messages import Envelope
 from ._account import Account, Pass, Waiter
+from ._busy import Busy
 from ._lane import lane_of
 from ._limits import Limits
 from ._pace import Pace, SharedPace
@@ -56,6 +57,7 @@ class Desk:
         self._post = post
         self._accounts: dict[str, Account] = {}
         self._n_paced = 0
+        self._busy = Busy()
         # The tenants that called last, and when: of two, one is somebody else.
         self._latest: tuple[str, float] = ("", -math.inf)
         self._other: tuple[str, float] = ("", -math.inf)
@@ -99,9 +101,12 @@ class Desk:
             return
         self._n_paced += 1
         try:
-            yield SharedPace(self, tenant, self.limits.clock)
+            limits = self.limits
+            yield SharedPace(self, tenant, limits.clock, limits.of(tenant).weight)
         finally:
             self._n_paced -= 1
+            if not self._n_paced:
+                self._busy = Busy()
 
     def seen(self, tenant: str) -> float:
         """Return when another tenant called last, by the clock; -inf for never.
@@ -110,6 +115,13 @@ class Desk:
         """
         name, at = self._latest
         return self._other[1] if name == tenant else at
+
+    def busy(self, tenant: str) -> float:
+        """Return the seconds in which other tenants had calls in hand, so far.
+
+        They count while there is some pace to keep; what two had at once counts twice.
+        """
+        return self._busy.of_others(tenant, self.limits.clock())
 
     def is_asked(self, tenant: str) -> bool:
         """Whether calls of other tenants are in hand."""
@@ -152,12 +164,16 @@ class Desk:
         """Count a call that goes in."""
         envelope.ticket = Pass(account, self.left)
         if self._n_paced:
+            now = self.limits.clock()
             if account.tenant != self._latest[0]:
                 self._other = self._latest
-            self._latest = account.tenant, self.limits.clock()
+            self._latest = account.tenant, now
+            self._busy.begin(account.tenant, now)
 
     def left(self, account: Account) -> None:
         """Let the next one look, now that a call is resolved or has left the queue."""
+        if self._n_paced and not account.n_in:
+            self._busy.end(account.tenant, self.limits.clock())
         account.call_next()
         self.forget(account)
 

@@ -42,7 +42,7 @@ from ._rows import Failure, Row, RowReader
 from ._store import Manner, Store
 from ._tally import Tally
 
-__all__ = ["Batch", "Loader", "loader_of"]
+__all__ = ["FEW", "Batch", "Loader", "loader_of"]
 
 T = TypeVar("T")
 
@@ -52,8 +52,14 @@ _SMALL: Final = 50
 Below, finding out how the table may be loaded costs more than COPY gains.
 """
 
-_FEW: Final = 32
-"""Rows that are packed on end while others call: 0.05 ms."""
+FEW: Final = 32
+"""Rows in a batch while others call.
+
+Few enough that PostgreSQL gets them in one piece, and SQLite without a hop to a thread.
+Beside a tenant that called once in a millisecond, its reads on PostgreSQL took 1.2 times
+as long as with no flood (99th of 100); 2.2 times beside batches of 128 rows, 6 times
+beside 1 000 and 25 times beside 10 000.
+"""
 
 _LAYERS: Final = 8
 """How often a key may come in one batch before it is stored row by row."""
@@ -108,16 +114,6 @@ class Loader(ABC):
         reader: Checks what is unusual.
         everywhere: Checked values that go into every row; None for changes.
         pace: At which batches are packed.
-    """
-
-    few: int
-    """Rows in a batch while others call.
-
-    Measured with a tenant that calls once in a millisecond: its reads on PostgreSQL took
-    2.4 times as long as with no flood (99th of 100) beside batches of 128 rows, 3.6 times
-    beside 250, 6 times beside 1 000 and 25 times beside 10 000. Its creates on SQLite, where
-    they wait for the writer, took 2.5 times as long beside batches of 32 rows, 3.2 times
-    beside 64 and 100 times beside 10 000.
     """
 
     def __init__(
@@ -282,7 +278,7 @@ class Loader(ABC):
 
     def _stride(self) -> int:
         """Return how many rows to pack before others go on."""
-        return self._pace.at_once(FEED_STRIDE, _FEW)
+        return self._pace.at_once(FEED_STRIDE, FEW)
 
     def _pack(self, batch: Batch, keys: Sequence[int]) -> None:
         packing = self._start(batch)
@@ -421,7 +417,6 @@ class _GoSlowly(Exception):  # noqa: N818  # no error: another way
 class _RunLoader(Loader):
     """Loads on SQLite: one statement, run for each row, in one hop to its thread."""
 
-    few = 32
     _is_known = False
     _running: Running
 
@@ -466,7 +461,6 @@ class _RunLoader(Loader):
 class _CopyLoader(Loader):
     """Loads on PostgreSQL: by COPY, into the table or into a stage."""
 
-    few = 128
     _is_known = False
     _standing: Standing | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Iterable,
@@ -112,6 +113,15 @@ class Source:
         else:
             return self._at >= len(self._list)
         return not self._waiting
+
+    async def aclose(self) -> None:
+        """End an asynchronous generator, which may not have been read to its end.
+
+        Nobody else can when it is at rest: Trio only warns of one that is left behind.
+        """
+        coming = self._coming
+        if isinstance(coming, AsyncGenerator):
+            await cast("AsyncGenerator[Any]", coming).aclose()
 
     async def _draw(self, rows: Iterator[Any], count: int) -> None:
         """Do the same with rows that nobody waits for; others go on in between."""

@@ -14,7 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Final, final
 
 import anyio
@@ -22,7 +22,7 @@ import anyio
 from ...drivers import Connection
 from ...errors import PartlyStoredError, TooManyFailuresError
 from ..limits import Pace
-from ._bulk_load import Batch, Loader
+from ._bulk_load import FEW, Batch, Loader
 from ._bulk_source import Source
 from ._report import failures_of
 from ._rows import Failure
@@ -97,13 +97,18 @@ class Stream:
         """Store all of it, as the manner of the loader says.
 
         If cancelled, batches that were committed stay; the one in hand is rolled
-        back, or with a single statement it is unknown whether it was done.
+        back, or with a single statement it is unknown whether it was done. An
+        asynchronous generator is closed in the end, wherever it stands.
 
         Raises:
             PartlyStoredError: It stopped when batches had been committed.
             TooManyFailuresError: More rows failed than may.
             DataFlowError: What stopped it; nothing is stored.
         """
+        async with aclosing(self._source):
+            await self._run()
+
+    async def _run(self) -> None:
         self._first = await self._source.take(self._size)
         is_short = len(self._first) < self._size or await self._source.is_over()
         if not self._first:
@@ -179,8 +184,7 @@ class Stream:
             return None
         rows, self._first = self._first, None
         if rows is None:
-            few = self._loader.few
-            rows = await self._source.take(self._pace.at_once(self._size, few))
+            rows = await self._source.take(self._pace.at_once(self._size, FEW))
         return self._next(rows) if rows else None
 
     def _next(self, rows: Sequence[Any]) -> Batch:

@@ -258,11 +258,12 @@ class Copying:
         """Return one COPY of rows, all but the first of them to be packed yet."""
 
         def pieces() -> Iterator[bytes]:
-            yield first.piece(is_first=True)
-            for packed in rest:
+            packed: Packed | None = first
+            while packed is not None:
+                yield packed.piece(is_first=packed is first)
                 while self._gives_way():
                     yield b""
-                yield packed.piece()
+                packed = next(rest, None)
             yield TRAILER
 
         columns = self._clauses.listed(first.columns)

@@ -20,8 +20,10 @@ SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table'
   AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger'
     AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'dataflow_audit_%')
 """
-_NOTED: Final = Statement("SELECT dataflow_noted()", returns_rows=True)
+_NOTED: Final = Statement("SELECT dataflow_noted()", returns_rows=True, is_brief=True)
 """The driver's function: how often `dataflow_note` was called since it was asked."""
+
+_LAST: Final = Statement("SELECT last_insert_rowid()", returns_rows=True, is_brief=True)
 
 
 @final
@@ -68,7 +70,7 @@ class Running:
             )
             telling = self._many(text, packed, returns_rows=True)
             return Load([telling], _read_inserts)
-        statements.append(Statement("SELECT last_insert_rowid()", returns_rows=True))
+        statements.append(_LAST)
         return Load(statements, _read_made)
 
     def upsert(
@@ -108,7 +110,9 @@ class Running:
             look = f"SELECT {clauses.key} FROM {clauses.table} WHERE {same}"
             look += clauses.alive_in(conflict)
             rows = packed.picked(conflict)
-            statements.append(Statement(look, rows, returns_rows=True, many=True))
+            statements.append(
+                Statement(look, rows, returns_rows=True, many=True, is_brief=True)
+            )
 
         def read(results: Sequence[Result]) -> Loaded:
             stored, updated = results[1].count, int(results[2].rows[0][0])
@@ -135,7 +139,9 @@ class Running:
     def _many(
         self, text: str, packed: Packed, *, returns_rows: bool = False
     ) -> Statement:
-        return Statement(text, packed.parts, returns_rows=returns_rows, many=True)
+        return Statement(
+            text, packed.parts, returns_rows=returns_rows, many=True, is_brief=True
+        )
 
 
 def _read_count(results: Sequence[Result]) -> Loaded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from dataflow.drivers import Bridge, Connection, Driver, connect, parse_url
+from dataflow.drivers._sqlite import FEW, SqliteConnection
 from dataflow.errors import (
     ConnectionLostError,
     ConstraintError,
@@ -158,6 +159,84 @@ async def test_a_short_list_by_an_index_makes_no_hop(sqlite: Driver) -> None:
     assert [result.rows for result in results] == [[(1, 1), (2, 2), (3, 3)]] * 2
     is_here = [thread == threading.get_ident() for thread in thread_of]
     assert is_here == [True, False, False]
+
+
+@pytest.fixture
+def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was handed to a thread from now on."""
+    made: list[str] = []
+    hop = SqliteConnection._hop
+
+    def noting(self: SqliteConnection, function: Any, *args: Any) -> Any:
+        made.append(function.__name__)
+        return hop(self, function, *args)
+
+    monkeypatch.setattr(SqliteConnection, "_hop", noting)
+    return made
+
+
+def insert_each(values: Iterable[int], **more: Any) -> Statement:
+    text = "INSERT INTO t (a) VALUES (?1)"
+    rows = [(each,) for each in values]
+    return Statement(text, rows, many=True, is_brief=True, **more)
+
+
+async def test_a_few_rows_are_stored_together_without_a_hop(
+    sqlite: Driver, hops: list[str]
+) -> None:
+    await run(sqlite, "CREATE TABLE t (a INTEGER PRIMARY KEY)")
+    last = Statement("SELECT max(a) FROM t", returns_rows=True, is_brief=True)
+    hops.clear()
+
+    async with sqlite.acquire() as connection:
+        (first,) = await connection.run([insert_each(range(FEW))])
+        results = await connection.run([insert_each(range(100, 110)), last])
+        assert not hops
+        (more,) = await connection.run([insert_each(range(200, 201 + FEW))])
+        assert hops == ["run_alone"]
+
+    assert [first.count, results[0].count, more.count] == [FEW, 10, FEW + 1]
+    assert results[1].rows == [(109,)]
+    assert await value(sqlite, "SELECT count(*) FROM t") == 2 * FEW + 11
+
+
+async def test_a_few_rows_are_stored_all_or_none(
+    sqlite: Driver, hops: list[str]
+) -> None:
+    await run(sqlite, "CREATE TABLE t (a INTEGER PRIMARY KEY)")
+    hops.clear()
+    async with sqlite.acquire() as connection:
+        with pytest.raises(DuplicateKeyError):
+            await connection.run([insert_each([1, 2, 3]), insert_each([4, 2])])
+        with pytest.raises(DuplicateKeyError):
+            await connection.run([insert_each([5, 5])])
+        async with connection.transaction():
+            pass  # none was left open
+
+    assert not hops
+    assert await value(sqlite, "SELECT count(*) FROM t") == 0
+
+
+async def test_a_few_rows_that_set_off_much_are_stored_in_the_thread(
+    sqlite: Driver, hops: list[str]
+) -> None:
+    numbers = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 5000)"
+    )
+    await run(
+        sqlite,
+        "CREATE TABLE t (a INTEGER PRIMARY KEY)",
+        "CREATE TABLE s (b)",
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO s "
+        f"SELECT x FROM ({numbers} SELECT x FROM n); END",
+    )
+    hops.clear()
+    async with sqlite.acquire() as connection:
+        await connection.run([insert_each([1, 2])])
+
+    assert hops == ["run_alone"]
+    assert await value(sqlite, "SELECT count(*) FROM t") == 2
+    assert await value(sqlite, "SELECT count(*) FROM s") == 10_000
 
 
 async def test_a_snapshot_costs_a_thread_nothing_unless_it_is_to(

@@ -356,3 +356,30 @@ async def test_a_scalar_goes_to_every_row_of_a_stream(db: DataFlow, item: type) 
         await db[item].bulk_create(iter(()), price="9")
 
     assert await db[item].count({"price": 9}) == await db[item].count() == 150
+
+
+@pytest.mark.parametrize("how", ["refused", "cancelled"])
+async def test_an_asynchronous_generator_is_closed_where_it_stands(
+    how: str, db: DataFlow, item: type
+) -> None:
+    closed = anyio.Event()
+
+    async def endless() -> AsyncIterator[dict[str, Any]]:
+        try:
+            for row in rows(30):
+                yield row
+            if how == "cancelled":
+                scope.cancel()
+            while True:
+                yield {"code": None}
+        finally:
+            closed.set()
+
+    with anyio.CancelScope() as scope:
+        with pytest.raises(PartlyStoredError):
+            await db[item].bulk_create(endless(), batch_size=10)
+        assert how == "refused"
+
+    with anyio.fail_after(20):
+        await closed.wait()
+    assert await db[item].count() % 10 == 0

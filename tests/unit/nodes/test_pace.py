@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from dataflow.messages import CrossTenant, Envelope, Operation, Request, Scope
-from dataflow.nodes import Limits
+from dataflow.nodes import Limits, TenantLimits
 from dataflow.nodes.limits import Desk, Pace
 from dataflow.nodes.limits._pace import CROWDED_S, GIVEN, LOOK_S, YOUNG_S, SharedPace
 
@@ -28,11 +28,10 @@ class Clock:
 class Hall:
     """A desk, and the way in to one mailbox."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight: float = 1) -> None:
         self.clock = Clock()
-        self.desk = Desk(
-            Limits(clock=self.clock.time), anyio.Event, lambda call: call()
-        )
+        limits = Limits(TenantLimits(weight=weight), clock=self.clock.time)
+        self.desk = Desk(limits, anyio.Event, lambda call: call())
         lanes = self.desk.lanes(has_tenants=True)
         assert lanes.admission is not None
         self.door = lanes.admission
@@ -133,12 +132,11 @@ def test_what_is_done_across_tenants_is_waited_for_by_nobody() -> None:
         assert pace.at_once(MANY, FEW) == MANY
 
 
-@pytest.mark.parametrize("piece_s", [0.0001, 0.001, 0.01])
-def test_work_has_its_share_of_the_time_however_many_call(piece_s: float) -> None:
-    hall = Hall()
+def share_beside_calls(hall: Hall, piece_s: float) -> float:
+    """Return for how many seconds work waits for each that it takes."""
     worked_s = waited_s = 0.0
     with hall.desk.pace("a") as pace:
-        for _ in range(5_000):
+        for _ in range(20_000):
             hall.call("b")
             if pace.gives_way():
                 hall.later(LOOK_S)
@@ -146,8 +144,17 @@ def test_work_has_its_share_of_the_time_however_many_call(piece_s: float) -> Non
             else:
                 hall.later(piece_s)
                 worked_s += piece_s
+    return waited_s / worked_s
 
-    assert waited_s / worked_s == pytest.approx(GIVEN, rel=0.1)
+
+@pytest.mark.parametrize("piece_s", [0.0003, 0.001])
+def test_work_has_its_share_of_the_time_however_many_call(piece_s: float) -> None:
+    assert share_beside_calls(Hall(), piece_s) == pytest.approx(GIVEN, rel=0.1)
+
+
+def test_work_of_a_tenant_of_more_weight_has_a_larger_share() -> None:
+    hall = Hall(weight=10)
+    assert share_beside_calls(hall, 0.001) == pytest.approx(GIVEN / 10, rel=0.1)
 
 
 def test_what_was_not_waited_for_is_no_debt_for_ever() -> None:
@@ -180,3 +187,43 @@ async def test_going_on_waits_and_leaves_nothing_behind_if_cancelled() -> None:
 
         assert isinstance(pace, SharedPace)
         assert not pace.gives_way()
+
+
+class Others:
+    """Have calls in hand, or none, look by look."""
+
+    def __init__(self, looks: list[bool]) -> None:
+        self.looks = looks
+
+    def seen(self, tenant: str) -> float:
+        del tenant
+        return 100.0
+
+    def is_asked(self, tenant: str) -> bool:
+        del tenant
+        return self.looks.pop(0)
+
+    def busy(self, tenant: str) -> float:
+        del tenant
+        return 0.0
+
+
+@pytest.mark.anyio
+async def test_work_goes_on_only_when_those_who_were_answered_have_run() -> None:
+    others = Others([True, False, True, True, False, False])
+    await SharedPace(others, "a", Clock().time).go_on()
+
+    assert not others.looks
+
+
+def test_a_call_counts_as_waited_for_as_long_as_it_took() -> None:
+    hall = Hall()
+    with hall.desk.pace("a") as pace:
+        for _ in range(1_000):
+            theirs = hall.call("b")
+            assert pace.gives_way()  # there is credit left
+            hall.later(LOOK_S / 10)
+            hall.answer(theirs)
+            hall.later(LOOK_S)
+            assert not pace.gives_way()
+            hall.later(LOOK_S / 10)

@@ -111,6 +111,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
             behind it, the tenant.
         is_apart: Each tenant has a table of its own, in a schema or a database of its
             own.
+        has_tenants: Its rows belong to tenants, by a column or by where they are.
         schema: The schema its table is in, or None for where plain names lead.
     """
 
@@ -138,6 +139,7 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     owned: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     is_apart: bool = False
+    has_tenants: bool = False
     schema: str | None = None
     _by_name: Mapping[str, Field] = {}
 
@@ -148,14 +150,12 @@ class Model(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
         owned = (self.deleted_field, self.version_field)
         force_setattr(self, "owned", frozenset(filter(None, owned)))
         force_setattr(self, "identity", self.with_tenant(self.key))
+        # Asked for each message.
+        has_tenants = self.is_apart or self.tenant_field is not None
+        force_setattr(self, "has_tenants", has_tenants)
 
     def __repr__(self) -> str:
         return f"<Model {self.name}({', '.join(self.names)})>"
-
-    @property
-    def has_tenants(self) -> bool:
-        """Whether its rows belong to tenants, by a column or by where they are."""
-        return self.is_apart or self.tenant_field is not None
 
     def with_tenant(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return *names* with the tenant behind them, where rows have one."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from operator import attrgetter
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self, final
@@ -28,6 +30,8 @@ from .rules import Policy, RateMeter, Rule, read_policy
 __all__ = ["Lift", "Protection"]
 
 _log: Final = get_log("dataflow.protection")
+
+_CURRENT: Final = attrgetter("_current")
 
 
 def _now() -> datetime:
@@ -110,7 +114,7 @@ class Protection:
         self._current = self._made(self._policy)
         self._recordings: tuple[list[Recorded], ...] = ()
         self.layer = WriteLevels(
-            lambda: self._current,
+            partial(_CURRENT, self),  # no frame of ours, for each message
             self._around,
             dialect,
             approve=approve,

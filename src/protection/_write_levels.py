@@ -98,12 +98,8 @@ class WriteLevels:
     def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse what the rules refuse, and pass on the rest under their terms."""
         current = self._current()
-        if current.is_empty and turn and self._finds_no_rules(turn, current):
-            return call_next(turn)
-        return self._pass_on(turn, call_next, current)
-
-    def _finds_no_rules(self, turn: Turn, current: Snapshot) -> bool:
-        """Whether no message of a turn is part of a run that began under rules."""
+        if not current.is_empty:
+            return self._pass_on(turn, call_next, current)
         for envelope in turn.taken:
             scope = envelope.scope
             if scope is None or scope.pins is None or envelope.is_done:
@@ -111,8 +107,8 @@ class WriteLevels:
             if not isinstance(envelope.message, Request):
                 continue
             if not scope.pins.setdefault(self, current).is_empty:  # see rule 1
-                return False
-        return True
+                return self._pass_on(turn, call_next, current)
+        return call_next(turn)
 
     async def _pass_on(self, turn: Turn, call_next: Handler, current: Snapshot) -> None:
         moment = _Moment(self._around.now)

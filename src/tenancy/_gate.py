@@ -52,6 +52,16 @@ class TenantGate:
         """Return the layer, which looks tenants up by *driver*."""
         return _Layer(self, driver)
 
+    def may_concern(self, turn: Turn) -> bool:
+        """Whether any message of a turn may be for a tenant."""
+        if self._models:
+            return True
+        # A loop, since `any` of a generator takes 0.4 us, not 0.1.
+        for envelope in turn.taken:  # noqa: SIM110
+            if envelope.tenant is not None:
+                return True
+        return False
+
     def tenant(self, envelope: Envelope) -> str | None:
         """Return for whom a message is, None if for nobody, or for two."""
         message = envelope.message
@@ -88,18 +98,19 @@ class _Layer:
     def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse messages of tenants who are not served, pass on the rest."""
         gate = self._gate
+        if not gate.may_concern(turn):
+            return call_next(turn)
         named = {
             envelope: tenant
             for envelope in turn.taken
             if not envelope.is_done and (tenant := gate.tenant(envelope)) is not None
         }
-        if named:
-            states = gate.states
-            known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
-            if None in known.values():
-                return self._look_up_and_pass_on(turn, call_next, named, known)
-            # Without a coroutine where all are known: 1 of 3 us.
-            self._refuse(turn, named, known)
+        states = gate.states
+        known = {tenant: states.nowait(tenant) for tenant in set(named.values())}
+        if None in known.values():
+            return self._look_up_and_pass_on(turn, call_next, named, known)
+        # Without a coroutine where all are known: 1 of 3 us.
+        self._refuse(turn, named, known)
         return call_next(turn) if turn else nothing_left()
 
     async def _look_up_and_pass_on(

@@ -40,16 +40,17 @@ class RawSqlTenancy:
 
     def __call__(self, turn: Turn, call_next: Handler) -> Awaitable[None]:
         """Refuse raw SQL with `TenantScopeError`, pass on the rest."""
-        if self._models:
-            for envelope in turn.taken:
-                message = envelope.message
-                if (
-                    isinstance(message, Request)
-                    and message.operation is Operation.SQL
-                    and not _is_administration(envelope)
-                ):
-                    problem = _INSTEAD.format(", ".join(sorted(self._models)))
-                    turn.refuse(envelope, TenantScopeError(message.node, problem))
+        if not self._models:
+            return call_next(turn)
+        for envelope in turn.taken:
+            message = envelope.message
+            if (
+                isinstance(message, Request)
+                and message.operation is Operation.SQL
+                and not _is_administration(envelope)
+            ):
+                problem = _INSTEAD.format(", ".join(sorted(self._models)))
+                turn.refuse(envelope, TenantScopeError(message.node, problem))
         return call_next(turn) if turn else nothing_left()
 
 

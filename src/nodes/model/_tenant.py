@@ -72,29 +72,27 @@ def settle_tenant(
         TenantScopeError: It would write where it may only read.
     """
     request: Request = envelope.message
-    given = take_tenant(model, parameters, request.node)
-    tenant = envelope.tenant or given
-    if given is not None and given != tenant:
-        raise TenantMismatchError(request.node, TENANT)
-    cross = None if envelope.scope is None else envelope.scope.cross_tenant
-    if cross is not None:
-        _check_cross(request, cross, envelope)
+    tenant, scope = envelope.tenant, envelope.scope
+    if TENANT in parameters:
+        given = take_tenant(model, parameters, request.node)
+        tenant = tenant or given
+        if given is not None and given != tenant:
+            raise TenantMismatchError(request.node, TENANT)
+    if scope is not None and scope.cross_tenant is not None:
+        _check_cross(request, scope.cross_tenant, envelope)
     elif tenant is None:
         raise TenantRequiredError(request.node)
-    else:
-        _pin(envelope, tenant)
+    elif scope is not None and scope.pins is not None:
+        _pin(scope.pins, tenant, request)
     envelope.tenant = tenant
     if keeps and tenant is not None and model.tenant_field is not None:
         parameters[model.tenant_field] = tenant
 
 
-def _pin(envelope: Envelope, tenant: str) -> None:
+def _pin(pins: dict[Any, Any], tenant: str, request: Request) -> None:
     """Let a run be for one tenant, the first that one of its nodes says."""
-    scope = envelope.scope
-    if scope is None or scope.pins is None:
-        return
-    if scope.pins.setdefault(_PIN, tenant) != tenant:
-        raise TenantMismatchError(envelope.message.node, "the run")
+    if pins.setdefault(_PIN, tenant) != tenant:
+        raise TenantMismatchError(request.node, "the run")
 
 
 def _check_cross(request: Request, cross: CrossTenant, envelope: Envelope) -> None:

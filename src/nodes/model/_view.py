@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...messages import Envelope, Operation
 from ...models import TENANT, Model
-from ...sql import Table
+from ...sql import Table, Undecided
 from .._node import Port
 from ._options import flag
 from ._tenant import settle_tenant, take_tenant, tenant_table
@@ -66,9 +66,17 @@ def settle(
         TenancyError: It is for nobody, or for two.
         FieldValueError: It says it wrongly.
     """
-    request = envelope.message
     if model.has_tenants:
-        settle_tenant(model, envelope, parameters, keeps=keeps_tenant)
+        scope = envelope.scope
+        # What the sender has said, for one call by itself, needs no more than a look.
+        if (
+            keeps_tenant
+            or envelope.tenant is None
+            or TENANT in parameters
+            or (scope is not None and (scope.cross_tenant or scope.pins is not None))
+        ):
+            settle_tenant(model, envelope, parameters, keeps=keeps_tenant)
+    request = envelope.message
     if model.deleted_field is not None and request.operation in _WISHES:
         name = _WISHES[request.operation]
         flag(parameters, name, request.node, default=False)
@@ -85,4 +93,6 @@ def view_of(table: Table, envelope: Envelope) -> Table:
             operation in _WISHES and request.parameters.get(_WISHES[operation])
         ):
             table = table.stored
+    if type(table) is Undecided and envelope.tenant is not None:
+        return table.of(envelope.tenant)  # as `tenant_table` would say, nearly always
     return tenant_table(table, envelope)

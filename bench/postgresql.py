@@ -37,6 +37,10 @@ _CHANGED: Final = ("id", "name", "age", "price")
 _UPDATE: Final = f"UPDATE {TABLE} SET age = $2 WHERE id = $1{RETURNING_ALL}"  # noqa: S608
 _LIST: Final = f"SELECT {', '.join(ALL)} FROM {TABLE} ORDER BY id LIMIT $1"  # noqa: S608
 
+_LIST_BEHIND: Final = (
+    f"SELECT {', '.join(ALL)} FROM {TABLE} WHERE id > $1 ORDER BY id LIMIT $2"  # noqa: S608
+)
+
 # Sequences are made by the table's own DDL; the keys come as one array, not as rows.
 _RESERVE: Final = f"""
 SELECT array_agg(nextval(pg_get_serial_sequence('{TABLE}', 'id')))
@@ -101,6 +105,7 @@ class RawPostgresql:
         self._update = prepared["update"].fetchrow
         self._delete = prepared["delete"].fetchval
         self._list = prepared["list"].fetch
+        self._list_behind = prepared["list_behind"].fetch
 
     def create(self, person: Person) -> Awaitable[object]:
         """Store one row and return its key."""
@@ -137,6 +142,11 @@ class RawPostgresql:
     async def list_first(self, limit: int) -> list[Person]:
         """Fetch the first rows."""
         return [from_postgresql(record) for record in await self._list(limit)]
+
+    async def list_behind(self, key: int, limit: int) -> list[Person]:
+        """Fetch the first rows behind a key."""
+        records = await self._list_behind(key, limit)
+        return [from_postgresql(record) for record in records]
 
     async def bulk_create(self, people: Sequence[Person]) -> None:
         """COPY, each row converted when its turn comes."""
@@ -209,6 +219,7 @@ async def prepare(client: Any) -> dict[str, Any]:  # noqa: ANN401  # asyncpg has
         "update": _UPDATE,
         "delete": f"DELETE FROM {TABLE} WHERE id = $1",  # noqa: S608
         "list": _LIST,
+        "list_behind": _LIST_BEHIND,
     }
     return {name: await client.prepare(text) for name, text in texts.items()}
 

@@ -61,6 +61,10 @@ class Raw(Protocol):
         """Fetch the first rows by key, as dictionaries with every value parsed."""
         ...
 
+    def list_behind(self, key: int, limit: int) -> Awaitable[Sequence[Person]]:
+        """Fetch the first rows behind a key, in the same form."""
+        ...
+
     async def bulk_create(self, people: Sequence[Person]) -> None:
         """Store rows."""
         ...

@@ -34,6 +34,9 @@ from dataflow import DataFlow
 __all__ = ["RawSqlite", "opened", "set_journal"]
 
 _LIST: Final = f"SELECT {', '.join(ALL)} FROM {TABLE} ORDER BY id LIMIT ?"  # noqa: S608
+_LIST_BEHIND: Final = (
+    f"SELECT {', '.join(ALL)} FROM {TABLE} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
+)
 _INSERT_ALL: Final = (
     f"INSERT INTO {TABLE} ({', '.join(ALL)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 )
@@ -115,6 +118,11 @@ class RawSqlite:
     async def list_first(self, limit: int) -> list[Person]:
         """Fetch the first rows."""
         rows = await self._client.execute_fetchall(_LIST, (limit,))
+        return [from_sqlite(row) for row in rows]
+
+    async def list_behind(self, key: int, limit: int) -> list[Person]:
+        """Fetch the first rows behind a key."""
+        rows = await self._client.execute_fetchall(_LIST_BEHIND, (key, limit))
         return [from_sqlite(row) for row in rows]
 
     async def bulk_create(self, people: Sequence[Person]) -> None:

@@ -77,7 +77,7 @@ class Table:
         self._insert_text = lru_cache(_SHAPES)(self._make_insert_text)
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
-        self._every_row_text = lru_cache(_SHAPES)(self._make_every_row_text)
+        self._frame = lru_cache(_SHAPES)(self._make_frame)
         self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
         is_key = f"WHERE {self._clauses.same(model.identity)}"
@@ -285,12 +285,12 @@ class Table:
     ) -> Statement:
         """Select the rows a filter lets through, if asked as values by name."""
         compiler = self._compiler()
-        if where is ALL and isinstance(order, tuple):
-            wanted = None if names is None else tuple(names)
-            text, compiler.is_plain = self._every_row_text(order, wanted)
-        else:
-            text = self._selection(compiler, where, order, names)
-        text += compiler.page(limit, offset)
+        wanted = None if names is None else tuple(names)
+        head, tail, compiler.is_plain = self._frame(tuple(order), wanted)
+        condition = ""
+        if where is not ALL or self.model.deleted_field is not None:
+            condition = compiler.where(self._alive(where))
+        text = head + condition + tail + compiler.page(limit, offset)
         codec = self.decoder(names)
         is_short = limit is not None and limit * len(codec.names) <= _FEW_VALUES
         return Statement(
@@ -301,24 +301,14 @@ class Table:
             may_be_brief=is_short and not offset and compiler.is_plain,
         )
 
-    def _selection(
-        self,
-        compiler: Compiler,
-        where: Filter,
-        order: Sequence[Term],
-        names: Sequence[str] | None,
-    ) -> str:
-        clauses = self._clauses
-        columns = clauses.columns if names is None else clauses.listed(names)
-        text = f"SELECT {columns} FROM {clauses.table}"
-        return text + compiler.where(self._alive(where)) + compiler.order_by(order)
-
-    def _make_every_row_text(
+    def _make_frame(
         self, order: tuple[Term, ...], names: tuple[str, ...] | None
-    ) -> tuple[str, bool]:
-        """Return what selects every row, without a page, and whether it is plain."""
-        compiler = self._compiler()
-        return self._selection(compiler, ALL, order, names), compiler.is_plain
+    ) -> tuple[str, str, bool]:
+        """Return what stands around a condition, and whether it is plain."""
+        compiler, clauses = self._compiler(), self._clauses
+        columns = clauses.columns if names is None else clauses.listed(names)
+        tail = compiler.order_by(order)
+        return f"SELECT {columns} FROM {clauses.table}", tail, compiler.is_plain
 
     def count(self, where: Filter = ALL) -> Statement:
         """Count the rows a filter lets through."""

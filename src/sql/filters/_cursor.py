@@ -17,7 +17,7 @@ import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any, Final, cast, final
 
 import msgspec
@@ -49,6 +49,9 @@ _SIGNATURE: Final = 16
 """Bytes of a signature: nobody guesses 128 bits."""
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+_MARK: Final = 8
+"""Bytes of a mark, which is signed: it is to differ by itself, not to withstand anybody."""
 
 _MARKS: Final = 256
 """Orders whose marks are kept."""
@@ -267,13 +270,20 @@ def _mark_of_all(terms: tuple[Term, ...]) -> str:
 
 
 def _make_mark(terms: Sequence[Term], given: object, scope: str | None) -> str:
+    asked: object = {} if given is None else given
+    mark = _mark_of_order(tuple(terms)).copy()
+    mark.update(_encoder.encode((asked, scope)))
+    return mark.hexdigest()
+
+
+@lru_cache(_MARKS)
+def _mark_of_order(terms: tuple[Term, ...]) -> blake2b:
+    """Return what a mark begins with."""
     order = [
         (each.field.model, each.field.name, each.is_descending, each.has_nulls_last)
         for each in terms
     ]
-    asked: object = {} if given is None else given
-    text = _encoder.encode((order, asked, scope))
-    return sha256(text).hexdigest()[:16]
+    return blake2b(_encoder.encode(order), digest_size=_MARK)
 
 
 def _written_out(given: object) -> object:

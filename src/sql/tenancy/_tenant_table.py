@@ -49,8 +49,8 @@ class TenantTable(Table):
         self._name = name
         self._own = Compare(base.model.field(name), Comparison.EQ, tenant)
         self.fixed = {name: tenant}
-        # Behind the parameters of a key, where it is not one of them.
-        self._behind = None if name in base.model.key else base.encode(self.fixed)
+        # Behind the parameters of a key, of which it is none.
+        self._behind = base.encode(self.fixed)
         self.admit = self._admit
         self.arrays = TenantArrays(base.arrays, self)
 
@@ -115,8 +115,6 @@ class TenantTable(Table):
 
     def read(self, key: Values) -> Statement:
         """Select the row of a key."""
-        if self._behind is None:
-            return self._base.read({**key, **self.fixed})
         # The tenant is encoded once: 1 of the 3 us that it costs to read for one.
         parameters = (*self._base.encode(key), *self._behind)
         return Statement(self._read_text, parameters, returns_rows=True, is_brief=True)

@@ -104,10 +104,10 @@ class WriteLevels:
             scope = envelope.scope
             if scope is None or scope.pins is None or envelope.is_done:
                 continue
-            if not isinstance(envelope.message, Request):
-                continue
-            if not scope.pins.setdefault(self, current).is_empty:  # see rule 1
-                return self._pass_on(turn, call_next, current)
+            if isinstance(envelope.message, Request):
+                pinned = scope.pins.setdefault(self, current)  # see rule 1
+                if not pinned.is_empty:
+                    return self._pass_on(turn, call_next, current)
         return call_next(turn)
 
     async def _pass_on(self, turn: Turn, call_next: Handler, current: Snapshot) -> None:

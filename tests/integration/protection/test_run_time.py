@@ -11,7 +11,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from dataflow import DataFlow, field
+from dataflow import DataFlow, Workflow, field
 from dataflow.errors import (
     ApprovalRequiredError,
     BlockedError,
@@ -115,6 +115,49 @@ async def test_a_run_is_judged_by_one_snapshot(opened: Open) -> None:
     assert (direct, run) == ("late", "late")
     assert len(audited) == len(denied) == 1
     assert audited != denied
+
+
+async def test_a_run_that_began_without_rules_goes_on_without(opened: Open) -> None:
+    async with opened() as db:
+
+        async def forbid(id: int) -> dict[str, Any]:  # noqa: A002  # the node's output
+            db.protect(deny("create", id="late"))
+            return {"price": id}
+
+        first = await db.run(before_and_after(db, forbid))
+        second = await refused(db.run(before_and_after(db, forbid)))
+        stored = await db["Item"].count(filter={"name": "before"})
+
+    assert first[0]["after"]["name"] == "after"
+    assert second == "late"
+    assert stored == 1  # that of the first run
+
+
+async def test_a_run_that_began_under_rules_goes_on_under_them(opened: Open) -> None:
+    async with opened() as db:
+        warning = db.protect(warn("create", id="early"))
+
+        async def lift(id: int) -> dict[str, Any]:  # noqa: A002  # the node's output
+            warning.lift()
+            return {"price": id}
+
+        with capture_logs() as events:
+            for _ in range(2):
+                await db.run(before_and_after(db, lift))
+
+    warned = [each for each in events if each["event"] == "write_warned"]
+    assert len(warned) == 2  # of the first run, before and after
+
+
+def before_and_after(db: DataFlow, function: Callable[..., Any]) -> Workflow:
+    """Return a workflow of a create, a function and another create."""
+    workflow = db.workflow()
+    workflow.add_node("ItemCreateNode", "before", {"name": "before"})
+    workflow.add_node(function, "between", {})
+    workflow.add_node("ItemCreateNode", "after", {"name": "after"})
+    workflow.add_connection("before", "id", "between", "id")
+    workflow.add_connection("between", "price", "after", "price")
+    return workflow.build()
 
 
 async def test_a_typo_refuses_to_start(database_url: str) -> None:

@@ -15,7 +15,7 @@ from time import perf_counter
 import anyio
 import msgspec
 
-__all__ = ["Effort", "Operation", "compete", "together"]
+__all__ = ["Effort", "Operation", "alternate", "compete", "together"]
 
 Operation = Callable[[], Awaitable[object]]
 """Does the thing once."""
@@ -71,6 +71,33 @@ async def compete(
             turn = of(await _turn(operations[name], effort.size))
             if number:
                 seconds[name].append(turn)
+        order.append(order.pop(0))
+    return seconds
+
+
+async def alternate(
+    operations: Mapping[str, Operation], effort: Effort
+) -> dict[str, list[float]]:
+    """Return the seconds of the median call of each operation, one figure per round.
+
+    They take turns call by call, for differences that are smaller than what the
+    machine's speed changes from one turn of `compete` to the next.
+
+    Args:
+        operations: By name; each round starts with another one.
+        effort: How long to measure; one more round warms up.
+    """
+    order = list(operations)
+    seconds: dict[str, list[float]] = {name: [] for name in order}
+    for number in range(effort.rounds + 1):
+        gc.collect()
+        calls: dict[str, list[float]] = {name: [] for name in order}
+        for _ in range(effort.size):
+            for name in order:
+                calls[name] += await _turn(operations[name], 1)
+        if number:
+            for name in order:
+                seconds[name].append(median(calls[name]))
         order.append(order.pop(0))
     return seconds
 

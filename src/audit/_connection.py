@@ -92,7 +92,7 @@ class AuditedConnection(LentConnection):
 
     async def run(self, statements: Sequence[Statement]) -> list[Result]:
         """Run *statements* in order, all or nothing, and record what they change."""
-        if self._is_open:
+        if self._is_open or all(each.is_read for each in statements):
             return await self._connection.run(statements)
         place = self._connection
         if isinstance(place, Workplace) and place.takes_work:

@@ -25,6 +25,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
             microseconds where the pages are in memory. With *many*, each execution does.
         may_be_brief: Yields few values, found by comparisons alone: as brief if an index
             finds the rows, which only the database knows.
+        is_read: Changes nothing, so that there is nothing to record of it.
         decode: Makes of some rows, in order, as many of what is wanted instead; not
             with *many*. A driver calls it for all rows, as they come or at once, maybe
             in another thread.
@@ -49,6 +50,7 @@ class Statement(msgspec.Struct, frozen=True, eq=False):
     may_be_brief: bool = False
     permits: Permits | None = None
     opening: str | None = None
+    is_read: bool = False
 
     def __repr__(self) -> str:
         # Without the parameters: they are values of rows.

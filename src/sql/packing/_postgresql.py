@@ -81,7 +81,7 @@ class Copying:
     def survey(self) -> Statement:
         """Ask how the table may be loaded; `standing` reads the answer."""
         given = (self._clauses.table, self._model.generated_key)
-        return Statement(_SURVEY, given, returns_rows=True)
+        return Statement(_SURVEY, given, returns_rows=True, is_read=True)
 
     def standing(self, result: Result) -> Standing | None:
         """Return how the table may be loaded; None if row by row alone.

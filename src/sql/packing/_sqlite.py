@@ -40,7 +40,7 @@ class Running:
 
     def survey(self) -> Statement:
         """Ask whether generated keys are consecutive; `tells_keys` reads the answer."""
-        return Statement(_SURVEY, (self._model.table,), returns_rows=True)
+        return Statement(_SURVEY, (self._model.table,), returns_rows=True, is_read=True)
 
     def tells_keys(self, result: Result) -> bool:
         """Whether the last of the generated keys tells the others.

@@ -64,6 +64,7 @@ class Mailbox:
         overflow: What to do when full.
         new_signal: Makes what a task waits for.
         lanes: Whose message each is; None if all are of one lane.
+        new_arrival: Makes what its reader waits for; by default *new_signal*.
 
     Attributes:
         has_lanes: Whether there was a message of any lane but None.
@@ -76,6 +77,7 @@ class Mailbox:
         "_held",
         "_key",
         "_line",
+        "_new_arrival",
         "_new_signal",
         "_queue",
         "_senders",
@@ -94,6 +96,8 @@ class Mailbox:
         overflow: Overflow,
         new_signal: NewSignal = anyio.Event,
         lanes: Lanes | None = None,
+        *,
+        new_arrival: NewSignal | None = None,
     ) -> None:
         if capacity < 1:
             msg = f"a mailbox holds at least 1 message, not {capacity}"
@@ -111,6 +115,7 @@ class Mailbox:
         self._line: FairQueue[Envelope] = FairQueue(weight)
         self._senders: dict[Envelope, tuple[Hashable, Signal]] = {}
         self._new_signal = new_signal
+        self._new_arrival = new_arrival or new_signal
         self._arrival: Signal | None = None
         self._call: Callable[[], object] | None = None
 
@@ -225,7 +230,7 @@ class Mailbox:
 
     def arrival(self) -> Awaitable[object]:
         """Wait until there may be something to take, or `wake` is called."""
-        self._arrival = arrival = self._new_signal()
+        self._arrival = arrival = self._new_arrival()
         return arrival.wait()
 
     def call_when_behind(self, call: Callable[[], object] | None) -> None:

@@ -40,6 +40,9 @@ class Runtime:
         random: Source of jitter.
         teardown_s: Longest teardown, in seconds.
         poison_after: Crashes by one message before it is a dead letter.
+        new_signal: Makes what a task waits for; `anyio.Event` if None.
+        new_arrival: Makes what an actor without messages waits for; as *new_signal* if
+            None.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class Runtime:
         teardown_s: float,
         poison_after: int,
         new_signal: NewSignal | None,
+        new_arrival: NewSignal | None = None,
     ) -> None:
         self.asks: dict[Envelope, str] = {}
         # The class that `anyio.Event()` looks up each time: 0.5 instead of 1.2 µs,
         # and an ask takes two.
         self.new_signal: NewSignal = new_signal or type(anyio.Event())
+        self.new_arrival = new_arrival or self.new_signal
         self.interceptors = interceptors
         self.dead_letters = dead_letters
         self.collapse = collapse

@@ -93,14 +93,21 @@ class Supervisor:
             msg = f"{name!r} cannot be significant: it must not be permanent, and it "
             msg += "needs a supervisor of its own that ends with it"
             raise ValueError(msg)
-        path, new_signal = self._path_of(name), self._runtime.new_signal
+        path, runtime = self._path_of(name), self._runtime
         slot = Slot(
-            Mailbox(path, mailbox_size, overflow, new_signal, lanes),
+            Mailbox(
+                path,
+                mailbox_size,
+                overflow,
+                runtime.new_signal,
+                lanes,
+                new_arrival=runtime.new_arrival,
+            ),
             factory,
-            runtime=self._runtime,
+            runtime=runtime,
             system=self._system,
             restart=restart,
-            interceptors=(*self._runtime.interceptors, *interceptors),
+            interceptors=(*runtime.interceptors, *interceptors),
             fell=self.fell,
             ended=self.forget,
         )

@@ -54,6 +54,8 @@ class ActorSystem(AsyncContextManagerMixin):
         random: Source of jitter.
         sleep: Waits before restarts and between looks at pending asks.
         new_signal: Makes what a task waits for; `anyio.Event` if None.
+        new_arrival: Makes what an actor without messages waits for; as *new_signal* if
+            None.
 
     Attributes:
         name: As given.
@@ -74,6 +76,7 @@ class ActorSystem(AsyncContextManagerMixin):
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         new_signal: NewSignal | None = None,
+        new_arrival: NewSignal | None = None,
     ) -> None:
         self.name = name
         self.dead_letters = DeadLetters(max_dead_letters)
@@ -86,6 +89,7 @@ class ActorSystem(AsyncContextManagerMixin):
         self._random = random or Random()  # noqa: S311  jitter, not a secret
         self._sleep = sleep
         self._new_signal = new_signal
+        self._new_arrival = new_arrival
         self._root: Supervisor | None = None
         self._body: anyio.CancelScope
         self._drain: anyio.CancelScope | None = None
@@ -135,6 +139,7 @@ class ActorSystem(AsyncContextManagerMixin):
             teardown_s=self._teardown_s,
             poison_after=self._poison_after,
             new_signal=self._new_signal,
+            new_arrival=self._new_arrival,
         )
         self._body = anyio.CancelScope()
         self._root = Supervisor("", runtime=runtime, system=self, policy=self._policy)

@@ -6,9 +6,9 @@ Not a public extension point: methods may be added in any release. Every driver 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from ..errors import DriverError
 from ..sql import POSTGRESQL, Dialect, Result, Statement
@@ -27,7 +27,8 @@ class Connection(Protocol):
     further statement and ends in a rollback, on both databases.
     """
 
-    async def run(self, statements: Sequence[Statement]) -> list[Result]:
+    # A coroutine of the implementation's: it may hand on another one.
+    def run(self, statements: Sequence[Statement]) -> Coroutine[Any, Any, list[Result]]:
         """Run *statements* in order, all or nothing, and return a result for each.
 
         One statement outside a transaction commits by itself; several are one

@@ -16,7 +16,7 @@ Rules of this file, the same on every database:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, final
 
@@ -72,8 +72,14 @@ class Session(ABC):
 
     # -- for the user of a lease; `Connection` says what it promises ---------------
 
-    async def run(self, statements: Sequence[Statement]) -> list[Result]:
+    def run(self, statements: Sequence[Statement]) -> Coroutine[Any, Any, list[Result]]:
         """Run *statements* in order, all or nothing, and return a result for each."""
+        if self._own_stream is None and not self._depth:
+            # Nothing stands around it: one coroutine less to resume.
+            return self._run_alone(statements)
+        return self._run_in_order(statements)
+
+    async def _run_in_order(self, statements: Sequence[Statement]) -> list[Result]:
         if self._own_stream is not None:
             await self._own_stream.supersede()
         if not self._depth:

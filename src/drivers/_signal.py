@@ -8,10 +8,10 @@ and 18 instead of 20 µs on Trio (2 cores, CPython 3.11).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from typing import Any, ClassVar, final
 
-__all__ = ["FutureSignal", "TrioSignal"]
+__all__ = ["FutureSignal", "LingeringSignal", "TrioSignal"]
 
 
 @final
@@ -32,6 +32,37 @@ class FutureSignal:
     def wait(self) -> asyncio.Future[None]:
         """Wait until it is set."""
         return self._future
+
+
+@final
+class LingeringSignal:
+    """A signal on asyncio whose waiter lets other tasks run once before it sleeps.
+
+    For an actor: whoever just got its reply often sends the next message at once. Then
+    the loop goes round once for both, not twice, which saves 1.5 of 21 us.
+    """
+
+    __slots__ = ("_future", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._future: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """Let the waiting task go on; one whose wait was cancelled is left alone."""
+        self._is_set = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def wait(self) -> Awaitable[None]:
+        """Wait until it is set."""
+        return self
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield  # asyncio goes on with it when it has gone round
+        if not self._is_set:
+            self._future = asyncio.Future()
+            yield from self._future
 
 
 @final

@@ -95,12 +95,14 @@ class Engine(AsyncContextManagerMixin):
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         async with open_bridge() as self._bridge:
             try:
-                new_signal = self._bridge.new_signal
+                bridge = self._bridge
                 system = ActorSystem(
-                    shutdown_grace_s=self._grace_s, new_signal=new_signal
+                    shutdown_grace_s=self._grace_s,
+                    new_signal=bridge.new_signal,
+                    new_arrival=bridge.new_arrival,
                 )
                 async with system as self._system:
-                    self._functions = _function_pool(system, new_signal)
+                    self._functions = _function_pool(system, bridge.new_signal)
                     self._is_open = True
                     yield self
                     # A stream that nobody reads on would take the whole grace.

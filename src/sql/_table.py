@@ -16,12 +16,13 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import TenantMismatchError
-from ..models import Model
+from ..models import Field, Model
 from ._arithmetic import Arithmetic, arithmetic_text
 from ._array_statements import ArrayStatements
 from ._clauses import Clauses
 from ._column import column_type
 from ._dialect import POSTGRESQL, Dialect
+from ._page import Page
 from ._row import RowCodec
 from ._statement import Result, Statement
 from .aggregates import Groups, count_groups, select_groups
@@ -78,6 +79,7 @@ class Table:
         self._update_text = lru_cache(_SHAPES)(self._make_update_text)
         self._upsert_text = lru_cache(_SHAPES)(self._make_upsert_text)
         self._frame = lru_cache(_SHAPES)(self._make_frame)
+        self._page = lru_cache(_SHAPES)(self._make_page)
         self._delete_text = self._make_delete_text()
         read = f"SELECT {self._clauses.columns} FROM {self._clauses.table}"
         is_key = f"WHERE {self._clauses.same(model.identity)}"
@@ -284,8 +286,18 @@ class Table:
         decoded: bool = False,
     ) -> Statement:
         """Select the rows a filter lets through, if asked as values by name."""
-        compiler = self._compiler()
         wanted = None if names is None else tuple(names)
+        if limit is not None and not offset and self.model.deleted_field is None:
+            if where is ALL:
+                page = self._page(tuple(order), wanted, None, None)
+                return page.statement(None, limit, decoded=decoded)
+            if type(where) is Compare and where.value is not None:
+                field = where.field
+                if type(field) is Field:
+                    shape = tuple(order), wanted, field.name, where.comparison
+                    page = self._page(*shape)
+                    return page.statement(where.value, limit, decoded=decoded)
+        compiler = self._compiler()
         head, tail, compiler.is_plain = self._frame(tuple(order), wanted)
         condition = ""
         if where is not ALL or self.model.deleted_field is not None:
@@ -299,6 +311,27 @@ class Table:
             returns_rows=True,
             decode=codec.decode_many if decoded else None,
             may_be_brief=is_short and not offset and compiler.is_plain,
+        )
+
+    def _make_page(
+        self,
+        order: tuple[Term, ...],
+        names: tuple[str, ...] | None,
+        name: str | None,
+        comparison: Comparison | None,
+    ) -> Page:
+        """Return what makes statements that differ in nothing but values."""
+        compiler, encode, condition = self._compiler(), None, ""
+        head, tail, compiler.is_plain = self._frame(order, names)
+        if name is not None and comparison is not None:
+            condition = compiler.compared(self.model.field(name), comparison)
+            encode = self._references[name].encode
+        codec = self.decoder(names)
+        return Page(
+            head + condition + tail + compiler.page(0, 0),
+            codec.decode_many,
+            encode=encode,
+            short=_FEW_VALUES // len(codec.names) if compiler.is_plain else -1,
         )
 
     def _make_frame(

@@ -208,9 +208,12 @@ class Compiler:
             return f"{column.name} IS NULL"
         encode = column.encode
         place = self.place(part.value if encode is None else encode(part.value))
-        is_equal = part.comparison is Comparison.EQ
-        text = column.equal if is_equal else column.ordered
-        return f"{text} {part.comparison.value} {place}"
+        return _compared(column, part.comparison, place)
+
+    def compared(self, field: Field, comparison: Comparison) -> str:
+        """Return `` WHERE ...`` for a comparison with a value that is still to come."""
+        place = self.place(None)
+        return f" WHERE {_compared(self._refer(field), comparison, place)}"
 
     def write_compare_fields(self, part: CompareFields) -> str:
         """Write a comparison of two columns."""
@@ -341,6 +344,11 @@ _WRITERS: Final[Mapping[type, Callable[[Compiler, Any], str]]] = {
     AnyElement: Compiler.write_any_element,
     Related: Compiler.write_related,
 }
+
+
+def _compared(column: Reference, comparison: Comparison, place: str) -> str:
+    text = column.equal if comparison is Comparison.EQ else column.ordered
+    return f"{text} {comparison.value} {place}"
 
 
 def _grouped(texts: Sequence[str], word: str) -> list[str]:

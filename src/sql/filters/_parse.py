@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
 from ...errors import FilterError, UnknownFieldError
 from ...models import Field, Kind, Model, Relation
@@ -105,11 +105,11 @@ def _comparison(given: object, model: Model) -> Filter | None:
     return read(model.field(name), asked[1], f"{name}.{asked[0]}")
 
 
-def _only_entry(given: object) -> tuple[object, object] | None:
-    if type(given) is not dict:
+def _only_entry(given: Any) -> tuple[object, object] | None:  # noqa: ANN401  # as it came
+    if given.__class__ is not dict or len(given) != 1:
         return None
-    entries = cast("dict[object, object]", given)
-    return next(iter(entries.items())) if len(entries) == 1 else None
+    ((name, value),) = given.items()
+    return name, value
 
 
 MAX_HOPS: Final = 8

@@ -43,6 +43,7 @@ _ORDERS: Final = 64
 
 _EVERYTHING: Final = Projection()
 _PROJECTING: Final = frozenset({"fields", "exclude", "distinct"})
+_USUAL: Final = frozenset({"filter", "limit"})
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -52,11 +53,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     where: Filter
     order: Sequence[Term]
     limit: int | None
-    offset: int
-    page: Filter
-    names: tuple[str, ...] | None
-    groups: Groups | None
-    with_total: bool
+    offset: int = 0
+    page: Filter = ALL
+    names: tuple[str, ...] | None = None
+    groups: Groups | None = None
+    with_total: bool = False
     include: tuple[Include, ...] = ()
 
     @property
@@ -127,6 +128,8 @@ class ListNode(ModelNode[Plan]):
         self, parameters: dict[str, Any], owner: str, arriving: Arriving = None
     ) -> Plan:
         """Return the page that is asked for."""
+        if _USUAL.issuperset(parameters) and not self.has_views:
+            return self._first_page(parameters, owner)
         self.refuse_unknown(parameters, owner)
         given = parameters.get("filter")
         where = ALL if given is None else parse(given, self.model)
@@ -161,6 +164,16 @@ class ListNode(ModelNode[Plan]):
             include=_include(self.model, wanted, parameters, owner)
             if "include" in parameters
             else (),
+        )
+
+    def _first_page(self, parameters: dict[str, Any], owner: str) -> Plan:
+        """Return what `plan` does, if the rest is left out: 0.7 instead of 1.5 us."""
+        given = parameters.get("filter")
+        return Plan(
+            given,
+            ALL if given is None else parse(given, self.model),
+            self._by_key,
+            _limit(parameters, owner),
         )
 
     def _order(

@@ -194,7 +194,7 @@ class Incarnation:
                 if n_served < _BURST and self.since < until:
                     continue
                 await checkpoint()
-            elif backlog.is_drained:
+            elif mailbox.is_closed and backlog.is_drained:
                 return True
             elif not orders:
                 current_turn.set(None)

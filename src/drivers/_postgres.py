@@ -295,11 +295,12 @@ class PostgresConnection(Session):
     async def _run_alone(self, statements: Sequence[Statement]) -> list[Result]:
         if not statements:
             return []
-        if len(statements) > 1 or _needs_transaction(statements[0]):
+        first = statements[0]
+        if len(statements) > 1 or first.many or first.opening is not None:
             return await self._run_in_transaction(statements)
         try:
             # Not by `_run_joined`: each coroutine in between is resumed with this one.
-            return [await self._bridge.call(self._run_one, statements[0])]
+            return [await self._bridge.call(self._run_one, first)]
         except anyio.get_cancelled_exc_class():
             # The server has answered the cancel request once it answers this.
             await self._tidy(self._command, "SELECT 1")
@@ -546,10 +547,6 @@ async def _stop(sending: asyncio.Task[str]) -> None:
             await asyncio.wait([sending])
     if not sending.cancelled():
         sending.exception()  # looked at, lest asyncio reports it
-
-
-def _needs_transaction(statement: Statement) -> bool:
-    return statement.many or statement.opening is not None
 
 
 def _opened(begin: str, opening: str | None) -> str:

@@ -76,7 +76,9 @@ class Batch:
         Raises:
             ConnectionLostError: The messages are not answered.
         """
-        self.jobs = jobs = [each for each in self.jobs if not each[0].is_abandoned]
+        jobs = self.jobs
+        if len(jobs) > 1 or jobs[0][0].is_abandoned:
+            self.jobs = jobs = [each for each in jobs if not each[0].is_abandoned]
         node = self._node
         if jobs and self._walls:
             connection = walled(connection, jobs[0][0], table.dialect)

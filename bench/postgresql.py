@@ -107,6 +107,11 @@ class RawPostgresql:
         self._list = prepared["list"].fetch
         self._list_behind = prepared["list_behind"].fetch
 
+    async def servers(self) -> Sequence[int]:
+        """Return the process of each connection, where they are on this machine."""
+        backends = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        return [row[0] for row in await self._client.fetch(backends)]
+
     def create(self, person: Person) -> Awaitable[object]:
         """Store one row and return its key."""
         done: Awaitable[object] = self._create(*to_postgresql(person))

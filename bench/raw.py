@@ -33,6 +33,10 @@ class Raw(Protocol):
         """How each operation is done, for the report, by name of the method."""
         ...
 
+    async def servers(self) -> Sequence[int]:
+        """Return the processes that serve whoever is connected now."""
+        ...
+
     def create(self, person: Person) -> Awaitable[object]:
         """Store one row."""
         ...

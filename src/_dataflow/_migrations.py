@@ -185,7 +185,7 @@ class Migrations:
             BackupError: It was made without a backup, or that is gone.
             MigrationFailedError: The database refused.
         """
-        self._check_changeable()
+        self.check_changeable()
         return await self._change(
             lambda migrator: migrator.roll_back(has_restore=restore)
         )
@@ -199,7 +199,7 @@ class Migrations:
             SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
             MigrationFailedError: The database refused.
         """
-        self._check_changeable()
+        self.check_changeable()
         return await self._change(lambda migrator: migrator.purge())
 
     async def apply_as(
@@ -209,7 +209,7 @@ class Migrations:
         on_step: OnStep | None = None,
     ) -> Entry | None:
         """Do what there is to do as somebody chose; see `apply`."""
-        self._check_changeable()
+        self.check_changeable()
         permission = choices.permission(agreed)
         return await self._change(
             lambda migrator: migrator.apply(permission, on_step), choices.drops
@@ -219,7 +219,7 @@ class Migrations:
         """Show what there is to do, ask, and do it; see `DataFlow.auto_migrate`."""
         limit, agreed = choices.permission().limit, None
         if not choices.dry_run:
-            self._check_changeable()
+            self.check_changeable()
         plan = await self.plan(drops=choices.drops)
         if choices.dry_run:
             is_possible = not plan.problems and plan.risk <= limit
@@ -236,7 +236,12 @@ class Migrations:
 
     # -- within -----------------------------------------------------------------
 
-    def _check_changeable(self) -> None:
+    def check_changeable(self) -> None:
+        """Let pass whoever may change the schema.
+
+        Raises:
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps it as it is.
+        """
         if self._is_fixed:
             reason = "existing_schema_mode=True"
             raise SchemaProtectedError(reason)

@@ -109,6 +109,7 @@ class SqliteThread:
         self._is_open = False
         self._connection: sqlite3.Connection
         self._shortcut: Shortcut
+        self._most_pages: int
         # A query whose caller may have gone; left open it would keep SQLite from
         # rolling back, and aiosqlite's thread refers to it until its next result.
         self._unfetched: sqlite3.Cursor | None = None
@@ -158,7 +159,7 @@ class SqliteThread:
             is_reader=self.is_reader,
             timeout_s=BUSY_SLICE_S,
             journal=self._journal,
-            most_pages=_most_pages(connection),
+            most_pages=self._most_pages,
         )
         self._connection, self._is_open = connection, True
         if self.stop:  # `abandon` may have come before the line above
@@ -168,7 +169,8 @@ class SqliteThread:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_most_pages(connection)}")
+        self._most_pages = _most_pages(connection)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {self._most_pages}")
         connection.execute("PRAGMA foreign_keys = ON")
         if self.is_reader:
             connection.execute("PRAGMA query_only = ON")

@@ -192,7 +192,7 @@ class SchemaProtectedError(DataFlowError):
     def __str__(self) -> str:
         return (
             f"{self.reason} keeps the schema as it is: use a DataFlow without it to "
-            "migrate, or dry_run=True to look"
+            "change it, or dry_run=True, where there is one, to look"
         )
 
 

@@ -8,11 +8,13 @@ Rules of this file:
    wait for a connection to ask the same, the first one asks.
 2. Nothing is believed that could not be looked up: then messages fail.
 3. All engines of a process share it. Values are replaced, never changed, so that threads
-   need no lock.
+   that read need no lock.
+4. What was asked for before somebody said that it changed is used, but not believed.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
@@ -66,6 +68,8 @@ class TenantStates:
         self._clock = clock
         self._seen: dict[str, Seen] = {}
         self._has_table = False
+        self._changing = threading.Lock()
+        self._n_forgotten = 0
 
     def nowait(self, tenant: str) -> Seen | None:
         """Return what is believed of a tenant, None if it must be looked up."""
@@ -110,7 +114,7 @@ class TenantStates:
     async def _asked(
         self, register: Register, connection: Connection, names: Sequence[str]
     ) -> dict[str, Seen]:
-        until = self._clock() + FRESH_S
+        until, n_forgotten = self._clock() + FRESH_S, self._n_forgotten
         self._has_table = self._has_table or await register.is_there_in(connection)
         found = await register.read_in(connection, names) if self._has_table else {}
         seen: dict[str, Seen] = {}
@@ -121,11 +125,15 @@ class TenantStates:
                 if it is None
                 else Seen(it.state, it.epoch, it.reason, until)
             )
-        if len(self._seen) > _KEPT:
-            self._seen = {}
-        self._seen.update(seen)
+        with self._changing:
+            if n_forgotten == self._n_forgotten:
+                if len(self._seen) > _KEPT:
+                    self._seen = {}
+                self._seen.update(seen)
         return seen
 
     def forget(self, tenant: str) -> None:
         """Look a tenant up the next time, whatever is believed of it."""
-        self._seen.pop(tenant, None)
+        with self._changing:
+            self._n_forgotten += 1
+            self._seen.pop(tenant, None)

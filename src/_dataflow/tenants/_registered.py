@@ -16,6 +16,7 @@ from ...messages import acting
 from ...nodes import Catalogue, Database, Engine, Host
 from ...tenancy import MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
+from .._migrations import Migrations
 from .._tenancy import Tenancy
 
 __all__ = ["RegisteredTenants", "engine_of"]
@@ -29,6 +30,7 @@ class RegisteredTenants:
     _catalogue: Catalogue
     _database: Database
     _hosting: Hosting
+    _migrations: Migrations
     _tenancy: Tenancy
 
     async def _call(self, function: Callable[[Engine, Register], Awaitable[T]]) -> T:
@@ -60,6 +62,15 @@ class RegisteredTenants:
             reason = "existing_schema_mode=True or auto_migrate=False"
             raise SchemaProtectedError(reason)
         await ensure_audit(driver, MODEL, may_create=prepare is not None)
+
+    def _check_places(self) -> None:
+        """Let pass whoever may make and delete the places of tenants.
+
+        Raises:
+            SchemaProtectedError: ``existing_schema_mode=True`` keeps them as they are.
+        """
+        if self._tenancy.places is not None:
+            self._migrations.check_changeable()
 
     async def _make_place(self, engine: Engine, tenant: str, *, adopt: bool) -> None:
         """Make the place of a tenant, and the tables in it."""

@@ -134,6 +134,8 @@ class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
             TenantNameError: It cannot have this name.
             TenantExistsError: There is one.
             TenantPlaceError: Its place is another tenant's, or holds something else.
+            SchemaProtectedError: It would have a place of its own, and
+                ``existing_schema_mode=True`` keeps that from being made.
             DriverError: The database refused, or could not be reached.
         """
         tenant, tenancy = self._tenancy.check_name(name), self._tenancy
@@ -144,6 +146,7 @@ class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
                 if exist_ok:
                     return known
                 raise TenantExistsError(tenant)
+            self._check_places()
             await self._make_register(engine)
             begun = await register.begin(
                 Act.CREATE, tenant, tenancy.place(tenant), reason
@@ -211,6 +214,8 @@ class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
             UnknownTenantError: There is none.
             TenantDeletionError: Rows could not be deleted.
             BlockedError: A rule of the protection refuses it.
+            SchemaProtectedError: It has a place of its own, and
+                ``existing_schema_mode=True`` keeps that from being deleted.
             DriverError: The database refused, or could not be reached.
         """
         tenant, tenancy = self._tenancy.check_name(name), self._tenancy
@@ -224,6 +229,7 @@ class Tenants(LimitedTenants, MigratedTenants, PortedTenants):
             if dry_run:
                 rows = await self._rows.count(tenant, why)
                 return Deletion(tenant=tenant, place=place, rows=rows, is_done=False)
+            self._check_places()
             await self._ask(tenant, why)
             await register.move(Act.DELETE, tenant, reason)
             tenancy.states.forget(tenant)

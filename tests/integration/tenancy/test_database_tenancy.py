@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import anyio
 import pytest
@@ -12,6 +13,7 @@ from dataflow import DataFlow
 from dataflow.drivers import Connection, Driver, PoolShare
 from dataflow.errors import (
     ModelError,
+    SchemaProtectedError,
     TenantConfirmationError,
     TenantExistsError,
     TenantNameError,
@@ -31,8 +33,11 @@ INJECTIONS = (
 )
 
 
-def declared(url: str, tenancy: str = "database", n: int = 32) -> DataFlow:
-    db = DataFlow(url, tenancy=tenancy, pool_size=4, max_open_tenants=n)  # type: ignore[arg-type]
+def declared(
+    url: str, tenancy: str = "database", n: int = 32, **options: Any
+) -> DataFlow:
+    options["tenancy"] = tenancy
+    db = DataFlow(url, pool_size=4, max_open_tenants=n, **options)
 
     @db.model
     class Invoice:
@@ -328,3 +333,47 @@ async def test_of_many_who_look_a_tenant_up_the_first_one_asks(
         for _ in range(20):
             tasks.start_soon(states.look, share, ["acme"])
     assert asked == ["acme", "globex"]
+
+
+async def test_what_was_asked_before_a_change_is_not_believed_after_it(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = TenantStates(lambda: 0.0)
+    read = Register.read_in
+
+    async def change_meanwhile(
+        self: Register, connection: Connection, names: Iterable[str]
+    ) -> dict[str, Tenant]:
+        found = await read(self, connection, names)
+        states.forget("acme")
+        return found
+
+    await ensure_table(driver, MODEL)
+    with monkeypatch.context() as patched:
+        patched.setattr(Register, "read_in", change_meanwhile)
+        assert not (await states.look(driver, ["acme"]))["acme"].is_there
+    assert states.nowait("acme") is None
+    await states.look(driver, ["acme"])
+    assert states.nowait("acme") is not None
+
+
+async def test_places_are_neither_made_nor_deleted_where_the_schema_is_kept(
+    apart: Apart,
+) -> None:
+    before = declared(apart.url, apart.tenancy)
+    fixed = declared(apart.url, apart.tenancy, existing_schema_mode=True)
+    async with before:
+        await before.tenants.create("acme")
+        await before["Invoice"].create(number="1", tenant_id="acme")
+        async with fixed:
+            with pytest.raises(SchemaProtectedError, match="existing_schema_mode"):
+                await fixed.tenants.create("globex")
+            with pytest.raises(SchemaProtectedError, match="existing_schema_mode"):
+                await fixed.tenants.delete("acme", confirmed=True)
+            counted = await fixed.tenants.delete("acme", dry_run=True)
+            assert counted.rows == {"Invoice": 1}
+            assert [each.name for each in await fixed.tenants.list()] == ["acme"]
+            assert await fixed["Invoice"].count(tenant_id="acme") == 1
+        await apart.clear(before)
+    for db in (fixed, before):
+        await db.aclose()

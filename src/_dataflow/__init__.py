@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ._dataflow import DataFlow
-from ._migrations import Migrations
+from .migrations import Migrations
 
 __all__ = ["DataFlow", "Migrations"]

@@ -39,22 +39,20 @@ from ..protection import Approve, Lift, Override, Policy, Protection, Rule
 from ..schema import ensure_table
 from ..workflow import Given, Workflow, WorkflowBuilder, run
 from ._default_url import default_url
-from ._discovery import Discovery
-from ._existing import ExistingDatabase
 from ._hosting import Hosting
 from ._master_keys import PrivacyKeys, master_keys
 from ._migrated import MigratedDatabase
-from ._migrations import Migrations
 from ._protection import act, connection_name, pass_by, seconds
-from ._registry import Registry
 from ._row_security import RowSecurityView, row_security_of
 from ._secret_key import secret_key
 from ._tenancy import Tenancy
 from ._tenants import across_tenants, as_tenant
+from .existing import Discovery, ExistingDatabase, Registry
+from .migrations import Migrations
 
 if TYPE_CHECKING:
-    from ._audit import Audit
     from ._privacy import Privacy
+    from .audits import Audit
     from .tenants import Tenants
 
 __all__ = ["DataFlow"]
@@ -243,7 +241,7 @@ class DataFlow(ExistingDatabase, MigratedDatabase):
     @cached_property
     def audit(self) -> Audit:
         """What was changed, by whom and why; whether nobody changed that."""
-        from ._audit import Audit  # noqa: PLC0415  # not at start
+        from .audits import Audit  # noqa: PLC0415  # not at start
 
         return Audit(self._database, self._hosting, self._catalogue)
 

@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._migration_choices import MigrationChoices
-from ._migrations import Migrations
 from ._round import OnTenant
+from .migrations import MigrationChoices, Migrations
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
     from ..schema.migration import Plan

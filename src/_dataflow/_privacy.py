@@ -29,10 +29,9 @@ from ..privacy import (
     subject_of,
 )
 from ..telemetry import get_log
-from ._audit_places import AuditPlaces
 from ._hosting import Hosting
-from ._key_rotation import KeyRotation
 from ._round import OnTenant
+from .audits import AuditPlaces, KeyRotation
 
 __all__ = ["Privacy"]
 

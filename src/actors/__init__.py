@@ -10,10 +10,9 @@ from ._mailbox import Overflow
 from ._ref import ActorRef
 from ._restart import Restart, RestartPolicy, Strategy
 from ._signal import NewSignal, Signal
-from ._snapshot import Snapshot, State
-from ._supervisor_ref import SupervisorRef
 from ._system import ActorSystem
 from ._turn import MessageAbandonedError, Turn, UnansweredError, current_turn
+from .supervision import Snapshot, State, SupervisorRef
 
 __all__ = [
     "Actor",

@@ -20,12 +20,18 @@ from ._lanes import Lanes
 from ._mailbox import Overflow
 from ._ref import ActorRef, refuse_own_turn
 from ._restart import Restart, RestartPolicy, Strategy
-from ._runtime import Runtime, log, watch
 from ._signal import NewSignal
-from ._slot import Order, Slot
-from ._snapshot import Snapshot, State
-from ._supervisor import Supervisor
-from ._supervisor_ref import SupervisorRef
+from .supervision import (
+    Order,
+    Runtime,
+    Slot,
+    Snapshot,
+    State,
+    Supervisor,
+    SupervisorRef,
+    log,
+    watch,
+)
 
 __all__ = ["ActorSystem"]
 

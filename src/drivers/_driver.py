@@ -181,6 +181,6 @@ def connect(
         return PostgresDriver(
             url, bridge, pool_size=pool_size, echo=echo, sharing=sharing
         )
-    from ._sqlite import SqliteDriver  # noqa: PLC0415
+    from .sqlite import SqliteDriver  # noqa: PLC0415
 
     return SqliteDriver(url, bridge, pool_size=pool_size, echo=echo, sharing=sharing)

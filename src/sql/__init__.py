@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from ._arithmetic import Arithmetic, Operator, operand_type, operators
-from ._array_statements import ArrayStatements
 from ._codec import Codec, codec
 from ._column import column_type, is_scaled
 from ._dialect import POSTGRESQL, SQLITE, Dialect
 from ._inline import inline, inline_rows, literal, literal_of
 from ._qualified import qualified
 from ._raw import raw_statement
-from ._related_rows import RelatedRows, related_rows
-from ._row import RowCodec
 from ._statement import Result, Statement
-from ._table import Table
 from ._touch import Permits, Touch
 from .aggregates import (
     FUNCTIONS,
@@ -79,6 +74,17 @@ from .packing import (
     Running,
     Standing,
     packer_of,
+)
+from .tables import (
+    Arithmetic,
+    ArrayStatements,
+    Operator,
+    RelatedRows,
+    RowCodec,
+    Table,
+    operand_type,
+    operators,
+    related_rows,
 )
 from .tenancy import TENANTS, Undecided, table_of, whole_table
 from .terms import (

@@ -19,10 +19,9 @@ from ...errors import (
     UnknownTenantError,
 )
 from ...tenancy import State
-from .._migration_choices import MigrationChoices, confirmed
-from .._migrations import Migrations
 from .._round import OnTenant, Round
 from .._tenancy import Kind, Tenancy
+from ..migrations import MigrationChoices, Migrations, confirmed
 from ._registered import RegisteredTenants
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed

@@ -16,8 +16,8 @@ from ...messages import acting
 from ...nodes import Catalogue, Database, Engine, Host
 from ...tenancy import MODEL, Act, Register, State, Tenant
 from .._hosting import Hosting
-from .._migrations import Migrations
 from .._tenancy import Tenancy
+from ..migrations import Migrations
 
 __all__ = ["RegisteredTenants", "engine_of"]
 

@@ -18,8 +18,8 @@ from ...telemetry import get_log
 from ...tenancy import FRESH_S, Act, Register, State, Tenant
 from .._guarded import DROP, ask_for_rows, ask_for_tables, guarded
 from .._hosting import Hosting
-from .._migrations import Migrations
 from .._tenancy import Tenancy
+from ..migrations import Migrations
 from ._deletion import Rows, delete_rows
 from ._limits import LimitedTenants
 from ._migrating import MigratedTenants

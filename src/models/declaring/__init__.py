@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from ._attribute import FieldAttribute, written_in
 from ._declare import declare
-from ._pii import PII
-from ._references import References
-from ._seal import InstanceError, seal
-from ._specifier import field
 from ._tenancy import TENANT
+from .notes import (
+    PII,
+    FieldAttribute,
+    InstanceError,
+    References,
+    field,
+    seal,
+    written_in,
+)
 
 __all__ = [
     "PII",

@@ -24,12 +24,10 @@ from ._key import with_key
 from ._life import DELETED, VERSION, with_life
 from ._name import check_names, check_table, table_name
 from ._options import Options, read_options
-from ._pii import find_pii
 from ._privacy import read_privacy
-from ._references import References, find_references
 from ._source import read_source
-from ._specifier import Specifier
 from ._tenancy import TENANT, refuse_in_key, with_tenant, without_tenant
+from .notes import References, Specifier, find_pii, find_references
 
 __all__ = ["declare"]
 

@@ -9,7 +9,7 @@ from ...errors import ModelError, nearest
 from .._field import Field
 from .._foreign_key import Action, ForeignKey
 from ._index import check_group
-from ._references import References
+from .notes import References
 
 __all__ = ["read_foreign_keys"]
 

@@ -9,7 +9,7 @@ from .._field import Field
 from .._foreign_key import ForeignKey
 from .._model import Index
 from ._options import Options
-from ._specifier import Specifier
+from .notes import Specifier
 
 __all__ = ["check_group", "collect_indexes", "with_foreign_keys"]
 

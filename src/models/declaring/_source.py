@@ -7,8 +7,7 @@ from types import FrameType, MemberDescriptorType
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from ...errors import ModelError
-from ._attribute import FieldAttribute, written_in
-from ._specifier import Specifier, read_specifier
+from .notes import FieldAttribute, Specifier, read_specifier, written_in
 
 __all__ = ["read_source"]
 

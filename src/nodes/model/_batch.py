@@ -20,13 +20,10 @@ from ...drivers import Connection, Row
 from ...errors import ConnectionLostError, DriverError, ForeignKeyError
 from ...messages import Envelope
 from ...sql import GuardedTable, Result, Table, Terms, guarded
-from ._foreign_keys import explained
-from ._guarded_connection import GuardedConnection
 from ._model_node import ModelNode
-from ._named import named_fields
 from ._row_node import RowNode
-from ._view import view_of
-from ._walled_connection import walled
+from .guards import GuardedConnection, explained, walled
+from .parameters import named_fields, view_of
 
 __all__ = ["Batch", "Job", "batched", "is_walled"]
 

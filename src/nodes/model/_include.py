@@ -21,8 +21,8 @@ from ...drivers import Connection
 from ...errors import FieldValueError, TransactionConflictError, UnknownFieldError
 from ...models import Model, Relation
 from ...sql import Dialect, RelatedRows, related_rows
-from ._guarded_connection import GuardedConnection
-from ._options import as_list, came
+from .guards import GuardedConnection
+from .parameters import as_list, came
 
 __all__ = [
     "Include",

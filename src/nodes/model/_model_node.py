@@ -13,7 +13,7 @@ from ...models import Field, Kind, Model
 from ...sql import Table
 from .._database import Database
 from .._node import Node, Port
-from ._view import take_view, view_ports
+from .parameters import take_view, view_ports
 
 __all__ = ["Arriving", "ModelNode", "field_port"]
 

@@ -12,8 +12,8 @@ from ...sql import table_of
 from ._batch import Batch, Job, batched, is_walled
 from ._model_node import ModelNode
 from ._row_node import RowNode
-from ._triggers import Triggers
-from ._view import settle
+from .guards import Triggers
+from .parameters import settle
 
 __all__ = ["NodeActor"]
 

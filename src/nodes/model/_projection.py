@@ -11,7 +11,7 @@ from ...errors import FieldValueError
 from ...models import Field, Model
 from ...sql import Groups
 from ._model_node import Arriving
-from ._options import as_list, came, single_fields
+from .parameters import as_list, came, single_fields
 
 __all__ = ["Projection", "projection"]
 

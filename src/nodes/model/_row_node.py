@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from ...drivers import Connection, Row
 from ...sql import Result, Statement, Table
-from ._foreign_keys import Attempt
 from ._model_node import ModelNode
+from .guards import Attempt
 
 __all__ = ["RowNode"]
 

@@ -15,8 +15,8 @@ from ...errors import AmbiguousFilterError, FieldValueError, MissingFieldError
 from ...models import Model
 from ...sql import ALL, NOTHING, Filter, Result, Statement, parse
 from .._node import Port
-from ._key import PLAIN, key_filter, read_key
 from ._model_node import Arriving, field_port
+from .parameters import PLAIN, key_filter, read_key
 
 __all__ = ["Target", "TargetReader", "run_on_one_row", "target_ports"]
 

@@ -14,12 +14,11 @@ from ...models import Model
 from ...sql import Filter, Table, conjunction
 from .._database import Database
 from .._node import Port
-from ._foreign_keys import Attempt
 from ._model_node import Arriving
-from ._options import flag
 from ._row_node import RowNode
 from ._target import Target, TargetReader, run_on_one_row, target_ports
-from ._version import check_version, take_version
+from .guards import Attempt
+from .parameters import check_version, flag, take_version
 
 __all__ = ["TargetNode", "TargetPlan"]
 

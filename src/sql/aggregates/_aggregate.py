@@ -16,7 +16,7 @@ import msgspec
 
 from ...errors import FilterError, UnknownFieldError
 from ...models import Field, FieldType, Kind, Model
-from ..filters._operand import is_mapping, type_name, unknown_operator
+from ..filters.operators import is_mapping, type_name, unknown_operator
 
 __all__ = ["FUNCTIONS", "MAX_AGGREGATES", "Aggregate", "Function", "parse_aggregates"]
 

@@ -42,10 +42,9 @@ from ._filter import (
     Related,
     Subject,
 )
-from ._list import spelled_out
-from ._match import MATCHES
 from ._order import Term
 from ._reference import Reference, aliased
+from .operators import MATCHES, spelled_out
 
 __all__ = ["Compiler"]
 

@@ -36,8 +36,8 @@ from ._filter import (
     disjunction,
     negation,
 )
-from ._operand import is_mapping
 from ._order import Term
+from .operators import is_mapping
 
 __all__ = ["Cursor", "after"]
 

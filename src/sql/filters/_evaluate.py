@@ -41,7 +41,7 @@ from ._filter import (
     Subject,
 )
 from ._json_at import value_at
-from ._regex import in_re2
+from .operators import in_re2
 
 __all__ = ["evaluate", "matcher"]
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ...errors import FilterError, UnknownFieldError
 from ...models import Field, Model
-from ._operand import is_mapping, type_name
+from .operators import is_mapping, type_name
 
 __all__ = ["Term", "parse_order"]
 

@@ -17,11 +17,15 @@ import msgspec
 from ...models import Family, declare, field
 from .._dialect import POSTGRESQL, SQLITE, Dialect
 from ._compile import Compiler
-from ._list import MAX_MEMBERS
-from ._operators import MAX_BOUND_VALUES, MAX_VALUES
 from ._parse import MAX_DEPTH, MAX_HOPS, MAX_NODES, parse
 from ._reference import references
-from ._regex import MAX_CHOICES, MAX_PATTERN_LENGTH
+from .operators import (
+    MAX_BOUND_VALUES,
+    MAX_CHOICES,
+    MAX_MEMBERS,
+    MAX_PATTERN_LENGTH,
+    MAX_VALUES,
+)
 
 __all__ = ["ENTRIES", "Entry", "page"]
 

@@ -25,17 +25,27 @@ from ._filter import (
     negation,
     related,
 )
-from ._list import COUNT, LIST_OPERATORS, element_of
-from ._operand import checked, is_mapping, listed, type_name, unknown_operator
-from ._operators import FIELD_OPERATORS, compare_fields, equal
-from ._quantifier import (
+from .operators import (
+    COUNT,
+    FIELD_OPERATORS,
+    LIST_OPERATORS,
     QUANTIFIERS,
+    Route,
+    checked,
+    compare_fields,
+    element_of,
+    equal,
+    is_mapping,
     is_quantified,
+    listed,
     nothing_related,
+    read_route,
+    regex_with_options,
     relation_at,
+    route,
+    type_name,
+    unknown_operator,
 )
-from ._route import Route, read_route, route
-from ._text import regex_with_options
 
 __all__ = [
     "CONNECTIVES",

@@ -12,8 +12,7 @@ from ...models import FieldType, Kind, Model
 from .._codec import Convert, codec
 from .._column import is_scaled
 from .._dialect import POSTGRESQL, Dialect
-from ._collated import COLLATED
-from ._operators import BOUND
+from .operators import BOUND, COLLATED
 
 __all__ = ["Reference", "aliased", "reference", "references"]
 

@@ -14,9 +14,9 @@ from typing import Final, final
 import msgspec
 
 from ...models import Model
-from .._clauses import Clauses
 from .._dialect import POSTGRESQL
 from .._statement import Result, Statement
+from ..tables import Clauses
 from ._binary import type_id
 from ._load import Load, Loaded
 from ._packer import TRAILER, Packed

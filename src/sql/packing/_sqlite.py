@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Final, final
 
 from ...models import Model
-from .._clauses import Clauses
 from .._dialect import SQLITE
 from .._statement import Result, Statement
+from ..tables import Clauses
 from ._load import Load, Loaded
 from ._packer import Packed
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, final
 
 from ...errors import TenantScopeError
 from .._statement import Statement
-from .._table import Table
+from ..tables import Table
 
 __all__ = ["AllTenants"]
 

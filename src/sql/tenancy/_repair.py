@@ -12,7 +12,7 @@ from typing import Final
 from .._dialect import POSTGRESQL
 from .._qualified import qualified
 from .._statement import Statement
-from .._table import Table
+from ..tables import Table
 
 __all__ = ["TENANTS", "repair_of_all"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...models import Model
 from .._dialect import Dialect
-from .._table import Table
+from ..tables import Table
 from ._undecided import Undecided
 
 __all__ = ["table_of", "whole_table"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, final
 
-from .._array_statements import ArrayStatements
 from .._statement import Statement
+from ..tables import ArrayStatements
 
 __all__ = ["TenantArrays"]
 

@@ -15,11 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 from ...errors import FieldValueError
-from .._array_statements import ArrayStatements
 from .._statement import Statement
-from .._table import Table
 from ..aggregates import Groups
 from ..filters import ALL, Compare, Comparison, Filter, Term, conjunction
+from ..tables import ArrayStatements, Table
 from ._repair import repair_of_all
 from ._tenant_arrays import TenantArrays
 

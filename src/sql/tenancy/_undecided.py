@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final, NoReturn, final
 
 from ...errors import TenantRequiredError
-from .._table import Table
+from ..tables import Table
 from ._all_tenants import AllTenants
 from ._tenant_table import TenantTable
 

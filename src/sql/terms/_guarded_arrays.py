@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
-from .._array_statements import ArrayStatements
 from .._statement import Statement
+from ..tables import ArrayStatements
 from ._guarded import clear
 
 __all__ = ["GuardedArrays"]

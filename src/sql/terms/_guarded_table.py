@@ -18,12 +18,8 @@ from typing import Any, final
 
 from msgspec.structs import replace
 
-from .._arithmetic import Arithmetic
-from .._array_statements import ArrayStatements
 from .._dialect import POSTGRESQL
-from .._row import RowCodec
 from .._statement import Result, Statement
-from .._table import Table
 from ..aggregates import Groups
 from ..filters import (
     ALL,
@@ -37,6 +33,7 @@ from ..filters import (
     matcher,
     negation,
 )
+from ..tables import Arithmetic, ArrayStatements, RowCodec, Table
 from ._guarded import Guarded, Probe, RacedError, clear
 from ._guarded_arrays import GuardedArrays
 from ._images import Guards, check

@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ...models import Model
-from .._related_rows import RelatedRows
 from .._statement import Statement
 from ..filters import And, Filter, Not, Or, Related, conjunction
+from ..tables import RelatedRows
 from ._guarded import Guarded, clear
 from ._masked import lay
 from ._partial import names_in

@@ -22,7 +22,7 @@ from dataflow.errors import (
 )
 from dataflow.nodes.model._include import load
 from dataflow.sql import Statement, matcher, parse
-from dataflow.sql._related_rows import MAX_KEYS
+from dataflow.sql.tables._related_rows import MAX_KEYS
 
 Ask = Callable[..., Awaitable[Any]]
 

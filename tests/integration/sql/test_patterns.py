@@ -14,7 +14,7 @@ from dataflow.drivers import Driver
 from dataflow.models import declare
 from dataflow.schema import ensure_table
 from dataflow.sql import matcher, parse, table_of
-from dataflow.sql.filters._regex import problem
+from dataflow.sql.filters.operators._regex import problem
 
 # What a pattern means does not depend on the event loop.
 pytestmark = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.actors._snapshot import TRANSITIONS, Signal, State
+from dataflow.actors.supervision._snapshot import TRANSITIONS, Signal, State
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "actors.md").read_text()
 

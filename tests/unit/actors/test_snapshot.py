@@ -12,7 +12,7 @@ from dataflow.actors import (
     State,
     Strategy,
 )
-from dataflow.actors._snapshot import TRANSITIONS, Signal
+from dataflow.actors.supervision._snapshot import TRANSITIONS, Signal
 from dataflow.errors import ActorRestartedError
 from dataflow.messages import Envelope
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.drivers._sqlite_journal import GROWTH, MOST, Journal
-from dataflow.drivers._sqlite_shortcut import Shortcut
+from dataflow.drivers.sqlite._journal import GROWTH, MOST, Journal
+from dataflow.drivers.sqlite._shortcut import Shortcut
 
 PAGE = 4096
 

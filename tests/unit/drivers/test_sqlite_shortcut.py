@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataflow.drivers._refusals import sqlite_refusal
-from dataflow.drivers._sqlite_shortcut import (
+from dataflow.drivers.sqlite._shortcut import (
     MEMORY,
     REST_S,
     STATEMENTS,

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from dataflow.drivers._sqlite_thread import SqliteThread
+from dataflow.drivers.sqlite._thread import SqliteThread
 from dataflow.sql import Statement
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dataflow.errors import StoredValueError, UnknownFieldError
 from dataflow.models import declare
 from dataflow.sql._dialect import POSTGRESQL, SQLITE, Dialect
-from dataflow.sql._row import RowCodec
+from dataflow.sql.tables._row import RowCodec
 
 
 class User:

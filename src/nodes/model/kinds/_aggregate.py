@@ -21,7 +21,7 @@ from ....sql import (
 )
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
-from .._options import as_list, came, single_fields, whole_number
+from ..parameters import as_list, came, single_fields, whole_number
 
 __all__ = ["AggregateNode"]
 

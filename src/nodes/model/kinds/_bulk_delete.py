@@ -15,10 +15,9 @@ from ....messages import Operation
 from ....models import FieldType, Kind, MismatchError
 from ....sql import ALL, Filter, Table, parse
 from ..._node import Port
-from .._key import read_key
 from .._model_node import Arriving, ModelNode
-from .._options import came, flag
-from .._report import report, report_ports
+from ..bulk import report, report_ports
+from ..parameters import came, flag, read_key
 
 __all__ = ["BulkDeleteNode"]
 

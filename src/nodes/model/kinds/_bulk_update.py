@@ -19,18 +19,31 @@ from ....messages import Operation
 from ....sql import ALL, Arithmetic, Filter, Table, parse
 from ..._node import Port
 from ...limits import Pace
-from .._bulk_load import loader_of
-from .._bulk_node import BulkNode
-from .._bulk_source import Rows, Source, rows_of
-from .._bulk_stream import Acquire, Stream, lend
-from .._change import read_change
 from .._model_node import Arriving
-from .._options import flag, maybe_flag, whole_number
-from .._report import report, report_ports
-from .._rows import RowReader
-from .._store import DEFAULT_ROWS, Manner
-from .._values import as_mapping, changed_values
-from .._version import read_version
+from ..bulk import (
+    DEFAULT_ROWS,
+    Acquire,
+    BulkNode,
+    Manner,
+    RowReader,
+    Rows,
+    Source,
+    Stream,
+    lend,
+    loader_of,
+    report,
+    report_ports,
+    rows_of,
+)
+from ..parameters import (
+    as_mapping,
+    changed_values,
+    flag,
+    maybe_flag,
+    read_change,
+    read_version,
+    whole_number,
+)
 
 __all__ = ["BulkUpdateNode"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from ....messages import Operation
-from .._bulk_store import BulkStoreNode
+from ..bulk import BulkStoreNode
 
 __all__ = ["BulkUpsertNode"]
 

@@ -11,11 +11,11 @@ from ....errors import ConstraintError, DuplicateKeyError
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._foreign_keys import Attempt
 from .._model_node import Arriving, field_port
-from .._repair import insert_again
 from .._row_node import RowNode
-from .._values import new_values
+from ..bulk import insert_again
+from ..guards import Attempt
+from ..parameters import new_values
 
 __all__ = ["CreateNode"]
 

@@ -9,10 +9,9 @@ from ....drivers import Connection, Row
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._key import key_decoder
 from .._model_node import Arriving, field_port
 from .._target_node import TargetNode, TargetPlan
-from .._version import version_ports
+from ..parameters import key_decoder, version_ports
 
 __all__ = ["DeleteNode"]
 

@@ -22,7 +22,7 @@ from ....sql import (
 from ..._database import Database
 from ..._node import Port
 from .._model_node import Arriving, ModelNode
-from .._options import flag
+from ..parameters import flag
 from ._list import ListNode
 from ._list import Plan as ListPlan
 

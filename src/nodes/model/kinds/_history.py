@@ -17,10 +17,10 @@ from ....models import Model
 from ....sql import Table
 from ..._database import Database
 from ..._node import Port
-from .._guarded_connection import beside
 from .._model_node import Arriving, ModelNode
-from .._options import came
 from .._target import TargetReader, target_ports
+from ..guards import beside
+from ..parameters import came
 
 __all__ = ["HistoryNode"]
 

@@ -28,9 +28,8 @@ from ..._database import Database
 from ..._node import Port
 from .._include import Include, in_one_snapshot, key_names, load, read_include
 from .._model_node import Arriving, ModelNode
-from .._options import came, flag, whole_number
 from .._projection import Projection, projection
-from .._tenant import take_tenant
+from ..parameters import came, flag, take_tenant, whole_number
 
 __all__ = ["DEFAULT_LIMIT", "ListNode"]
 

@@ -11,12 +11,11 @@ from ....messages import Operation
 from ....models import Model
 from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._foreign_keys import Attempt
 from .._model_node import Arriving, field_port
 from .._target import target_ports
 from .._target_node import TargetNode, TargetPlan
-from .._values import as_mapping, changed_values
-from .._version import version_ports
+from ..guards import Attempt
+from ..parameters import as_mapping, changed_values, version_ports
 
 __all__ = ["UpdateNode"]
 

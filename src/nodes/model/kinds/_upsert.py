@@ -19,12 +19,11 @@ from ....errors import (
 from ....messages import Operation
 from ....sql import Result, Statement, Table
 from ..._node import Port
-from .._conflict import conflict_fields
-from .._foreign_keys import Attempt
 from .._model_node import Arriving
-from .._repair import insert_again
 from .._row_node import RowNode
-from .._values import as_mapping, changed_values, new_values
+from ..bulk import insert_again
+from ..guards import Attempt
+from ..parameters import as_mapping, changed_values, conflict_fields, new_values
 
 __all__ = ["UpsertNode"]
 

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dataflow.sql.filters._fold import folded_like, folded_pattern, folded_text
-from dataflow.sql.filters._regex import in_re2, problem
+from dataflow.sql.filters.operators._fold import (
+    folded_like,
+    folded_pattern,
+    folded_text,
+)
+from dataflow.sql.filters.operators._regex import in_re2, problem
 
 re2: Any = import_module("re2")  # it has no types
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dataflow.sql import POSTGRESQL, SQLITE, Matching
-from dataflow.sql.filters._match import MATCHES, glob
+from dataflow.sql.filters.operators._match import MATCHES, glob
 
 
 @pytest.mark.parametrize(

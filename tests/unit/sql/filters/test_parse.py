@@ -12,10 +12,10 @@ import pytest
 from dataflow.errors import FilterError, UnknownFieldError
 from dataflow.models import Digits, declare
 from dataflow.sql import NOTHING, And, Compare, Match, Not, OneOf, Or, parse
-from dataflow.sql.filters._list import MAX_MEMBERS
-from dataflow.sql.filters._operators import MAX_BOUND_VALUES, MAX_VALUES
 from dataflow.sql.filters._parse import MAX_DEPTH, MAX_NODES
-from dataflow.sql.filters._text import MAX_TEXT_PATTERN
+from dataflow.sql.filters.operators._list import MAX_MEMBERS
+from dataflow.sql.filters.operators._operators import MAX_BOUND_VALUES, MAX_VALUES
+from dataflow.sql.filters.operators._text import MAX_TEXT_PATTERN
 
 
 class Color(Enum):

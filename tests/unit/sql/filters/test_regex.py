@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dataflow.sql.filters._regex import (
+from dataflow.sql.filters.operators._regex import (
     MAX_CHOICES,
     MAX_PATTERN_LENGTH,
     MAX_SIZE,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._round import OnTenant
 from .migrations import MigrationChoices, Migrations
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
+    from pathlib import Path
+
     from ..schema.migration import Plan
     from .tenants import Tenants
 

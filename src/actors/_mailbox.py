@@ -62,7 +62,7 @@ class Mailbox:
         path: Of the actor, for errors.
         capacity: Messages held before the overflow policy applies, at least 1.
         overflow: What to do when full.
-        new_signal: Makes what a task waits for.
+        new_signal: Makes what a task waits for; `anyio.Event` if None.
         lanes: Whose message each is; None if all are of one lane.
         new_arrival: Makes what its reader waits for; by default *new_signal*.
 
@@ -94,7 +94,7 @@ class Mailbox:
         path: str,
         capacity: int,
         overflow: Overflow,
-        new_signal: NewSignal = anyio.Event,
+        new_signal: NewSignal | None = None,
         lanes: Lanes | None = None,
         *,
         new_arrival: NewSignal | None = None,
@@ -114,8 +114,8 @@ class Mailbox:
         self._queue: FairQueue[Envelope] = FairQueue(weight)
         self._line: FairQueue[Envelope] = FairQueue(weight)
         self._senders: dict[Envelope, tuple[Hashable, Signal]] = {}
-        self._new_signal = new_signal
-        self._new_arrival = new_arrival or new_signal
+        self._new_signal: NewSignal = new_signal or anyio.Event
+        self._new_arrival = new_arrival or self._new_signal
         self._arrival: Signal | None = None
         self._call: Callable[[], object] | None = None
 

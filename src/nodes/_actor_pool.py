@@ -52,7 +52,7 @@ class ActorPool:
         spawn: Starts the actor of this number, from 0.
         path: What errors call the pool.
         limit: Messages that are worked on at once.
-        new_signal: Makes what a task waits for.
+        new_signal: Makes what a task waits for; `anyio.Event` if None.
         lanes: Whose message each is; None if all are of one lane.
     """
 
@@ -64,12 +64,12 @@ class ActorPool:
         *,
         path: str = "/functions",
         limit: int = LIMIT,
-        new_signal: NewSignal = anyio.Event,
+        new_signal: NewSignal | None = None,
         lanes: Lanes | None = None,
     ) -> None:
         self.path = path
         self.asks: dict[Envelope, str] = {}
-        self.new_signal = new_signal
+        self.new_signal: NewSignal = new_signal or anyio.Event
         self.ref = ActorRef(self)
         self._spawn = spawn
         self._key = None if lanes is None else lanes.key

@@ -17,10 +17,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import Concatenate, Final, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar, final
 
 import anyio
-from anyio.from_thread import BlockingPortal
 from anyio.to_thread import run_sync
 
 from ..errors import ClosedError
@@ -29,6 +28,9 @@ from ..telemetry import get_log
 from ._current import hosting
 from ._plugs import HostFactory, plugs
 from .running import detach
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
 
 __all__ = ["call_background", "call_background_sync", "close_background"]
 
@@ -129,6 +131,8 @@ class _Background:
             self._entered.set_exception(self._error)
 
     async def _serve(self) -> None:
+        from anyio.from_thread import BlockingPortal  # noqa: PLC0415  # not at start
+
         with anyio.CancelScope() as self._scope:
             async with self._make_host() as host, BlockingPortal() as portal:
                 with hosting(host):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,6 +12,8 @@ from anyio import to_thread
 from ...errors import MigrationConfirmationError
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
+    from pathlib import Path
+
     from ...schema.migration import Permission
 
 __all__ = ["MigrationChoices", "confirmed"]
@@ -48,6 +49,8 @@ class MigrationChoices(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             RiskLevelError: No level of risk has this name.
         """
+        from pathlib import Path  # noqa: PLC0415  # see above
+
         from ...schema.migration import Permission, Risk  # noqa: PLC0415  # see above
 
         backup = self.backup

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
 from ...drivers import Driver
@@ -21,6 +20,8 @@ from ._choices import MigrationChoices, confirmed
 from ._place import MigrationPlace, SharedTables, TenantTables
 
 if TYPE_CHECKING:  # heavier than all the rest, and rarely needed
+    from pathlib import Path
+
     from ...schema.migration import Entry, Migrator, OnStep, Plan, Target
 
 __all__ = ["Migrations"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ._actor import BULK_MAILBOX, BulkActor
-from ._load import loader_of
 from ._node import BulkNode
 from ._repair import insert_again
 from ._report import report, report_ports
@@ -12,6 +11,7 @@ from ._source import Rows, Source, rows_of
 from ._store import DEFAULT_ROWS, Manner
 from ._store_node import BulkStoreNode
 from ._stream import Acquire, Stream, lend
+from .loading import loader_of
 
 __all__ = [
     "BULK_MAILBOX",

@@ -1,6 +1,6 @@
 """Storing rows one by one, in batches: the way that always works.
 
-`_load` has the quick one.
+`loading` has the quick one.
 """
 
 from __future__ import annotations

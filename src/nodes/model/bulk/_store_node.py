@@ -23,13 +23,13 @@ from ..parameters import (
     new_values,
     whole_number,
 )
-from ._load import loader_of
 from ._node import BulkNode
 from ._report import report, report_ports
 from ._rows import RowReader
 from ._source import Rows, Source, rows_of
 from ._store import DEFAULT_ROWS, Manner
 from ._stream import Acquire, Stream, lend
+from .loading import loader_of
 
 __all__ = ["BulkStoreNode", "StorePlan"]
 

@@ -22,11 +22,11 @@ import anyio
 from ....drivers import Connection
 from ....errors import PartlyStoredError, TooManyFailuresError
 from ...limits import Pace
-from ._load import FEW, Batch, Loader
 from ._report import failures_of
 from ._rows import Failure
 from ._source import Source
 from ._tally import Tally
+from .loading import FEW, Batch, Loader
 
 __all__ = ["Acquire", "Stream", "lend"]
 

@@ -176,7 +176,7 @@ def connect(
     """
     # Each client is imported with the first database of its kind.
     if url.dialect is POSTGRESQL:
-        from ._postgres import PostgresDriver  # noqa: PLC0415
+        from .postgresql import PostgresDriver  # noqa: PLC0415
 
         return PostgresDriver(
             url, bridge, pool_size=pool_size, echo=echo, sharing=sharing

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from dataflow.drivers import Bridge, Connection, Driver, connect, parse_url
-from dataflow.drivers.sqlite._driver import FEW, SqliteConnection
+from dataflow.drivers.sqlite._connection import FEW, SqliteConnection
 from dataflow.errors import (
     ConnectionLostError,
     ConstraintError,

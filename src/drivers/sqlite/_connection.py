@@ -151,7 +151,7 @@ class SqliteConnection(Session):
 
     async def _wait_for_thread(self) -> None:
         """Interrupt what runs until the thread answers, on the asyncio side."""
-        execute = self._client._execute  # noqa: SLF001  # see the top of the file
+        execute = self._client._execute  # noqa: SLF001  # see `_client`
         answer = asyncio.ensure_future(execute(self._thread.resume))
         try:
             while not answer.done():
@@ -186,7 +186,7 @@ class SqliteConnection(Session):
         if savepoint:
             await self._hop(self._thread.command, f"RELEASE {savepoint}")
             return
-        execute = self._client._execute  # noqa: SLF001  # see the top of the file
+        execute = self._client._execute  # noqa: SLF001  # see `_client`
         await self._bridge.finish(self.terminate, execute, self._thread.commit)
 
     async def _roll_back(
